@@ -1,0 +1,47 @@
+/*
+ * config.h - configuration as one table per service.
+ *
+ * Every setting has a name, a parser, a default and a meaning. Values come, strongest first, from
+ * the environment, from the environment as NAME_FILE (a file that holds the value; for secrets and
+ * other strings), from a file of NAME=VALUE lines (# comments; no quoting, white space around name
+ * and value is not part of them), and from the default. NAME and NAME_FILE together are an error.
+ * One line break at the end of a NAME_FILE is not part of the value. All errors are reported at
+ * once.
+ */
+#pragma once
+
+#include "status.h"
+#include "text.h"
+
+#include <stdint.h>
+
+enum { CONFIG_VALUE_MAX = 4096, CONFIG_FILE_MAX = 65536 };
+
+enum config_kind {
+    CONFIG_STRING, /* char *, owned by the config struct; free with config_done */
+    CONFIG_SECRET, /* the same, never printed */
+    CONFIG_INT,    /* int64_t within minimum .. maximum, in the unit that the meaning names */
+    CONFIG_BOOL,   /* bool: true false yes no on off 1 0 */
+};
+
+struct config_setting {
+    const char *name; /* "COMMAND_PORT" */
+    enum config_kind kind;
+    size_t offset;             /* of the member in the service's config struct */
+    const char *default_value; /* NULL: must be given, and not empty */
+    int64_t minimum;           /* CONFIG_INT only, inclusive */
+    int64_t maximum;
+    const char *meaning; /* one sentence with its unit; --help and docs/configuration.md show it */
+};
+
+/* Fills `target` by the table. `file` may be NULL. STATUS_INVALID with one line per error in
+ * `ret_problems`; unknown names in the file are errors too (the environment may hold anything).
+ * Never puts a secret's value in a message. After a failure the caller owes nothing. */
+MUST_CHECK enum status config_load(const struct config_setting *table, size_t count,
+                                   const char *file, void *target, struct text *ret_problems);
+
+/* Frees the strings and clears the secrets' memory. Works on a zeroed target. */
+void config_done(const struct config_setting *table, size_t count, void *target);
+
+/* The table for --help: name, default, meaning. */
+void config_describe(const struct config_setting *table, size_t count, struct text *text);

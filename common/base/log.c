@@ -1,0 +1,176 @@
+#include "log.h"
+
+#include "clock.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char ending[] = "}\n";
+static const char truncated_ending[] = ",\"truncated\":true}\n";
+
+enum {
+    /* Room that is kept for closing a cut string and ending the line. */
+    ENDING_RESERVE = 1 + sizeof(truncated_ending),
+    PUT_MAX = LOG_LINE_MAX - ENDING_RESERVE,
+    ESCAPED_MAX = 6, /* \u00XX */
+};
+
+static enum log_level lowest_level = LOG_INFO;
+static const char *service_name;
+
+struct line {
+    char bytes[LOG_LINE_MAX];
+    size_t length;
+    bool truncated;
+};
+
+static bool put(struct line *line, const char *bytes, size_t length)
+{
+    if (line->truncated || line->length + length > PUT_MAX) {
+        line->truncated = true;
+        return false;
+    }
+    memcpy(line->bytes + line->length, bytes, length);
+    line->length += length;
+    return true;
+}
+
+static size_t escape(struct str text, size_t at, size_t *ret_taken, char ret_bytes[ESCAPED_MAX + 1])
+{
+    uint32_t code_point;
+    *ret_taken = utf8_decode(text, at, &code_point);
+    if (*ret_taken == 0) {
+        *ret_taken = 1;
+        memcpy(ret_bytes, "\xef\xbf\xbd", 3); /* U+FFFD */
+        return 3;
+    }
+    if (code_point == '"' || code_point == '\\') {
+        ret_bytes[0] = '\\';
+        ret_bytes[1] = (char)code_point;
+        return 2;
+    }
+    if (code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f)) {
+        int written = snprintf(ret_bytes, ESCAPED_MAX + 1, "\\u%04" PRIx32, code_point);
+        return (size_t)written;
+    }
+    memcpy(ret_bytes, text.bytes + at, *ret_taken);
+    return *ret_taken;
+}
+
+static void put_quoted(struct line *line, struct str text)
+{
+    if (!put(line, "\"", 1))
+        return;
+    for (size_t at = 0; at < text.length;) {
+        char bytes[ESCAPED_MAX + 1];
+        size_t taken;
+        size_t length = escape(text, at, &taken, bytes);
+        if (!put(line, bytes, length))
+            break;
+        at += taken;
+    }
+    line->bytes[line->length++] = '"'; /* room for it is in the reserve, once */
+}
+
+static void put_value(struct line *line, const struct log_field *field)
+{
+    if (!str_is_none(field->text)) {
+        put_quoted(line, field->text);
+    } else if (field->is_text) {
+        put(line, "null", 4);
+    } else {
+        char digits[24];
+        int length = snprintf(digits, sizeof(digits), "%" PRId64, field->number);
+        put(line, digits, (size_t)length);
+    }
+}
+
+/* Either the key and at least the start of the value are there, or nothing of the field. */
+static void put_field(struct line *line, const struct log_field *field)
+{
+    size_t before = line->length;
+    if (before > 1)
+        put(line, ",", 1);
+    put_quoted(line, str_from(field->key));
+    put(line, ":", 1);
+    size_t value = line->length;
+    if (!line->truncated)
+        put_value(line, field);
+    if (line->length == value)
+        line->length = before;
+}
+
+static const char *level_name(enum log_level level)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    return names[level];
+}
+
+void log_set_level(enum log_level lowest)
+{
+    lowest_level = lowest;
+}
+
+bool log_level_parse(struct str text, enum log_level *ret_level)
+{
+    for (enum log_level level = LOG_DEBUG; level <= LOG_ERROR; level++) {
+        if (str_equal_literal(text, level_name(level))) {
+            *ret_level = level;
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_set_service(const char *name)
+{
+    service_name = name;
+}
+
+static void write_line(struct line *line)
+{
+    const char *last = line->truncated ? truncated_ending : ending;
+    size_t length = strlen(last);
+    memcpy(line->bytes + line->length, last, length);
+    line->length += length;
+    int saved = errno;
+    while (write(STDERR_FILENO, line->bytes, line->length) < 0 && errno == EINTR)
+        ;
+    errno = saved;
+}
+
+void log_write(enum log_level level, const char *subject, const char *message, ...)
+{
+    if (level < lowest_level)
+        return;
+    char time[TIME_TEXT_LENGTH + 1];
+    time_format(clock_wall_us(), time);
+    struct log_field head[] = {
+        LOG_STR("time", time),
+        LOG_STR("level", level_name(level)),
+        LOG_STR("service", service_name),
+        LOG_STR("subject", subject),
+        LOG_STR("message", message),
+    };
+    struct line line;
+    line.length = 0;
+    line.truncated = false;
+    put(&line, "{", 1);
+    for (size_t i = 0; i < ARRAY_SIZE(head); i++)
+        if (!str_is_none(head[i].text))
+            put_field(&line, &head[i]);
+    va_list fields;
+    va_start(fields, message);
+    for (;;) {
+        struct log_field field = va_arg(fields, struct log_field);
+        if (field.key == NULL || line.truncated)
+            break;
+        put_field(&line, &field);
+    }
+    va_end(fields);
+    write_line(&line);
+}
