@@ -1,0 +1,48 @@
+/*
+ * cloud_event.h - a recorded event as a Kafka record: CloudEvents 1.0, binary mode (events.md).
+ *
+ * The key is the cart id, the value is `data`, everything else is in headers.
+ */
+#pragma once
+
+#include "recorded_event.h"
+#include "text.h"
+
+enum {
+    CLOUD_EVENT_HEADERS_MAX = 16, /* headers that one event can have */
+    CLOUD_EVENT_TEXT_MAX = 4096,  /* bytes of all header values together */
+};
+
+struct cloud_header {
+    const char *name; /* terminated; static when made by cloud_event_from() */
+    struct str value;
+};
+
+struct cloud_event {
+    char key[UUID_TEXT_LENGTH + 1];
+    struct str value; /* borrowed: the event's data */
+    struct cloud_header headers[CLOUD_EVENT_HEADERS_MAX];
+    size_t header_count;
+    char text[CLOUD_EVENT_TEXT_MAX]; /* what the header values point into */
+};
+
+/* The record of an event. ce_correlationid, ce_causationid, ce_traceparent and traceparent are
+ * taken from its metadata when they are there. STATUS_INVALID when the metadata is not a JSON
+ * object or does not fit: the contents of *ret_record mean nothing then. The values point into the
+ * struct itself, so it must not be copied. */
+MUST_CHECK enum status cloud_event_from(const struct recorded_event *event,
+                                        struct cloud_event *ret_record, struct error *error);
+
+/*
+ * The event of a record. `partition` is the Kafka partition. Texts are borrowed from the arguments,
+ * but for the metadata, which is written into `metadata` (cleared first): correlation, causation
+ * and trace as far as the headers tell; one of these that is not printable is left out. Give it a
+ * limit of 32 KiB or more. A record that does not say where it belongs (no
+ * ce_position, ce_id, ce_cartversion, ce_type, ce_time, key that is a UUID, or one of them
+ * malformed, twice, or ce_subject is another cart) is STATUS_INVALID, and so is one without a
+ * value.
+ */
+MUST_CHECK enum status cloud_event_read(int16_t partition, struct str key, struct str value,
+                                        const struct cloud_header *headers, size_t header_count,
+                                        struct text *metadata, struct recorded_event *ret_event,
+                                        struct error *error);

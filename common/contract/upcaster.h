@@ -1,0 +1,18 @@
+/*
+ * upcaster.h - brings the JSON of an old event up to the newest schema version of its type
+ * (events.md, Evolution).
+ *
+ * Pure functions from JSON to JSON, one per step, applied on every read: rehydration, feed, replay,
+ * parked events.
+ */
+#pragma once
+
+#include "event_types.h"
+#include "status.h"
+
+#include <jansson.h>
+
+/* Changes *data (a new reference that the caller owns before and after) from `schema_version` to
+ * the newest one. STATUS_INVALID when the version is not one we know. */
+MUST_CHECK enum status event_upcast(enum event_type type, int schema_version, json_t **data,
+                                    struct error *error);
