@@ -1,0 +1,30 @@
+/*
+ * health.h - what /readyz says: named checks that worker threads keep up to date.
+ *
+ * A *required* check that is not ok makes the service not ready (503); the others only show in the
+ * details.
+ */
+#pragma once
+
+#include "text.h"
+
+enum { HEALTH_CHECKS_MAX = 16, HEALTH_DETAIL_MAX = 256 };
+
+struct health;
+struct health_check;
+
+MUST_CHECK struct health *health_new(void);
+void health_free(struct health *health);
+
+/* Starts as not ok, "starting". Before threads run. */
+struct health_check *health_register(struct health *health, const char *name, bool required);
+/* From any thread. The detail is one line. */
+void health_set(struct health_check *check, bool ok, const char *detail_format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* From now on not ready, whatever the checks say: the service drains. */
+void health_drain(struct health *health);
+
+/* True when ready; appends
+ * {"status":"ready"|"not-ready","checks":{"event-store":{"ok":true,"detail":"…"},…}}. */
+bool health_write(struct health *health, struct text *text);

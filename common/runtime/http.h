@@ -1,0 +1,112 @@
+/*
+ * http.h - requests and answers of an HTTP/1.1 server, as its routes see them; http_server.h runs
+ * it.
+ *
+ * A handler gets a complete request (head checked, body collected within its limit) on one of the
+ * server's threads. It either answers at once with http_respond(), or calls http_defer() and lets
+ * another thread answer. Every request is answered exactly once.
+ */
+#pragma once
+
+#include "clock.h"
+#include "status.h"
+#include "text.h"
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_METHOD_OTHER
+};
+
+enum {
+    HTTP_PATH_SEGMENTS_MAX = 8,
+    HTTP_QUERY_PARAMETERS_MAX = 16,
+    HTTP_RESPONSE_HEADERS_MAX = 8,
+    HTTP_URI_MAX = 8192,      /* bytes; more is 414 */
+    HTTP_HEADERS_MAX = 16384, /* bytes of all header fields; more is 431 */
+};
+
+struct http_parameter {
+    struct str name; /* percent-decoded */
+    struct str value;
+};
+
+struct http_request; /* opaque: owned by the server, valid until it has been answered */
+
+/* What came. All texts are borrowed until the answer. */
+enum http_method http_request_method(const struct http_request *request);
+/* Path segments: printable UTF-8, never empty, each percent-decoded by itself (so %2F is part of a
+ * segment): /v1/carts/x -> "v1","carts","x". */
+size_t http_request_segment_count(const struct http_request *request);
+struct str http_request_segment(const struct http_request *request, size_t index);
+size_t http_request_parameter_count(const struct http_request *request);
+struct http_parameter http_request_parameter(const struct http_request *request, size_t index);
+/* The field's value, or none. Several fields of one name are joined by ", " (RFC 9110, 5.3). Names
+ * are case-insensitive. Only before http_defer(). */
+struct str http_request_header(struct http_request *request, const char *name);
+struct str http_request_body(const struct http_request *request);
+/* Made by the server for each request (a UUID's text), sent back as X-Request-Id and written in the
+ * log. */
+struct str http_request_id(const struct http_request *request);
+int64_t http_request_started_us(const struct http_request *request); /* monotonic */
+
+struct http_header {
+    const char *name; /* static */
+    struct str value; /* copied; no control characters */
+};
+
+struct http_response {
+    int status;
+    const char *content_type; /* static; NULL for no body */
+    struct str body;          /* copied, unless free_body */
+    bool free_body;           /* steals body.bytes, which malloc() made: no copy */
+    bool close;               /* close the connection afterwards */
+    struct http_header headers[HTTP_RESPONSE_HEADERS_MAX];
+    size_t header_count;
+};
+
+/* Answers; the request is gone afterwards. From any thread, if deferred. HEAD and 304 send no body
+ * by themselves, only its Content-Length: give the body to them too. */
+void http_respond(struct http_request *request, const struct http_response *response);
+
+/* Promises an answer from another thread. Call it in the handler, before handing the request over.
+ */
+void http_defer(struct http_request *request);
+
+/*
+ * A long answer in pieces (NDJSON, event streams).
+ *
+ * `more` is called on a server thread each time the client has taken what it was given. It must not
+ * block: it starts fetching, and whoever has the next piece answers with exactly one
+ * http_stream_write() or http_stream_abort(), from any thread, also from within `more`. From `more`
+ * until that call returns the stream is valid, whether or not the client is still there; afterwards
+ * it may only be touched in the next `more`.
+ *
+ * `gone` is called exactly once, after the last `more` was answered, when the stream has ended, was
+ * broken off, or its client has left: on a server thread, or within the http_stream_write() that
+ * finds the client gone. It is the place to free `context`. A source that can wait for long should
+ * write something now and then, so that it learns of clients that left.
+ */
+struct http_stream;
+struct http_stream_source {
+    void (*more)(struct http_stream *stream, void *context);
+    void (*gone)(void *context);
+    void *context;
+};
+/* Instead of http_respond(); headers and status as given there, body ignored. For HEAD and when
+ * memory is out `gone` is called without a `more`. */
+void http_respond_stream(struct http_request *request, const struct http_response *response,
+                         const struct http_stream_source *source);
+/* The next piece, *steals* `bytes` (malloc'ed). last: nothing comes after it (bytes may be NULL
+ * then). An empty piece that is not the last one only asks to be asked again. */
+void http_stream_write(struct http_stream *stream, char *bytes, size_t length, bool last);
+/* Breaks the stream off: the client sees an incomplete answer, never a complete-looking one. */
+void http_stream_abort(struct http_stream *stream);
+
+/* The label under which a request is counted in metrics ("POST /v1/carts/{id}/items"); static. */
+void http_request_set_route(struct http_request *request, const char *route);

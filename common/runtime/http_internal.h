@@ -1,0 +1,73 @@
+/*
+ * http_internal.h - the inside of struct http_server, for the files that make it up:
+ *
+ *     http_server.c    start, quiesce, stop
+ *     http_handler.c   libmicrohttpd's callbacks: connections and requests come and go
+ *     http_lenient.c   what an old libmicrohttpd needs
+ *     http_head.c      is the head unambiguous?
+ *     http_uri.c       the target, taken apart
+ *     http_request.c   what a route can read
+ *     http_answer.c    what a route answers, from whatever thread, and how it gets sent
+ *     http_stream.c    answers in pieces
+ *     http_guard.c     deadlines
+ *     http_metrics.c   counts
+ */
+#pragma once
+
+#include "http_guard.h"
+#include "http_metrics.h"
+#include "http_request.h"
+#include "http_server.h"
+#include "problem.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+
+enum {
+    HTTP_CONNECTION_MEMORY = 32768, /* libmicrohttpd's buffer: a whole head, and its answer's */
+    HTTP_STOP_WAIT_MS = 5000,       /* for answers that other threads owe */
+    HTTP_STOP_SEND_MS = 500,        /* for clients to take the last answers */
+};
+
+struct http_server {
+    struct http_server_options options; /* with defaults filled in */
+    struct MHD_Daemon *daemon;
+    int listen_fd;
+    uint16_t port;
+    bool lenient_library;
+    uint64_t id_key; /* random; with id_count it makes the random part of request ids */
+    _Atomic uint64_t id_count;
+    atomic_bool draining;   /* every answer closes its connection */
+    atomic_bool stopping;   /* nothing may wait any more */
+    atomic_uint owed;       /* requests that were handed to the handler and not answered yet */
+    atomic_uint pending;    /* heads accepted, answers not sent */
+    atomic_int connections; /* open ones */
+    struct http_guard guard;
+    struct http_metrics metrics;
+};
+
+/* http_handler.c */
+enum MHD_Result http_on_accept(void *server, const struct sockaddr *address, socklen_t length);
+void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_context,
+                        enum MHD_ConnectionNotificationCode code);
+void *http_on_target(void *server, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_on_request(void *server, struct MHD_Connection *mhd, const char *target,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **context);
+void http_on_completed(void *server, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code);
+
+/* http_lenient.c: what libmicrohttpd logs. */
+void http_on_message(void *server, const char *format, va_list arguments);
+
+/* http_answer.c: sends what was stored, on the server thread. MHD_NO closes the connection. */
+enum MHD_Result http_answer_send(struct http_request *request);
+/* Refuses where libmicrohttpd takes no answer, or would spoil it: writes to the socket and closes
+ * its sending side. On the server thread. */
+void http_answer_now(struct http_request *request, const struct problem *problem);
+
+/* For http_stream.c. The client now has to take `bytes`; false when the connection was cut. */
+MUST_CHECK bool http_connection_expect_reading(struct http_connection *connection, size_t bytes);
+/* Makes the coming close a TCP reset, so that even a client that takes the end of the connection
+ * for the end of the answer (HTTP/1.0) sees that it is incomplete. */
+void http_connection_reset(const struct http_connection *connection);

@@ -1,0 +1,36 @@
+#include "http_internal.h"
+
+#include "log.h"
+
+#include <stdio.h>
+
+/* Its head has come, libmicrohttpd looks at it, and the handler was not called yet. */
+static void refuse_unreadable_length(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+    if (request == NULL || request->head_seen ||
+        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) == NULL)
+        return;
+    http_answer_now(request, &(struct problem){.status = 400,
+                                               .type = "malformed-request",
+                                               .title = "Malformed request",
+                                               .detail = STR_LITERAL("Content-Length is not a "
+                                                                     "number"),
+                                               .current_version = -1});
+}
+
+/*
+ * libmicrohttpd 0.9.75 refuses a Content-Length that it cannot read before the handler is called,
+ * and sends the head of that answer twice: what follows looks like the answer to another request.
+ * Its log is the only thing that is called in time to be faster.
+ */
+void http_on_message(void *context, const char *format, va_list arguments)
+{
+    struct http_server *server = context;
+    char message[256];
+    vsnprintf(message, sizeof(message), format, arguments);
+    message[strcspn(message, "\n")] = '\0';
+    log_debug("http", "libmicrohttpd", LOG_STR("detail", message));
+    if (server->lenient_library && strstr(format, "Content-Length") != NULL)
+        http_guard_visit_mine(&server->guard, refuse_unreadable_length);
+}

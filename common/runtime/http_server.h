@@ -1,0 +1,54 @@
+/*
+ * http_server.h - an HTTP/1.1 server on libmicrohttpd, hardened, with answers that may come later
+ * from another thread (http.h).
+ *
+ * What the server refuses by itself never reaches a handler: ambiguous framing (400, and the
+ * connection closes), a malformed target (400) or one that cannot be ours (404), too large (413,
+ * 414, 431), a body of POST, PUT or PATCH that is not application/json (415), too slow (the
+ * connection is cut). Bodies of other methods are read and left alone. A client that closes its
+ * sending side before a deferred answer is taken for gone.
+ *
+ * Every answer carries X-Request-Id, X-Content-Type-Options: nosniff, Date, and Cache-Control:
+ * no-store unless it has a Cache-Control of its own.
+ */
+#pragma once
+
+#include "http.h"
+
+enum {
+    HTTP_WRITE_TIMEOUT_S = 30,
+    HTTP_WRITE_RATE_MIN = 16384, /* bytes a second that a client must take of an answer */
+};
+
+struct http_server;
+struct metrics;
+
+struct http_server_options {
+    const char *bind_address; /* a number: "127.0.0.1", "::1", "0.0.0.0", "::" (both families) */
+    uint16_t port;            /* 0: any free one, see http_server_port() */
+    unsigned threads;
+    unsigned connections_max;             /* more are closed at once */
+    unsigned connections_per_address_max; /* 0: no limit */
+    size_t body_max;                      /* bytes; more is 413 */
+    int head_timeout_s;    /* all of the head, counted from the first moment it may come */
+    int request_timeout_s; /* head and body; on a used connection from the request line on */
+    int write_timeout_s;   /* plus a second for each HTTP_WRITE_RATE_MIN bytes; 0:
+                              HTTP_WRITE_TIMEOUT_S */
+    void (*handle)(struct http_request *request, void *context);
+    void *context;
+    struct metrics *metrics; /* request counts and latency histograms by route; may be NULL */
+};
+
+/* STATUS_UNAVAILABLE with a one-line message when the port cannot be had. Raises the limit of open
+ * files as far as connections_max needs and the system allows. */
+MUST_CHECK enum status http_server_start(const struct http_server_options *options,
+                                         struct http_server **ret_server, struct error *error);
+uint16_t http_server_port(const struct http_server *server);
+/* Stops accepting; requests that are under way are finished and answered with `Connection: close`.
+ */
+void http_server_quiesce(struct http_server *server);
+/* Requests whose answer is not completely sent; those that are still arriving do not count. */
+unsigned http_server_pending(const struct http_server *server);
+/* Ends it: cuts connections and breaks streams off. Every deferred request must have been answered.
+ * Takes NULL. */
+void http_server_stop(struct http_server *server);

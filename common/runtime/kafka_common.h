@@ -1,0 +1,71 @@
+/*
+ * kafka_common.h - what every Kafka client of ours has in common: where the brokers are, how to
+ * prove who we are, where librdkafka's own log lines go, and how to get rid of a client in time.
+ */
+#pragma once
+
+#include "status.h"
+#include "str.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdint.h>
+
+struct kafka_settings {
+    const char *bootstrap_servers; /* "host:9092,host:9092" */
+    const char *client_id;         /* shows in the brokers' logs and metrics */
+
+    /*
+     * librdkafka's own security settings as NAME=VALUE, one a line, or separated by `;` when the
+     * text is one line. Only security.protocol, sasl.*, ssl.*, enable.sasl.* and enable.ssl.* may
+     * be set. NULL or "": plain text, nobody is asked who they are. Never logged.
+     */
+    const char *security;
+};
+
+/*
+ * A client configuration with these settings, librdkafka's log lines in our log, its statistics
+ * off, no topic ever created by asking for it, and reconnecting within KAFKA_RECONNECT_MAX_MS.
+ * *New*: the caller owes rd_kafka_conf_destroy() until rd_kafka_new() takes it. STATUS_INVALID: a
+ * setting that librdkafka does not take; the message names it and never holds a value of
+ * `security`.
+ */
+MUST_CHECK enum status kafka_conf_new(const struct kafka_settings *settings,
+                                      rd_kafka_conf_t **ret_conf, struct error *error);
+
+enum {
+    KAFKA_RECONNECT_MIN_MS = 20,
+    KAFKA_RECONNECT_MAX_MS = 500, /* how long a broker may be back before it is noticed */
+    KAFKA_SETTING_MAX = 8192,     /* bytes of one NAME=VALUE: certificates are long */
+};
+
+/* One more setting; STATUS_INVALID as above. */
+MUST_CHECK enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+                                      struct error *error);
+
+/* For --check-config: would kafka_conf_new() take these? Connects to nothing. */
+MUST_CHECK enum status kafka_settings_check(const struct kafka_settings *settings,
+                                            struct error *error);
+
+/*
+ * What a failure means to the caller:
+ *
+ *     STATUS_NOT_FOUND     the topic or the partition is not there
+ *     STATUS_INVALID       refused for a reason that retrying will not change (rights, size)
+ *     STATUS_INTERNAL      the client has to be thrown away (fatal)
+ *     STATUS_UNAVAILABLE   anything else: may work later
+ */
+enum status kafka_status(rd_kafka_resp_err_t code);
+
+/* Fills `error` with "ACTION: librdkafka's words" and returns its status. */
+enum status kafka_error_set(struct error *error, rd_kafka_resp_err_t code, const char *action);
+
+/*
+ * Ends a client. *Steals* it; NULL is fine. rd_kafka_destroy() can block for long when a broker
+ * hangs, so it runs on a thread of its own that is waited for until the deadline (monotonic
+ * microseconds), then left to finish by itself. Messages that are still queued or on their way are
+ * dropped, consumers leave no group. False when it was left behind.
+ */
+bool kafka_discard(rd_kafka_t *client, int64_t deadline_us);
+
+/* Milliseconds from now to the deadline, for librdkafka's time-outs: 0 when it has passed. */
+int kafka_wait_ms(int64_t deadline_us);

@@ -1,0 +1,330 @@
+#include "kafka_consumer.h"
+
+#include "cart_partition.h"
+#include "clock.h"
+#include "macros.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct kafka_consumer {
+    rd_kafka_t *client;
+    rd_kafka_topic_t *topic_handle;
+    char *topic;
+    void (*changed)(void *context, int32_t partition, bool is_ours);
+    void *context;
+    struct error problem; /* STATUS_OK: none */
+    int64_t probe_at_us;
+    bool is_started[PARTITION_COUNT_MAX];
+    int64_t committed[PARTITION_COUNT_MAX];
+};
+
+static bool is_known_partition(int32_t partition)
+{
+    return partition >= 0 && partition < PARTITION_COUNT_MAX;
+}
+
+/*
+ * A partition must not deliver before it is known where to go on, which takes a look into the
+ * database. It starts at offset 0, which needs no question to a broker, and pauses at once.
+ */
+static void take_assignment(struct kafka_consumer *consumer,
+                            rd_kafka_topic_partition_list_t *partitions)
+{
+    for (int i = 0; i < partitions->cnt; i++)
+        partitions->elems[i].offset = 0;
+    rd_kafka_assign(consumer->client, partitions);
+    rd_kafka_pause_partitions(consumer->client, partitions);
+    consumer->problem.status = STATUS_OK;
+}
+
+static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *partitions, void *opaque)
+{
+    struct kafka_consumer *consumer = opaque;
+    bool is_ours = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    if (is_ours)
+        take_assignment(consumer, partitions);
+    else
+        rd_kafka_assign(client, NULL);
+    for (int i = 0; i < partitions->cnt; i++) {
+        int32_t partition = partitions->elems[i].partition;
+        if (!is_known_partition(partition))
+            continue;
+        consumer->is_started[partition] = false;
+        consumer->committed[partition] = -1;
+        consumer->changed(consumer->context, partition, is_ours);
+    }
+    rd_kafka_yield(client); /* the poll that we are in ends, so that the change is seen at once */
+}
+
+static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t code,
+                         const char *words)
+{
+    bool was_fine = consumer->problem.status == STATUS_OK;
+    error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->topic,
+              words != NULL ? words : rd_kafka_err2str(code));
+    if (was_fine)
+        consumer->probe_at_us = clock_monotonic_us();
+}
+
+/* Single connections that break are none of our business: librdkafka opens another one. */
+static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
+{
+    (void)client;
+    (void)reason;
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+        code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        return;
+    note_problem(opaque, (rd_kafka_resp_err_t)code, NULL);
+}
+
+static enum status set_int(rd_kafka_conf_t *conf, const char *name, int value, struct error *error)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%d", value);
+    return kafka_conf_set(conf, name, text, error);
+}
+
+static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_options *options,
+                             struct error *error)
+{
+    const struct {
+        const char *name;
+        int value;
+    } numbers[] = {
+        {"session.timeout.ms", options->session_timeout_ms},
+        {"heartbeat.interval.ms", options->session_timeout_ms / 4},
+        {"max.poll.interval.ms", KAFKA_CONSUMER_POLL_INTERVAL_MS},
+        {"queued.max.messages.kbytes", KAFKA_CONSUMER_QUEUE_KIB_MAX},
+        {"queued.min.messages", 20000},
+        {"fetch.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX},
+        {"receive.message.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX + (1 << 20)},
+        {"fetch.message.max.bytes", KAFKA_CONSUMER_PARTITION_BYTES_MAX},
+        {"fetch.wait.max.ms", KAFKA_CONSUMER_FETCH_WAIT_MS},
+        /* Also how long a full queue stops the fetching. */
+        {"fetch.error.backoff.ms", 20},
+        {"topic.metadata.refresh.interval.ms", KAFKA_CONSUMER_METADATA_MS},
+        {"topic.metadata.propagation.max.ms", KAFKA_CONSUMER_METADATA_MS},
+    };
+    const char *const texts[][2] = {
+        {"group.id", options->group},
+        {"enable.auto.commit", "false"},
+        {"auto.offset.reset", "earliest"},
+        {"partition.assignment.strategy", "range"},
+    };
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_SIZE(numbers); i++)
+        status = set_int(conf, numbers[i].name, numbers[i].value, error);
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_SIZE(texts); i++)
+        status = kafka_conf_set(conf, texts[i][0], texts[i][1], error);
+    return status;
+}
+
+static enum status subscribe(struct kafka_consumer *consumer, struct error *error)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, consumer->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->client, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_OK
+                                              : kafka_error_set(error, code, "subscribing");
+}
+
+static enum status open_client(struct kafka_consumer *consumer,
+                               const struct kafka_consumer_options *options, struct error *error)
+{
+    rd_kafka_conf_t *conf;
+    enum status status = kafka_conf_new(&options->kafka, &conf, error);
+    if (status != STATUS_OK)
+        return status;
+    status = configure(conf, options, error);
+    if (status != STATUS_OK) {
+        rd_kafka_conf_destroy(conf);
+        return status;
+    }
+    rd_kafka_conf_set_opaque(conf, consumer);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    char reason[ERROR_MESSAGE_MAX];
+    consumer->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+    if (consumer->client == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, STATUS_INVALID, "Kafka consumer: %s", reason);
+    }
+    rd_kafka_poll_set_consumer(consumer->client);
+    consumer->topic_handle = rd_kafka_topic_new(consumer->client, options->topic, NULL);
+    if (consumer->topic_handle == NULL)
+        return kafka_error_set(error, rd_kafka_last_error(), "the topic's name");
+    return subscribe(consumer, error);
+}
+
+enum status kafka_consumer_new(const struct kafka_consumer_options *options,
+                               struct kafka_consumer **ret_consumer, struct error *error)
+{
+    struct kafka_consumer *consumer = calloc(1, sizeof(*consumer));
+    if (consumer != NULL)
+        consumer->topic = strdup(options->topic);
+    if (consumer == NULL || consumer->topic == NULL) {
+        free(consumer);
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    }
+    consumer->changed = options->changed;
+    consumer->context = options->context;
+    enum status status = open_client(consumer, options, error);
+    if (status != STATUS_OK) {
+        kafka_consumer_free(consumer, 0);
+        return status;
+    }
+    *ret_consumer = consumer;
+    return STATUS_OK;
+}
+
+static void leave_group(struct kafka_consumer *consumer, int64_t deadline_us)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer->client);
+    rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(consumer->client, queue);
+    rd_kafka_queue_destroy(queue);
+    if (failure != NULL) {
+        rd_kafka_error_destroy(failure);
+        return;
+    }
+    while (!rd_kafka_consumer_closed(consumer->client) && kafka_wait_ms(deadline_us) > 0) {
+        int wait_ms = kafka_wait_ms(deadline_us);
+        rd_kafka_message_t *message =
+            rd_kafka_consumer_poll(consumer->client, wait_ms < 50 ? wait_ms : 50);
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+}
+
+void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us)
+{
+    if (consumer == NULL)
+        return;
+    if (consumer->client != NULL) {
+        leave_group(consumer, deadline_us);
+        if (consumer->topic_handle != NULL)
+            rd_kafka_topic_destroy(consumer->topic_handle);
+        kafka_discard(consumer->client, deadline_us);
+    }
+    free(consumer->topic);
+    free(consumer);
+}
+
+rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms)
+{
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, wait_ms);
+    if (message == NULL)
+        return NULL;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        consumer->problem.status = STATUS_OK;
+        if (is_known_partition(message->partition) && consumer->is_started[message->partition])
+            return message;
+    } else {
+        note_problem(consumer, message->err, rd_kafka_message_errstr(message));
+    }
+    rd_kafka_message_destroy(message);
+    return NULL;
+}
+
+static enum status ask_partition_count(struct kafka_consumer *consumer, int wait_ms, int *ret_count,
+                                       struct error *error)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(consumer->client, 0, consumer->topic_handle, &metadata, wait_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+        code = metadata->topics[0].err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        *ret_count = metadata->topics[0].partition_cnt;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    return error_set(error, kafka_status(code), "topic %s: %s", consumer->topic,
+                     rd_kafka_err2str(code));
+}
+
+/* librdkafka says when contact is lost, but not when it is back. */
+enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *error)
+{
+    if (consumer->problem.status == STATUS_OK)
+        return STATUS_OK;
+    int64_t now_us = clock_monotonic_us();
+    if (now_us >= consumer->probe_at_us) {
+        int count;
+        struct error found = {.status = STATUS_OK};
+        enum status status = ask_partition_count(consumer, KAFKA_CONSUMER_PROBE_MS, &count, &found);
+        consumer->problem = found;
+        consumer->problem.status = status;
+        consumer->probe_at_us =
+            now_us + (int64_t)KAFKA_CONSUMER_PROBE_EVERY_MS * MICROSECONDS_PER_MILLISECOND;
+    }
+    if (consumer->problem.status == STATUS_OK)
+        return STATUS_OK;
+    return error_set(error, consumer->problem.status, "%s", consumer->problem.message);
+}
+
+enum status kafka_consumer_partition_count(struct kafka_consumer *consumer, int64_t deadline_us,
+                                           int *ret_count, struct error *error)
+{
+    return ask_partition_count(consumer, kafka_wait_ms(deadline_us), ret_count, error);
+}
+
+enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
+                                 struct error *error)
+{
+    if (!is_known_partition(partition))
+        return error_set(error, STATUS_UNAVAILABLE, "no such partition");
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *place =
+        rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    place->offset = offset;
+    rd_kafka_error_t *failure =
+        rd_kafka_seek_partitions(consumer->client, list, KAFKA_CONSUMER_CALL_MS);
+    rd_kafka_resp_err_t code = failure != NULL ? rd_kafka_error_code(failure) : place->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = rd_kafka_resume_partitions(consumer->client, list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = place->err;
+    rd_kafka_error_destroy(failure);
+    rd_kafka_topic_partition_list_destroy(list);
+    consumer->is_started[partition] = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    return error_set(error, STATUS_UNAVAILABLE, "starting partition %d: %s", partition,
+                     rd_kafka_err2str(code));
+}
+
+void kafka_consumer_stop(struct kafka_consumer *consumer, int32_t partition)
+{
+    if (!is_known_partition(partition) || !consumer->is_started[partition])
+        return;
+    consumer->is_started[partition] = false;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    rd_kafka_pause_partitions(consumer->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset)
+{
+    if (!is_known_partition(partition) || consumer->committed[partition] == next_offset)
+        return;
+    consumer->committed[partition] = next_offset;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, consumer->topic, partition)->offset = next_offset;
+    rd_kafka_commit(consumer->client, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int64_t kafka_consumer_end_offset(struct kafka_consumer *consumer, int32_t partition)
+{
+    int64_t low = -1;
+    int64_t high = -1;
+    if (rd_kafka_get_watermark_offsets(consumer->client, consumer->topic, partition, &low, &high) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        return -1;
+    return high >= 0 ? high : -1;
+}

@@ -1,0 +1,69 @@
+/*
+ * kafka_consumer.h - a member of a consumer group that reads one topic, with bounded memory.
+ *
+ * A partition that is assigned keeps silent until it is started at an offset. Offsets are committed
+ * for tools only; nothing here depends on them. One thread.
+ */
+#pragma once
+
+#include "kafka_common.h"
+
+enum {
+    KAFKA_CONSUMER_QUEUE_KIB_MAX = 16 * 1024,     /* fetched and not yet taken */
+    KAFKA_CONSUMER_FETCH_BYTES_MAX = 8 << 20,     /* in one answer of a broker */
+    KAFKA_CONSUMER_PARTITION_BYTES_MAX = 1 << 20, /* in it, of one partition; or one batch */
+    KAFKA_CONSUMER_FETCH_WAIT_MS = 50,            /* how long a broker with nothing to say waits */
+    KAFKA_CONSUMER_METADATA_MS = 2000,            /* how long a new topic may go unnoticed */
+    KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out */
+    KAFKA_CONSUMER_CALL_MS = 1000,                /* start */
+    KAFKA_CONSUMER_PROBE_MS = 200,                /* a look whether the topic is back */
+    KAFKA_CONSUMER_PROBE_EVERY_MS = 500,
+};
+
+struct kafka_consumer;
+
+struct kafka_consumer_options {
+    struct kafka_settings kafka;
+    const char *topic;
+    const char *group;
+    int session_timeout_ms;
+    /* Within kafka_consumer_poll() and kafka_consumer_free(): a partition has come, or is gone. */
+    void (*changed)(void *context, int32_t partition, bool is_ours);
+    void *context;
+};
+
+/* *New*: kafka_consumer_free(). Joins the group as soon as there is a broker. Strings are copied.
+ * STATUS_INVALID: a setting that librdkafka does not take. */
+MUST_CHECK enum status kafka_consumer_new(const struct kafka_consumer_options *options,
+                                          struct kafka_consumer **ret_consumer,
+                                          struct error *error);
+
+/* Leaves the group and ends, by the deadline (monotonic microseconds). Takes NULL. */
+void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us);
+
+/* The next record of a partition that was started: *new*, rd_kafka_message_destroy(). NULL: none
+ * within wait_ms. */
+MUST_CHECK rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms);
+
+/* STATUS_OK, or what is wrong with the topic or the way to it: STATUS_NOT_FOUND, STATUS_UNAVAILABLE
+ * or another of kafka_status(). May wait KAFKA_CONSUMER_PROBE_MS while something is wrong. */
+MUST_CHECK enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *error);
+
+/* Reads the partition from this offset on, or from RD_KAFKA_OFFSET_BEGINNING. An offset that is not
+ * there means the beginning. STATUS_UNAVAILABLE: not now. */
+MUST_CHECK enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partition,
+                                            int64_t offset, struct error *error);
+
+/* No record of it comes any more. */
+void kafka_consumer_stop(struct kafka_consumer *consumer, int32_t partition);
+
+/* Tells the group; neither waits nor fails. */
+void kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
+
+/* After the last record, as of the last answer of a broker; -1: unknown. */
+int64_t kafka_consumer_end_offset(struct kafka_consumer *consumer, int32_t partition);
+
+/* STATUS_NOT_FOUND: there is no such topic. */
+MUST_CHECK enum status kafka_consumer_partition_count(struct kafka_consumer *consumer,
+                                                      int64_t deadline_us, int *ret_count,
+                                                      struct error *error);

@@ -1,0 +1,213 @@
+#include "kafka_tail.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+enum { POLL_STEP_MS = 100, DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND };
+
+struct kafka_tail {
+    rd_kafka_t *client;
+    rd_kafka_topic_t *topic;
+};
+
+static enum status configure(rd_kafka_conf_t *conf, struct error *error)
+{
+    static const char *const pairs[][2] = {
+        {"enable.partition.eof", "true"},
+        {"auto.offset.reset", "error"},
+        /* A record of a transaction that nobody ended must not hide what is before it. */
+        {"isolation.level", "read_uncommitted"},
+        {"fetch.wait.max.ms", "5"},
+        {"fetch.error.backoff.ms", "50"},
+        {"queued.min.messages", "1000"},
+        {"queued.max.messages.kbytes", "2048"},
+        {"fetch.message.max.bytes", "1048576"},
+        {"socket.timeout.ms", "5000"},
+        {"socket.connection.setup.timeout.ms", "5000"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        enum status status = kafka_conf_set(conf, pairs[i][0], pairs[i][1], error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Whoever asks gets the failure as the answer to the question; nothing to add here. */
+static void ignore_error(rd_kafka_t *client, int code, const char *reason, void *context)
+{
+    (void)client, (void)code, (void)reason, (void)context;
+}
+
+enum status kafka_tail_new(const struct kafka_settings *settings, const char *topic,
+                           struct kafka_tail **ret_tail, struct error *error)
+{
+    rd_kafka_conf_t *conf;
+    enum status status = kafka_conf_new(settings, &conf, error);
+    if (status != STATUS_OK)
+        return status;
+    status = configure(conf, error);
+    struct kafka_tail *tail = status == STATUS_OK ? calloc(1, sizeof(*tail)) : NULL;
+    if (tail == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return status != STATUS_OK ? status
+                                   : error_set(error, STATUS_NO_MEMORY, "Kafka: out of memory");
+    }
+    rd_kafka_conf_set_error_cb(conf, ignore_error);
+    char reason[ERROR_MESSAGE_MAX];
+    tail->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+    if (tail->client == NULL) {
+        rd_kafka_conf_destroy(conf);
+        free(tail);
+        return error_set(error, STATUS_INVALID, "Kafka reader: %s", reason);
+    }
+    tail->topic = rd_kafka_topic_new(tail->client, topic, NULL);
+    if (tail->topic == NULL) {
+        status = kafka_error_set(error, rd_kafka_last_error(), "Kafka reader: topic");
+        kafka_tail_free(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+        return status;
+    }
+    *ret_tail = tail;
+    return STATUS_OK;
+}
+
+void kafka_tail_free(struct kafka_tail *tail, int64_t deadline_us)
+{
+    if (tail == NULL)
+        return;
+    if (tail->topic != NULL)
+        rd_kafka_topic_destroy(tail->topic);
+    kafka_discard(tail->client, deadline_us);
+    free(tail);
+}
+
+enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
+                                       struct error *error)
+{
+    const rd_kafka_metadata_t *metadata;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(tail->client, 0, tail->topic, &metadata, kafka_wait_ms(deadline_us));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_error_set(error, code, "Kafka: asking for the topic");
+
+    enum status status = STATUS_OK;
+    if (metadata->topic_cnt != 1)
+        status = error_set(error, STATUS_UNAVAILABLE, "Kafka: no word about the topic");
+    else if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        status = kafka_error_set(error, metadata->topics[0].err, "Kafka: asking for the topic");
+    else
+        *ret_count = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return status;
+}
+
+/* rd_kafka_query_watermark_offsets() of 2.0.2 does not keep to its time-out; this does. */
+static enum status ask_offsets(struct kafka_tail *tail, int count, int64_t which,
+                               int64_t deadline_us, struct kafka_bounds *bounds,
+                               struct error *error)
+{
+    const char *topic = rd_kafka_topic_name(tail->topic);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+    for (int32_t p = 0; p < count; p++)
+        rd_kafka_topic_partition_list_add(list, topic, p)->offset = which;
+
+    enum status status = STATUS_OK;
+    rd_kafka_resp_err_t code =
+        rd_kafka_offsets_for_times(tail->client, list, kafka_wait_ms(deadline_us));
+    for (int p = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && p < count; p++) {
+        const rd_kafka_topic_partition_t *found = &list->elems[p];
+        code = found->err;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset < 0)
+            code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+        if (which == RD_KAFKA_OFFSET_BEGINNING)
+            bounds[found->partition].low = found->offset;
+        else
+            bounds[found->partition].high = found->offset;
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        status = kafka_error_set(error, code, "Kafka: asking for the first and last offsets");
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+enum status kafka_tail_bounds(struct kafka_tail *tail, int count, int64_t deadline_us,
+                              struct kafka_bounds *ret_bounds, struct error *error)
+{
+    struct kafka_bounds *bounds = calloc((size_t)count, sizeof(*bounds));
+    if (bounds == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "Kafka: out of memory");
+    enum status status =
+        ask_offsets(tail, count, RD_KAFKA_OFFSET_BEGINNING, deadline_us, bounds, error);
+    if (status == STATUS_OK)
+        status = ask_offsets(tail, count, RD_KAFKA_OFFSET_END, deadline_us, bounds, error);
+    if (status == STATUS_OK)
+        memcpy(ret_bounds, bounds, (size_t)count * sizeof(*bounds));
+    free(bounds);
+    return status;
+}
+
+static void fill_record(const rd_kafka_message_t *message, struct kafka_tail_record *record)
+{
+    record->offset = message->offset;
+    record->key = (struct str){message->key, message->key_len};
+    record->value = (struct str){message->payload, message->len};
+    record->header_count = 0;
+
+    rd_kafka_headers_t *headers;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (size_t i = 0; i < CLOUD_EVENT_HEADERS_MAX; i++) {
+        struct cloud_header *header = &record->headers[i];
+        const void *value;
+        if (rd_kafka_header_get_all(headers, i, &header->name, &value, &header->value.length) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+            return;
+        header->value.bytes = value;
+        record->header_count++;
+    }
+}
+
+static enum status read_until(struct kafka_tail *tail, int32_t partition, int64_t until,
+                              int64_t deadline_us, kafka_tail_visit *visit, void *context,
+                              struct error *error)
+{
+    for (;;) {
+        int left_ms = kafka_wait_ms(deadline_us);
+        if (left_ms == 0)
+            return error_set(error, STATUS_UNAVAILABLE, "Kafka: partition %d was not read in time",
+                             (int)partition);
+        rd_kafka_message_t *message = rd_kafka_consume(
+            tail->topic, partition, left_ms < POLL_STEP_MS ? left_ms : POLL_STEP_MS);
+        if (message == NULL)
+            continue;
+        rd_kafka_resp_err_t code = message->err;
+        int64_t offset = message->offset;
+        bool more = false;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && offset < until) {
+            struct kafka_tail_record record;
+            fill_record(message, &record);
+            more = visit(context, &record) && offset + 1 < until;
+        }
+        rd_kafka_message_destroy(message);
+        if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            return STATUS_OK;
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return kafka_error_set(error, code, "Kafka: reading a partition");
+        if (!more)
+            return STATUS_OK;
+    }
+}
+
+enum status kafka_tail_read(struct kafka_tail *tail, int32_t partition, int64_t from, int64_t until,
+                            int64_t deadline_us, kafka_tail_visit *visit, void *context,
+                            struct error *error)
+{
+    if (from >= until)
+        return STATUS_OK;
+    if (rd_kafka_consume_start(tail->topic, partition, from) != 0)
+        return kafka_error_set(error, rd_kafka_last_error(), "Kafka: reading a partition");
+    enum status status = read_until(tail, partition, until, deadline_us, visit, context, error);
+    rd_kafka_consume_stop(tail->topic, partition);
+    return status;
+}

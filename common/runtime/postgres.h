@@ -1,0 +1,75 @@
+/*
+ * postgres.h - a PostgreSQL connection on which every wait has a limit.
+ *
+ * libpq in non-blocking mode underneath: a server that was stopped answers nothing and closes
+ * nothing, so each call takes a deadline (monotonic microseconds). One connection belongs to one
+ * thread.
+ */
+#pragma once
+
+#include "clock.h"
+#include "status.h"
+#include "str.h"
+
+#include <libpq-fe.h>
+
+struct postgres;
+
+struct postgres_options {
+    const char *url;              /* postgres://…, borrowed until postgres_free(); never logged */
+    const char *application_name; /* static */
+    int statement_timeout_ms;     /* the server's own limit: shorter than the deadlines used */
+    int lock_timeout_ms;
+    int idle_session_timeout_ms; /* 0: none. The server ends the session of a frozen process (relay
+                                    leadership) */
+};
+
+/* A statement that is prepared once per connection, again after a reconnect. Parameter types are
+ * PostgreSQL OIDs. */
+struct postgres_statement {
+    const char *name; /* static, unique on the connection */
+    const char *sql;
+    int parameter_count;
+    const Oid *parameter_types;
+};
+
+MUST_CHECK struct postgres *postgres_new(const struct postgres_options *options);
+void postgres_free(struct postgres *postgres);
+
+/* Connects unless connected, and prepares nothing. STATUS_UNAVAILABLE: nobody there, or not in
+ * time; STATUS_INVALID: refused for a reason that retrying will not change (password, database,
+ * role). Messages never hold the password. */
+MUST_CHECK enum status postgres_connect(struct postgres *postgres, int64_t deadline_us,
+                                        struct error *error);
+bool postgres_is_connected(const struct postgres *postgres);
+void postgres_disconnect(struct postgres *postgres);
+
+struct postgres_parameters {
+    const char *const *values; /* text or binary by `formats`; NULL is SQL null */
+    const int *lengths;        /* for binary values */
+    const int *formats;        /* 0 text, 1 binary; NULL: all text */
+};
+
+/*
+ * Runs one statement in a transaction of its own; one round trip (plus one the first time, to
+ * prepare it).
+ *
+ *     STATUS_CONFLICT     unique violation
+ *     STATUS_UNAVAILABLE  certainly not done: not connected, not sent, cancelled by a time-out of
+ * the server, deadlock, serialization failure, server shutting down STATUS_UNCERTAIN    sent, and
+ * the connection was lost or the deadline passed before the answer came: the connection is closed
+ *     STATUS_INTERNAL     anything else: a bug in the SQL, a missing right
+ *
+ * On STATUS_OK the caller owes PQclear(*ret_result).
+ */
+MUST_CHECK enum status postgres_execute(struct postgres *postgres,
+                                        const struct postgres_statement *statement,
+                                        const struct postgres_parameters *parameters,
+                                        bool binary_results, int64_t deadline_us,
+                                        PGresult **ret_result, struct error *error);
+
+/* SQLSTATE of the last failure, or "". */
+const char *postgres_sqlstate(const struct postgres *postgres);
+
+/* Cleanup for AUTO(): clears a PGresult. */
+void postgres_result_clear(PGresult **result);

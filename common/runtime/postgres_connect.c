@@ -1,0 +1,197 @@
+#include "postgres_internal.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CONNINFO_MAX = 64,         /* keywords of libpq (about 45) and ours */
+    SESSION_OPTIONS_MAX = 512, /* bytes of `options` that we add */
+    URL_OPTIONS_MAX = 1024,    /* bytes of `options` that the URL may bring */
+};
+
+/* A peer that vanished without a word is noticed by the deadline of each call; these end the
+ * sockets of idle connections. */
+static const char *const TCP_SETTINGS[][2] = {
+    {"keepalives", "1"},       {"keepalives_idle", "5"},      {"keepalives_interval", "2"},
+    {"keepalives_count", "3"}, {"tcp_user_timeout", "10000"}, {"client_encoding", "UTF8"},
+};
+
+struct conninfo {
+    const char *keywords[CONNINFO_MAX + 1];
+    const char *values[CONNINFO_MAX + 1];
+    size_t count;
+};
+
+static void conninfo_add(struct conninfo *info, const char *keyword, const char *value)
+{
+    assert(info->count < CONNINFO_MAX);
+    info->keywords[info->count] = keyword;
+    info->values[info->count] = value;
+    info->count++;
+}
+
+static void parsed_free(PQconninfoOption **options)
+{
+    PQconninfoFree(*options);
+}
+
+static void message_free(char **message)
+{
+    PQfreemem(*message);
+}
+
+bool postgres_wait(PGconn *connection, short events, int64_t deadline_us)
+{
+    for (;;) {
+        int64_t left_us = deadline_us - clock_monotonic_us();
+        if (left_us <= 0)
+            return false;
+        struct pollfd poll_fd = {.fd = PQsocket(connection), .events = events};
+        int64_t left_ms =
+            (left_us + MICROSECONDS_PER_MILLISECOND - 1) / MICROSECONDS_PER_MILLISECOND;
+        int ready = poll(&poll_fd, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+const char *postgres_first_line(const char *message, char *buffer)
+{
+    size_t length = strcspn(message, "\r\n");
+    if (length >= ERROR_MESSAGE_MAX)
+        length = ERROR_MESSAGE_MAX - 1;
+    memcpy(buffer, message, length);
+    buffer[length] = '\0';
+    return buffer;
+}
+
+static void ignore_notice(void *context, const char *message)
+{
+    (void)context;
+    (void)message;
+}
+
+/* libpq keeps the SQLSTATE of a refused connection to itself, but writes it into the verbose
+ * message, after the severity: `FATAL:  28P01: password ...`. */
+static void sqlstate_from_message(const char *message, char ret_sqlstate[SQLSTATE_LENGTH + 1])
+{
+    ret_sqlstate[0] = '\0';
+    for (const char *at = message; (at = strstr(at, ":  ")) != NULL; at++) {
+        const char *code = at + 3;
+        size_t length = 0;
+        while (length < SQLSTATE_LENGTH &&
+               (isdigit((unsigned char)code[length]) || isupper((unsigned char)code[length])))
+            length++;
+        if (length == SQLSTATE_LENGTH && code[length] == ':') {
+            memcpy(ret_sqlstate, code, SQLSTATE_LENGTH);
+            ret_sqlstate[SQLSTATE_LENGTH] = '\0';
+            return;
+        }
+    }
+}
+
+/* Password, role, database, right to connect: the same tomorrow. */
+static bool is_refused_for_good(PGconn *connection, const char *sqlstate)
+{
+    return PQconnectionNeedsPassword(connection) || strncmp(sqlstate, "28", 2) == 0 ||
+           strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42501") == 0;
+}
+
+static enum status connect_failed(struct postgres *postgres, struct error *error)
+{
+    char line[ERROR_MESSAGE_MAX];
+    const char *message = PQerrorMessage(postgres->connection);
+    sqlstate_from_message(message, postgres->sqlstate);
+    enum status status = is_refused_for_good(postgres->connection, postgres->sqlstate)
+                             ? STATUS_INVALID
+                             : STATUS_UNAVAILABLE;
+    error_set(error, status, "%s", postgres_first_line(message, line));
+    postgres_disconnect(postgres);
+    return status;
+}
+
+/* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
+ * addresses and /etc/hosts do not. Of several hosts, one that keeps silent uses up the deadline;
+ * one that refuses does not. */
+static enum status establish(struct postgres *postgres, const struct conninfo *info,
+                             int64_t deadline_us, struct error *error)
+{
+    postgres->connection = PQconnectStartParams(info->keywords, info->values, 0);
+    if (postgres->connection == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a connection");
+    PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
+    PQsetErrorVerbosity(postgres->connection, PQERRORS_VERBOSE);
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    if (PQstatus(postgres->connection) == CONNECTION_BAD)
+        return connect_failed(postgres, error);
+    while (next != PGRES_POLLING_OK) {
+        short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (!postgres_wait(postgres->connection, events, deadline_us)) {
+            postgres_disconnect(postgres);
+            return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
+        }
+        next = PQconnectPoll(postgres->connection);
+        if (next == PGRES_POLLING_FAILED)
+            return connect_failed(postgres, error);
+    }
+    PQsetErrorVerbosity(postgres->connection, PQERRORS_TERSE);
+    if (PQsetnonblocking(postgres->connection, 1) != 0)
+        return connect_failed(postgres, error);
+    return STATUS_OK;
+}
+
+static const char *session_options(const struct postgres_options *options, const char *from_url,
+                                   char *buffer, size_t size)
+{
+    int length = snprintf(
+        buffer, size,
+        "%s -c statement_timeout=%d -c lock_timeout=%d -c idle_session_timeout=%d"
+        " -c idle_in_transaction_session_timeout=1000 -c tcp_user_timeout=10000 -c TimeZone=UTC",
+        from_url, options->statement_timeout_ms, options->lock_timeout_ms,
+        options->idle_session_timeout_ms);
+    return length >= 0 && (size_t)length < size ? buffer : NULL;
+}
+
+enum status postgres_connect(struct postgres *postgres, int64_t deadline_us, struct error *error)
+{
+    if (postgres_is_connected(postgres))
+        return STATUS_OK;
+    postgres_disconnect(postgres);
+    postgres->sqlstate[0] = '\0';
+
+    /* libpq's own message would quote the URL. */
+    AUTO(message_free)
+    char *message = NULL;
+    AUTO(parsed_free)
+    PQconninfoOption *parsed = PQconninfoParse(postgres->options.url, &message);
+    if (parsed == NULL)
+        return error_set(error, STATUS_INVALID, "the database URL is malformed");
+
+    struct conninfo info = {.count = 0};
+    const char *url_options = "";
+    for (const PQconninfoOption *option = parsed; option->keyword != NULL; option++) {
+        if (option->val == NULL)
+            continue;
+        if (strcmp(option->keyword, "options") == 0)
+            url_options = option->val;
+        else
+            conninfo_add(&info, option->keyword, option->val);
+    }
+    char buffer[URL_OPTIONS_MAX + SESSION_OPTIONS_MAX];
+    const char *all_options =
+        session_options(&postgres->options, url_options, buffer, sizeof(buffer));
+    if (all_options == NULL)
+        return error_set(error, STATUS_INVALID, "the options of the database URL are too long");
+    /* Of a keyword given twice the last one holds. */
+    conninfo_add(&info, "options", all_options);
+    conninfo_add(&info, "application_name", postgres->options.application_name);
+    for (size_t i = 0; i < ARRAY_SIZE(TCP_SETTINGS); i++)
+        conninfo_add(&info, TCP_SETTINGS[i][0], TCP_SETTINGS[i][1]);
+    return establish(postgres, &info, deadline_us, error);
+}

@@ -1,0 +1,121 @@
+#include "problem.h"
+
+#include "json_out.h"
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { PROBLEM_TEXT_MAX = 262144, DETAIL_MAX = 512, RETRY_DEFAULT_S = 1 };
+
+static void write_errors(struct json_out *out, const struct problem *problem)
+{
+    json_out_key(out, "errors");
+    json_out_array(out);
+    for (size_t i = 0; i < problem->error_count; i++) {
+        json_out_object(out);
+        json_out_key(out, "pointer");
+        json_out_string(out, str_from(problem->errors[i].pointer));
+        json_out_key(out, "detail");
+        json_out_string(out, str_from(problem->errors[i].detail));
+        json_out_end_object(out);
+    }
+    json_out_end_array(out);
+}
+
+void problem_write(const struct problem *problem, struct str request_id, struct text *text)
+{
+    struct json_out out = json_out_to(text);
+    json_out_object(&out);
+    json_out_key(&out, "type");
+    char type[128];
+    int length = snprintf(type, sizeof(type), "%s%s", PROBLEM_TYPE_PREFIX, problem->type);
+    json_out_string(&out, (struct str){type, (size_t)length});
+    json_out_key(&out, "title");
+    json_out_string(&out, str_from(problem->title));
+    json_out_key(&out, "status");
+    json_out_int(&out, problem->status);
+    if (!str_is_none(problem->detail)) {
+        json_out_key(&out, "detail");
+        json_out_string(&out, problem->detail);
+    }
+    if (problem->cart_status != NULL) {
+        json_out_key(&out, "cartStatus");
+        json_out_string(&out, str_from(problem->cart_status));
+    }
+    if (problem->current_version >= 0) {
+        json_out_key(&out, "currentVersion");
+        json_out_int(&out, problem->current_version);
+    }
+    if (problem->error_count > 0)
+        write_errors(&out, problem);
+    if (problem->status == 500) {
+        json_out_key(&out, "requestId");
+        json_out_string(&out, request_id);
+    }
+    json_out_end_object(&out);
+}
+
+static void add_header(struct http_response *response, const char *name, struct str value)
+{
+    response->headers[response->header_count++] = (struct http_header){name, value};
+}
+
+void http_respond_problem(struct http_request *request, const struct problem *problem)
+{
+    struct str id = http_request_id(request);
+    if (problem->status == 500)
+        log_error("request", "failed", LOG_TEXT("requestId", id), LOG_STR("type", problem->type),
+                  LOG_TEXT("detail", problem->detail));
+
+    AUTO(text_done)
+    struct text text = TEXT_INIT(PROBLEM_TEXT_MAX);
+    problem_write(problem, id, &text);
+    struct http_response response = {.status = problem->status, .close = problem->close};
+    size_t length;
+    char *body = text_steal(&text, &length);
+    if (body != NULL) {
+        response.content_type = "application/problem+json";
+        response.body = (struct str){body, length};
+        response.free_body = true;
+    }
+    char retry_after[16];
+    if (problem->retry_after_s > 0) {
+        snprintf(retry_after, sizeof(retry_after), "%d", problem->retry_after_s);
+        add_header(&response, "Retry-After", str_from(retry_after));
+    }
+    if (problem->allow != NULL)
+        add_header(&response, "Allow", str_from(problem->allow));
+    http_respond(request, &response);
+}
+
+/* The text was cut at the end of its buffer: not within a character of several bytes. */
+static void drop_cut_character(char *text)
+{
+    enum { CONTINUATION_MASK = 0xc0, CONTINUATION = 0x80 };
+    size_t length = strlen(text);
+    while (length > 0 && ((unsigned char)text[length - 1] & CONTINUATION_MASK) == CONTINUATION)
+        length--;
+    if (length > 0 && (unsigned char)text[length - 1] >= CONTINUATION)
+        length--;
+    text[length] = '\0';
+}
+
+void http_refuse(struct http_request *request, int status, const char *type, const char *title,
+                 const char *detail_format, ...)
+{
+    char detail[DETAIL_MAX];
+    va_list arguments;
+    va_start(arguments, detail_format);
+    int wanted = vsnprintf(detail, sizeof(detail), detail_format, arguments);
+    va_end(arguments);
+    if (wanted >= (int)sizeof(detail))
+        drop_cut_character(detail);
+    http_respond_problem(request,
+                         &(struct problem){.status = status,
+                                           .type = type,
+                                           .title = title,
+                                           .detail = str_from(detail),
+                                           .current_version = -1,
+                                           .retry_after_s = status == 503 ? RETRY_DEFAULT_S : 0});
+}

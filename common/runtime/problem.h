@@ -1,0 +1,38 @@
+/*
+ * problem.h - errors as RFC 9457 application/problem+json.
+ */
+#pragma once
+
+#include "http.h"
+
+#define PROBLEM_TYPE_PREFIX "urn:cartledger:problem:"
+
+/* One wrong value of a body: a JSON pointer (RFC 6901) and what is wrong there. */
+struct problem_error {
+    char pointer[160];
+    char detail[160];
+};
+
+struct problem {
+    int status;
+    const char *type;                   /* "version-mismatch": the stable last part */
+    const char *title;                  /* static */
+    struct str detail;                  /* or none */
+    const char *cart_status;            /* extension cartStatus, or NULL */
+    int64_t current_version;            /* extension currentVersion, or -1 */
+    int retry_after_s;                  /* header Retry-After, or 0 */
+    const char *allow;                  /* header Allow, or NULL */
+    const struct problem_error *errors; /* extension errors */
+    size_t error_count;
+    bool close;
+};
+
+/* Appends its JSON. `request_id` is only written for a 500. */
+void problem_write(const struct problem *problem, struct str request_id, struct text *text);
+
+/* Answers the request with it; a 500 also carries the request's id as `requestId`. */
+void http_respond_problem(struct http_request *request, const struct problem *problem);
+/* The usual case. `current_version` is left out, `detail` is formatted (UTF-8, cut at 511 bytes); a
+ * 503 says Retry-After: 1. */
+void http_refuse(struct http_request *request, int status, const char *type, const char *title,
+                 const char *detail_format, ...) PRINTF_LIKE(5, 6);

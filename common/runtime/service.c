@@ -1,0 +1,230 @@
+#include "service.h"
+
+#include "problem.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    EXIT_USAGE = 2,
+    EXIT_TERMINATED = 128 + SIGTERM,
+    VERBS_MAX = 8,
+    HELP_TEXT_MAX = 65536,
+    METRICS_TEXT_MAX = 4 * 1024 * 1024,
+    HEALTH_TEXT_MAX = 16384,
+};
+
+static void print_help(const struct service_program *program)
+{
+    printf("%s - %s\n\nUsage: %s [--config FILE] [--check-config]\n\n"
+           "  --help           show this and exit\n"
+           "  --version        show the version and exit\n"
+           "  --config FILE    read NAME=VALUE lines; the environment wins over the file\n"
+           "  --check-config   check the configuration, report every error, exit 0 or 2\n",
+           program->name, program->summary, program->name);
+    for (size_t i = 0; i < program->verb_count; i++) {
+        const struct service_verb *verb = &program->verbs[i];
+        printf("  --%s%s%s\n                   %s\n", verb->name, verb->argument == NULL ? "" : " ",
+               verb->argument == NULL ? "" : verb->argument, verb->meaning);
+    }
+    AUTO(text_done)
+    struct text text = TEXT_INIT(HELP_TEXT_MAX);
+    config_describe(program->settings, program->setting_count, &text);
+    printf("\nConfiguration, from the environment or the file (secrets also as "
+           "NAME_FILE):\n\n" STR_FORMAT,
+           STR_ARGS(text_str(&text)));
+}
+
+/* Long options: ours first, then the program's verbs, numbered from VERB_BASE. */
+enum option_code { OPTION_HELP = 1, OPTION_VERSION, OPTION_CONFIG, OPTION_CHECK, VERB_BASE = 100 };
+
+static void fill_options(const struct service_program *program, struct option options[])
+{
+    size_t count = 0;
+    options[count++] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    options[count++] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
+    options[count++] = (struct option){"config", required_argument, NULL, OPTION_CONFIG};
+    options[count++] = (struct option){"check-config", no_argument, NULL, OPTION_CHECK};
+    for (size_t i = 0; i < program->verb_count && i < VERBS_MAX; i++) {
+        const struct service_verb *verb = &program->verbs[i];
+        options[count++] =
+            (struct option){verb->name, verb->argument == NULL ? no_argument : required_argument,
+                            NULL, VERB_BASE + (int)i};
+    }
+    options[count] = (struct option){0};
+}
+
+static enum service_action leave(struct service_arguments *arguments, int exit_code)
+{
+    arguments->exit_code = exit_code;
+    return SERVICE_EXIT;
+}
+
+static enum service_action load_config(const struct service_program *program, const char *file,
+                                       bool only_check, void *config,
+                                       struct service_arguments *arguments)
+{
+    AUTO(text_done)
+    struct text problems = TEXT_INIT(HELP_TEXT_MAX);
+    if (config_load(program->settings, program->setting_count, file, config, &problems) !=
+        STATUS_OK) {
+        fprintf(stderr, STR_FORMAT, STR_ARGS(text_str(&problems)));
+        return leave(arguments, EXIT_USAGE);
+    }
+    if (!only_check)
+        return SERVICE_RUN;
+    printf("the configuration is valid\n");
+    return leave(arguments, EXIT_SUCCESS);
+}
+
+enum service_action service_start(const struct service_program *program, int argc, char **argv,
+                                  void *config, struct service_arguments *ret_arguments)
+{
+    struct option options[4 + VERBS_MAX + 1];
+    fill_options(program, options);
+    struct service_arguments arguments = {0};
+    const char *file = NULL;
+    bool only_check = false;
+
+    int code;
+    while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (code == OPTION_HELP) {
+            print_help(program);
+            return leave(ret_arguments, EXIT_SUCCESS);
+        }
+        if (code == OPTION_VERSION) {
+            printf("%s %s\n", program->name, CARTLEDGER_VERSION);
+            return leave(ret_arguments, EXIT_SUCCESS);
+        }
+        if (code == OPTION_CONFIG) {
+            file = optarg;
+        } else if (code == OPTION_CHECK) {
+            only_check = true;
+        } else if (code >= VERB_BASE) {
+            arguments.verb = &program->verbs[code - VERB_BASE];
+            arguments.verb_argument = optarg;
+        } else {
+            return leave(ret_arguments, EXIT_USAGE);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: unexpected argument '%s', see --help\n", program->name, argv[optind]);
+        return leave(ret_arguments, EXIT_USAGE);
+    }
+    *ret_arguments = arguments;
+    return load_config(program, file, only_check, config, ret_arguments);
+}
+
+static sigset_t stop_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+void service_block_signals(void)
+{
+    sigset_t signals = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void end_at_once(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_TERMINATED);
+}
+
+/* A handler, not the default action: as process 1 of a container the default would be to ignore it.
+ */
+static void let_the_next_signal_end_us(void)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+    sigset_t signals = stop_signals();
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+void service_wait_for_stop(void)
+{
+    sigset_t signals = stop_signals();
+    int signal_number;
+    while (sigwait(&signals, &signal_number) != 0)
+        ;
+    let_the_next_signal_end_us();
+}
+
+bool service_stop_requested(int wait_ms)
+{
+    sigset_t signals = stop_signals();
+    struct timespec wait = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
+    if (sigtimedwait(&signals, NULL, &wait) < 0)
+        return false;
+    let_the_next_signal_end_us();
+    return true;
+}
+
+static void respond_text(struct http_request *request, int status, const char *content_type,
+                         struct text *text)
+{
+    if (!text_ok(text)) {
+        http_refuse(request, 500, "internal", "Internal error", "the answer did not fit");
+        return;
+    }
+    http_respond(request, &(struct http_response){.status = status,
+                                                  .content_type = content_type,
+                                                  .body = text_str(text)});
+}
+
+static void answer_metrics(struct http_request *request, struct metrics *metrics)
+{
+    AUTO(text_done)
+    struct text text = TEXT_INIT(METRICS_TEXT_MAX);
+    metrics_write(metrics, &text);
+    respond_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+}
+
+static void answer_ready(struct http_request *request, struct health *health)
+{
+    AUTO(text_done)
+    struct text text = TEXT_INIT(HEALTH_TEXT_MAX);
+    bool ready = health_write(health, &text);
+    respond_text(request, ready ? 200 : 503, "application/json", &text);
+}
+
+bool service_handle_common(struct http_request *request, struct health *health,
+                           struct metrics *metrics)
+{
+    if (http_request_segment_count(request) != 1)
+        return false;
+    struct str name = http_request_segment(request, 0);
+    bool live = str_equal_literal(name, "livez");
+    bool ready = str_equal_literal(name, "readyz");
+    if (!live && !ready && !str_equal_literal(name, "metrics"))
+        return false;
+
+    http_request_set_route(request, live ? "/livez" : ready ? "/readyz" : "/metrics");
+    enum http_method method = http_request_method(request);
+    if (method != HTTP_GET && method != HTTP_HEAD)
+        http_respond_problem(request, &(struct problem){.status = 405,
+                                                        .type = "method-not-allowed",
+                                                        .title = "Method not allowed",
+                                                        .current_version = -1,
+                                                        .allow = "GET, HEAD"});
+    else if (live)
+        http_respond(request,
+                     &(struct http_response){.status = 200,
+                                             .content_type = "application/json",
+                                             .body = STR_LITERAL("{\"status\":\"alive\"}")});
+    else if (ready)
+        answer_ready(request, health);
+    else
+        answer_metrics(request, metrics);
+    return true;
+}

@@ -1,0 +1,57 @@
+/*
+ * service.h - the life of a process: arguments, signals, draining, and the three routes that both
+ * services have.
+ */
+#pragma once
+
+#include "config.h"
+#include "health.h"
+#include "http.h"
+#include "metrics.h"
+
+/* Something else that the program can do than serve: `--rebuild`, `--republish all`. */
+struct service_verb {
+    const char *name;     /* "rebuild" */
+    const char *argument; /* "PARTITION:POSITION" for --help; NULL when it takes none */
+    const char *meaning;  /* one sentence */
+};
+
+struct service_program {
+    const char *name;    /* "command-service" */
+    const char *summary; /* one line for --help */
+    const struct config_setting *settings;
+    size_t setting_count;
+    const struct service_verb *verbs;
+    size_t verb_count;
+};
+
+enum service_action { SERVICE_RUN, SERVICE_EXIT };
+
+struct service_arguments {
+    const struct service_verb *verb; /* NULL: serve */
+    const char *verb_argument;       /* borrowed from argv, or NULL */
+    int exit_code; /* for SERVICE_EXIT: 0, or 2 after every error has been printed */
+};
+
+/*
+ * Handles --help, --version, --check-config and --config FILE, and loads the configuration into
+ * `config` (which the caller then owes config_done()).
+ */
+MUST_CHECK enum service_action service_start(const struct service_program *program, int argc,
+                                             char **argv, void *config,
+                                             struct service_arguments *ret_arguments);
+
+/* Blocks SIGTERM and SIGINT in this thread and those it will create, and ignores SIGPIPE. First
+ * thing in main, since libpq and librdkafka start threads. */
+void service_block_signals(void);
+
+/* Waits for SIGTERM or SIGINT and returns at the first one. The second one ends the process at
+ * once, status 143. */
+void service_wait_for_stop(void);
+
+/* The same, but gives up after `wait_ms`. True when a signal came. */
+MUST_CHECK bool service_stop_requested(int wait_ms);
+
+/* Answers /livez, /readyz and /metrics (GET and HEAD); false when the path is none of them. */
+MUST_CHECK bool service_handle_common(struct http_request *request, struct health *health,
+                                      struct metrics *metrics);
