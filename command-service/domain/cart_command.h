@@ -1,0 +1,58 @@
+/*
+ * cart_command.h - what can be asked of a cart.
+ *
+ * A command is well formed before the domain sees it: texts are valid and within their byte limits,
+ * quantities and amounts are in range, currencies have the right shape (cart_command_json.h checks
+ * and says what is wrong).
+ */
+#pragma once
+
+#include "cart_line.h"
+
+#include <stdint.h>
+
+enum {
+    CART_COMMAND_ITEMS_MAX = 100,
+    SKU_BYTES_MAX = 64,
+    NAME_BYTES_MAX = 256,
+    CUSTOMER_ID_BYTES_MAX = 64,
+    ORDER_ID_BYTES_MAX = 64,
+};
+
+enum cart_command_type {
+    CART_CREATE,
+    CART_ADD_ITEMS,
+    CART_SET_QUANTITY,
+    CART_REMOVE_ITEM,
+    CART_CLEAR,
+    CART_CHECK_OUT,
+    CART_CANCEL,
+    CART_COMMAND_TYPE_COUNT,
+};
+
+/* Texts and lines are borrowed from whoever made the command. */
+struct cart_command {
+    enum cart_command_type type;
+    int64_t time_us; /* when it happens: becomes the events' occurred_at */
+    union {
+        struct {
+            char currency[CURRENCY_LENGTH + 1];
+            struct str customer_id; /* or none */
+        } create;
+        struct {
+            const struct cart_line *lines; /* 1 to CART_COMMAND_ITEMS_MAX; a sku may come twice */
+            size_t count;
+        } add_items;
+        struct {
+            struct str sku;
+            int32_t quantity; /* 0 removes the line */
+        } set_quantity;
+        struct {
+            struct str sku;
+            int32_t quantity; /* 0: the whole line */
+        } remove_item;
+        struct {
+            struct str order_id; /* or none */
+        } check_out;
+    };
+};

@@ -1,0 +1,311 @@
+/*
+ * cart_story.h - tests of the cart that read as *given events, when command, then events*.
+ *
+ *     given(created("EUR", NULL), added("tea", 2, 100, 2));
+ *     when(set_quantity("tea", 5));
+ *     then_events(quantity_changed("tea", 5, 2));
+ *
+ * Each then_... also checks what holds for every command: deciding changes nothing, and what was
+ * decided can happen. There is one story at a time, as in the process of one test.
+ */
+#pragma once
+
+#include "cart.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STORY_FUNCTION __attribute__((unused)) static
+
+enum { STORY_TEXT_MAX = 4 * 1024 * 1024 };
+
+static struct {
+    struct cart cart;
+    struct cart_limits limits;
+    int64_t now_us;
+    enum cart_refusal refusal;
+    struct cart_decision decision;
+} story = {.limits = {.lines_max = 500, .quantity_max = 999}, .now_us = 1000000};
+
+/* Events */
+
+STORY_FUNCTION struct money euro(int64_t amount)
+{
+    return (struct money){amount, "EUR"};
+}
+
+STORY_FUNCTION struct cart_line line_named(const char *sku, const char *name, int32_t quantity,
+                                           int64_t amount)
+{
+    return (struct cart_line){str_from(sku), str_from(name), quantity, euro(amount)};
+}
+
+STORY_FUNCTION struct cart_line line(const char *sku, int32_t quantity, int64_t amount)
+{
+    return line_named(sku, "a name", quantity, amount);
+}
+
+STORY_FUNCTION struct cart_line line_in(const char *currency, const char *sku)
+{
+    struct cart_line foreign = line(sku, 1, 100);
+    memcpy(foreign.unit_price.currency, currency, CURRENCY_LENGTH + 1);
+    return foreign;
+}
+
+STORY_FUNCTION struct event_data created(const char *currency, const char *customer_id)
+{
+    struct event_data event = {.type = EVENT_CART_CREATED};
+    memcpy(event.cart_created.currency, currency, CURRENCY_LENGTH + 1);
+    event.cart_created.customer_id = str_from(customer_id);
+    return event;
+}
+
+STORY_FUNCTION struct event_data added_line(struct cart_line added, int32_t line_quantity)
+{
+    return (struct event_data){.type = EVENT_ITEM_ADDED, .item_added = {added, line_quantity}};
+}
+
+STORY_FUNCTION struct event_data added(const char *sku, int32_t quantity, int64_t amount,
+                                       int32_t line_quantity)
+{
+    return added_line(line(sku, quantity, amount), line_quantity);
+}
+
+STORY_FUNCTION struct event_data quantity_changed(const char *sku, int32_t quantity,
+                                                  int32_t previous)
+{
+    return (struct event_data){.type = EVENT_ITEM_QUANTITY_CHANGED,
+                               .item_quantity_changed = {str_from(sku), quantity, previous}};
+}
+
+STORY_FUNCTION struct event_data removed(const char *sku, int32_t quantity, int32_t line_quantity)
+{
+    return (struct event_data){.type = EVENT_ITEM_REMOVED,
+                               .item_removed = {str_from(sku), quantity, line_quantity}};
+}
+
+STORY_FUNCTION struct event_data cleared(int32_t line_count)
+{
+    return (struct event_data){.type = EVENT_CART_CLEARED, .cart_cleared = {line_count}};
+}
+
+STORY_FUNCTION struct event_data cancelled(void)
+{
+    return (struct event_data){.type = EVENT_CART_CANCELLED};
+}
+
+/* A check-out of exactly these lines, without coupons and with totals of 0. */
+STORY_FUNCTION struct event_data checked_out(const struct cart_line *lines, size_t count)
+{
+    return (struct event_data){
+        .type = EVENT_CART_CHECKED_OUT,
+        .cart_checked_out = {.items = lines, .item_count = count, .currency = "EUR"}};
+}
+
+/* Commands */
+
+STORY_FUNCTION struct cart_command create(const char *currency, const char *customer_id)
+{
+    struct cart_command command = {.type = CART_CREATE};
+    memcpy(command.create.currency, currency, CURRENCY_LENGTH + 1);
+    command.create.customer_id = str_from(customer_id);
+    return command;
+}
+
+STORY_FUNCTION struct cart_command add_lines(const struct cart_line *lines, size_t count)
+{
+    return (struct cart_command){.type = CART_ADD_ITEMS, .add_items = {lines, count}};
+}
+
+/* One or more struct cart_line. */
+#define add(...)                                                                                   \
+    add_lines((const struct cart_line[]){__VA_ARGS__},                                             \
+              sizeof((const struct cart_line[]){__VA_ARGS__}) / sizeof(struct cart_line))
+
+STORY_FUNCTION struct cart_command set_quantity(const char *sku, int32_t quantity)
+{
+    return (struct cart_command){.type = CART_SET_QUANTITY,
+                                 .set_quantity = {str_from(sku), quantity}};
+}
+
+STORY_FUNCTION struct cart_command remove_item(const char *sku, int32_t quantity)
+{
+    return (struct cart_command){.type = CART_REMOVE_ITEM,
+                                 .remove_item = {str_from(sku), quantity}};
+}
+
+STORY_FUNCTION struct cart_command clear(void)
+{
+    return (struct cart_command){.type = CART_CLEAR};
+}
+
+STORY_FUNCTION struct cart_command check_out(const char *order_id)
+{
+    return (struct cart_command){.type = CART_CHECK_OUT, .check_out = {str_from(order_id)}};
+}
+
+STORY_FUNCTION struct cart_command cancel(void)
+{
+    return (struct cart_command){.type = CART_CANCEL};
+}
+
+/* Everything that there is to know about a cart, as text. */
+STORY_FUNCTION void cart_describe(const struct cart *cart, struct text *text)
+{
+    struct json_out out = json_out_to(text);
+
+    text_format(text, "%s version %d in %s for ", cart_status_name(cart->status),
+                (int)cart->version, cart->currency);
+    json_out_string(&out, str_from(cart->customer_id));
+    text_format(text, " at %lld:", (long long)cart->last_changed_at_us);
+    for (size_t i = 0; i < cart->line_count; i++) {
+        text_append_terminated(text, "\n    ");
+        out.needs_comma = false;
+        cart_line_write(&cart->lines[i], false, &out);
+    }
+    for (size_t i = 0; i < cart->coupon_count; i++) {
+        text_append_terminated(text, "\n    ");
+        out.needs_comma = false;
+        cart_coupon_write(&cart->coupons[i], &out);
+    }
+    cr_assert(text_ok(text));
+}
+
+/* The bytes that cart->bytes should be. */
+STORY_FUNCTION size_t cart_bytes_held(const struct cart *cart)
+{
+    enum { OVERHEAD = 16 };
+    size_t bytes = 0;
+
+    if (cart->customer_id != NULL)
+        bytes += strlen(cart->customer_id) + 1 + OVERHEAD;
+    if (cart->line_capacity > 0)
+        bytes += cart->line_capacity * sizeof(*cart->lines) + OVERHEAD;
+    for (size_t i = 0; i < cart->line_count; i++)
+        bytes += cart->lines[i].sku.length + cart->lines[i].name.length + OVERHEAD;
+    if (cart->coupon_count > 0)
+        bytes += cart->coupon_count * sizeof(*cart->coupons) + OVERHEAD;
+    for (size_t i = 0; i < cart->coupon_count; i++)
+        bytes += cart->coupons[i].code.length + OVERHEAD;
+    return bytes;
+}
+
+STORY_FUNCTION void assert_same_text(const struct text *actual, const struct text *expected,
+                                     const char *what)
+{
+    cr_assert(str_equal(text_str(actual), text_str(expected)),
+              "%s:\n" STR_FORMAT "\ninstead of:\n" STR_FORMAT, what, STR_ARGS(text_str(actual)),
+              STR_ARGS(text_str(expected)));
+}
+
+/* The story itself */
+
+STORY_FUNCTION void story_end(void)
+{
+    cart_done(&story.cart);
+}
+
+STORY_FUNCTION enum status story_evolve(const struct event_data *event, struct error *error)
+{
+    story.now_us++;
+    return cart_evolve(&story.cart, event, story.now_us, error);
+}
+
+STORY_FUNCTION void story_given(const struct event_data *events, size_t count)
+{
+    struct error error = {0};
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(story_evolve(&events[i], &error), STATUS_OK, "%s", error.message);
+}
+
+STORY_FUNCTION void when(struct cart_command command)
+{
+    AUTO(text_done)
+    struct text before = TEXT_INIT(STORY_TEXT_MAX);
+    AUTO(text_done)
+    struct text after = TEXT_INIT(STORY_TEXT_MAX);
+
+    cart_describe(&story.cart, &before);
+    memset(&story.decision, 0x5a, sizeof(story.decision));
+    story.refusal = cart_decide(&story.cart, &command, &story.limits, &story.decision);
+    cart_describe(&story.cart, &after);
+    assert_same_text(&after, &before, "deciding changed the cart");
+}
+
+STORY_FUNCTION void then_refused(enum cart_refusal expected)
+{
+    static struct cart_decision untouched;
+
+    cr_assert_eq(story.refusal, expected, "refusal %d instead of %d", (int)story.refusal,
+                 (int)expected);
+    memset(&untouched, 0x5a, sizeof(untouched));
+    cr_assert_arr_eq(&story.decision, &untouched, sizeof(untouched), "a refusal wrote a decision");
+}
+
+STORY_FUNCTION void describe_events(const struct event_data *events, size_t count,
+                                    struct text *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        text_format(text, "    %s ", event_type_name(events[i].type));
+        event_data_write(&events[i], text);
+        text_append_char(text, '\n');
+    }
+    cr_assert(text_ok(text));
+}
+
+STORY_FUNCTION void story_then_events(const struct event_data *events, size_t count)
+{
+    AUTO(text_done)
+    struct text actual = TEXT_INIT(STORY_TEXT_MAX);
+    AUTO(text_done)
+    struct text expected = TEXT_INIT(STORY_TEXT_MAX);
+    int32_t version = story.cart.version;
+
+    cr_assert_eq(story.refusal, CART_ACCEPTED, "refused: %d", (int)story.refusal);
+    describe_events(story.decision.events, story.decision.event_count, &actual);
+    describe_events(events, count, &expected);
+    assert_same_text(&actual, &expected, "the events were");
+    story_given(story.decision.events, story.decision.event_count);
+    cr_assert_eq(story.cart.version, version + (int32_t)count);
+    cr_assert_eq(story.cart.bytes, cart_bytes_held(&story.cart));
+}
+
+#define given(...)                                                                                 \
+    story_given((const struct event_data[]){__VA_ARGS__},                                          \
+                sizeof((const struct event_data[]){__VA_ARGS__}) / sizeof(struct event_data))
+#define then_events(...)                                                                           \
+    story_then_events((const struct event_data[]){__VA_ARGS__},                                    \
+                      sizeof((const struct event_data[]){__VA_ARGS__}) /                           \
+                          sizeof(struct event_data))
+#define then_nothing() story_then_events(NULL, 0)
+
+/* The one event, by its type and its data as JSON. */
+STORY_FUNCTION void then_event_json(enum event_type type, const char *json)
+{
+    AUTO(text_done)
+    struct text actual = TEXT_INIT(STORY_TEXT_MAX);
+
+    cr_assert_eq(story.refusal, CART_ACCEPTED, "refused: %d", (int)story.refusal);
+    cr_assert_eq(story.decision.event_count, 1);
+    cr_assert_eq(story.decision.events[0].type, type);
+    event_data_write(&story.decision.events[0], &actual);
+    cr_assert(text_ok(&actual));
+    cr_assert(str_equal_literal(text_str(&actual), json), STR_FORMAT "\ninstead of:\n%s",
+              STR_ARGS(text_str(&actual)), json);
+    story_given(story.decision.events, 1);
+}
+
+/* The cart's lines are these, in this order: sku and quantity. */
+STORY_FUNCTION void then_lines(const char *expected)
+{
+    AUTO(text_done)
+    struct text actual = TEXT_INIT(STORY_TEXT_MAX);
+
+    for (size_t i = 0; i < story.cart.line_count; i++)
+        text_format(&actual, "%s" STR_FORMAT " %d", i == 0 ? "" : ", ",
+                    STR_ARGS(story.cart.lines[i].sku), (int)story.cart.lines[i].quantity);
+    cr_assert(text_ok(&actual));
+    cr_assert(str_equal_literal(text_str(&actual), expected), "lines " STR_FORMAT " instead of %s",
+              STR_ARGS(text_str(&actual)), expected);
+}

@@ -1,0 +1,479 @@
+#include "cart_story.h"
+
+TestSuite(cart_decide, .fini = story_end);
+
+#define BIG_CART_LINES 500
+
+/* The texts of many lines, made once per test. */
+static char big_skus[BIG_CART_LINES + 1][8];
+
+static void given_many_lines(int count, int32_t quantity, int64_t amount)
+{
+    given(created("EUR", NULL));
+    for (int i = 0; i < count; i++) {
+        snprintf(big_skus[i], sizeof(big_skus[i]), "s%d", i);
+        given(added(big_skus[i], quantity, amount, quantity));
+    }
+}
+
+/* Create */
+
+Test(cart_decide, given_nothing_when_created_then_it_exists)
+{
+    when(create("EUR", NULL));
+    then_event_json(EVENT_CART_CREATED, "{\"currency\":\"EUR\",\"customerId\":null}");
+    cr_assert_eq(story.cart.status, CART_OPEN);
+    cr_assert_str_eq(story.cart.currency, "EUR");
+    cr_assert_null(story.cart.customer_id);
+}
+
+Test(cart_decide, given_nothing_when_created_for_a_customer_then_it_is_theirs)
+{
+    when(create("USD", "anna"));
+    then_events(created("USD", "anna"));
+    cr_assert_str_eq(story.cart.customer_id, "anna");
+}
+
+Test(cart_decide, given_a_cart_when_created_the_same_then_nothing_happens)
+{
+    given(created("EUR", "anna"), added("tea", 1, 100, 1));
+    when(create("EUR", "anna"));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_guests_cart_when_created_the_same_then_nothing_happens)
+{
+    given(created("EUR", NULL));
+    when(create("EUR", NULL));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_cart_when_created_differently_then_it_exists_already)
+{
+    given(created("EUR", "anna"));
+    when(create("USD", "anna"));
+    then_refused(CART_REFUSED_EXISTS);
+    when(create("EUR", "bert"));
+    then_refused(CART_REFUSED_EXISTS);
+    when(create("EUR", NULL));
+    then_refused(CART_REFUSED_EXISTS);
+}
+
+Test(cart_decide, given_a_customer_assigned_later_when_created_then_the_cart_as_it_is_now_counts)
+{
+    given(created("EUR", NULL),
+          (struct event_data){.type = EVENT_CUSTOMER_ASSIGNED,
+                              .customer_assigned = {STR_LITERAL("anna"), STR_NONE}});
+    when(create("EUR", NULL));
+    then_refused(CART_REFUSED_EXISTS);
+    when(create("EUR", "anna"));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_closed_cart_when_created_the_same_then_it_is_closed)
+{
+    given(created("EUR", NULL), cancelled());
+    when(create("EUR", NULL));
+    then_refused(CART_REFUSED_CLOSED);
+    when(create("USD", NULL));
+    then_refused(CART_REFUSED_CLOSED);
+}
+
+/* Absent and closed carts */
+
+Test(cart_decide, given_nothing_when_anything_but_create_then_not_found)
+{
+    const struct cart_command commands[] = {
+        add(line("tea", 1, 100)),
+        set_quantity("tea", 1),
+        set_quantity("tea", 0),
+        remove_item("tea", 0),
+        clear(),
+        check_out(NULL),
+        cancel(),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        when(commands[i]);
+        then_refused(CART_REFUSED_NOT_FOUND);
+    }
+}
+
+static void assert_closed_to_everything(void)
+{
+    const struct cart_command commands[] = {
+        add(line("tea", 1, 100)),
+        set_quantity("tea", 1),
+        set_quantity("tea", 0),
+        remove_item("tea", 0),
+        clear(),
+        check_out(NULL),
+        cancel(),
+        create("EUR", NULL),
+        add(line_in("USD", "tea")),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        when(commands[i]);
+        then_refused(CART_REFUSED_CLOSED);
+    }
+}
+
+Test(cart_decide, given_a_cancelled_cart_when_anything_then_closed)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1), cancelled());
+    assert_closed_to_everything();
+}
+
+Test(cart_decide, given_a_checked_out_cart_when_anything_then_closed)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(check_out(NULL));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_given(story.decision.events, story.decision.event_count);
+    assert_closed_to_everything();
+}
+
+Test(cart_decide, given_an_expired_cart_when_anything_then_closed)
+{
+    given(created("EUR", NULL), (struct event_data){.type = EVENT_CART_EXPIRED});
+    assert_closed_to_everything();
+}
+
+Test(cart_decide, given_a_merged_cart_when_anything_then_closed)
+{
+    given(created("EUR", NULL), (struct event_data){.type = EVENT_CART_MERGED_AWAY});
+    assert_closed_to_everything();
+}
+
+/* Add */
+
+Test(cart_decide, given_an_empty_cart_when_added_then_the_event_says_all)
+{
+    given(created("EUR", NULL));
+    when(add(line_named("tea-01", "Green \"tea\"", 2, 1999)));
+    then_event_json(EVENT_ITEM_ADDED,
+                    "{\"sku\":\"tea-01\",\"name\":\"Green \\\"tea\\\"\",\"quantity\":2,"
+                    "\"unitPrice\":{\"amountMinor\":1999,\"currency\":\"EUR\"},"
+                    "\"lineQuantity\":2}");
+    then_lines("tea-01 2");
+}
+
+Test(cart_decide, given_a_line_when_its_sku_is_added_then_it_adds_up)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2), added("jam", 1, 300, 1));
+    when(add(line("tea", 3, 100)));
+    then_events(added("tea", 3, 100, 5));
+    then_lines("tea 5, jam 1");
+}
+
+Test(cart_decide, given_a_line_when_added_dearer_then_newest_price_and_name_hold_for_the_line)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2));
+    when(add(line_named("tea", "a longer name than before", 1, 120)));
+    then_events(added_line(line_named("tea", "a longer name than before", 1, 120), 3));
+    const struct cart_line *tea = cart_find_line(&story.cart, STR_LITERAL("tea"));
+    cr_assert_eq(tea->unit_price.amount_minor, 120);
+    cr_assert(str_equal_literal(tea->name, "a longer name than before"));
+
+    when(add(line_named("tea", "", 1, 0)));
+    then_events(added_line(line_named("tea", "", 1, 0), 4));
+    tea = cart_find_line(&story.cart, STR_LITERAL("tea"));
+    cr_assert_eq(tea->unit_price.amount_minor, 0);
+    cr_assert_eq(tea->name.length, 0);
+    cr_assert_not(str_is_none(tea->name));
+}
+
+Test(cart_decide, given_one_list_when_a_sku_comes_twice_then_two_events_in_order)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(add(line("tea", 2, 110), line("jam", 1, 300), line("tea", 3, 120), line("jam", 4, 310)));
+    then_events(added("tea", 2, 110, 3), added("jam", 1, 300, 1), added("tea", 3, 120, 6),
+                added("jam", 4, 310, 5));
+    then_lines("tea 6, jam 5");
+}
+
+Test(cart_decide, given_skus_that_look_alike_when_added_then_they_are_different)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(add(line("Tea", 1, 100), line("te", 1, 100), line("tea ", 1, 100)));
+    then_events(added("Tea", 1, 100, 1), added("te", 1, 100, 1), added("tea ", 1, 100, 1));
+    then_lines("tea 1, Tea 1, te 1, tea  1");
+}
+
+Test(cart_decide, given_another_currency_when_added_then_mismatch_and_nothing_happens)
+{
+    given(created("EUR", NULL));
+    when(add(line_in("USD", "tea")));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+    when(add(line("jam", 1, 100), line_in("EUS", "tea")));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+    then_lines("");
+}
+
+Test(cart_decide, given_a_list_that_breaks_two_rules_when_added_then_the_currency_is_named_first)
+{
+    story.limits = (struct cart_limits){.lines_max = 1, .quantity_max = 5};
+    given(created("EUR", NULL), added("tea", 5, 100, 5));
+    when(add(line("tea", 1, 100), line("jam", 1, 100), line_in("USD", "tea")));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+}
+
+Test(cart_decide, given_rules_broken_by_two_lines_when_added_then_the_first_line_is_named)
+{
+    story.limits = (struct cart_limits){.lines_max = 1, .quantity_max = 5};
+    given(created("EUR", NULL), added("tea", 5, 100, 5));
+    when(add(line("tea", 1, 100), line("jam", 1, 100)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+    when(add(line("jam", 1, 100), line("tea", 1, 100)));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+}
+
+Test(cart_decide, given_998_pieces_when_one_is_added_then_999_and_no_more)
+{
+    given(created("EUR", NULL), added("tea", 998, 100, 998));
+    when(add(line("tea", 2, 100)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+    when(add(line("tea", 1, 100)));
+    then_events(added("tea", 1, 100, 999));
+    when(add(line("tea", 1, 100)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+}
+
+Test(cart_decide, given_one_list_when_its_own_sum_is_too_large_then_nothing_happens)
+{
+    given(created("EUR", NULL));
+    when(add(line("jam", 1, 100), line("tea", 500, 100), line("tea", 500, 100)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+    then_lines("");
+    when(add(line("jam", 1, 100), line("tea", 500, 100), line("tea", 499, 100)));
+    then_events(added("jam", 1, 100, 1), added("tea", 500, 100, 500), added("tea", 499, 100, 999));
+}
+
+Test(cart_decide, given_huge_quantities_when_added_then_the_sum_does_not_overflow)
+{
+    story.limits.quantity_max = INT32_MAX;
+    given(created("EUR", NULL));
+    when(add(line("tea", INT32_MAX, 0), line("tea", INT32_MAX, 0)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+}
+
+Test(cart_decide, given_499_lines_when_one_is_added_then_500_and_no_more)
+{
+    given_many_lines(499, 1, 100);
+    when(add(line("a", 1, 100), line("b", 1, 100)));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+    when(add(line("a", 1, 100)));
+    then_events(added("a", 1, 100, 1));
+    cr_assert_eq(story.cart.line_count, 500);
+    when(add(line("b", 1, 100)));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+    when(add(line("a", 1, 100), line("s0", 1, 100)));
+    then_events(added("a", 1, 100, 2), added("s0", 1, 100, 2));
+}
+
+Test(cart_decide, given_499_lines_when_one_new_sku_comes_twice_then_it_is_one_line)
+{
+    given_many_lines(499, 1, 100);
+    when(add(line("a", 1, 100), line("a", 1, 100)));
+    then_events(added("a", 1, 100, 1), added("a", 1, 100, 2));
+    cr_assert_eq(story.cart.line_count, 500);
+}
+
+Test(cart_decide, given_limits_that_were_lowered_when_a_known_sku_is_added_then_lines_do_not_count)
+{
+    given(created("EUR", NULL), added("tea", 9, 100, 9), added("jam", 1, 100, 1));
+    story.limits = (struct cart_limits){.lines_max = 1, .quantity_max = 5};
+    when(add(line("jam", 1, 100)));
+    then_events(added("jam", 1, 100, 2));
+    when(add(line("tea", 1, 100)));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+    when(add(line("ham", 1, 100)));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+}
+
+Test(cart_decide, given_a_sku_that_went_when_it_comes_back_then_it_stands_at_the_end)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1), added("jam", 1, 100, 1),
+          removed("tea", 1, 0));
+    when(add(line("tea", 1, 100)));
+    then_events(added("tea", 1, 100, 1));
+    then_lines("jam 1, tea 1");
+}
+
+Test(cart_decide, given_a_full_command_on_a_full_cart_when_added_then_it_is_decided)
+{
+    struct cart_line lines[CART_COMMAND_ITEMS_MAX];
+    given_many_lines(500, 1, 100);
+    for (int i = 0; i < CART_COMMAND_ITEMS_MAX; i++)
+        lines[i] = line(big_skus[499 - i / 2], 1, 200);
+    when(add_lines(lines, CART_COMMAND_ITEMS_MAX));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    cr_assert_eq(story.decision.event_count, 100);
+    cr_assert_eq(story.decision.events[98].item_added.line_quantity, 2);
+    cr_assert_eq(story.decision.events[99].item_added.line_quantity, 3);
+}
+
+/* Set the quantity */
+
+Test(cart_decide, given_a_line_when_its_quantity_is_set_then_it_changes)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2));
+    when(set_quantity("tea", 5));
+    then_event_json(EVENT_ITEM_QUANTITY_CHANGED,
+                    "{\"sku\":\"tea\",\"quantity\":5,\"previousQuantity\":2}");
+    when(set_quantity("tea", 1));
+    then_events(quantity_changed("tea", 1, 5));
+    when(set_quantity("tea", 999));
+    then_events(quantity_changed("tea", 999, 1));
+}
+
+Test(cart_decide, given_n_when_set_to_n_then_nothing_happens)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2));
+    when(set_quantity("tea", 2));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_line_when_set_to_zero_then_it_is_removed)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2), added("jam", 1, 100, 1));
+    when(set_quantity("tea", 0));
+    then_event_json(EVENT_ITEM_REMOVED, "{\"sku\":\"tea\",\"quantity\":2,\"lineQuantity\":0}");
+    then_lines("jam 1");
+}
+
+Test(cart_decide, given_no_such_line_when_set_then_it_is_not_in_the_cart_but_zero_is_already_so)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2));
+    when(set_quantity("jam", 1));
+    then_refused(CART_REFUSED_ITEM_NOT_IN_CART);
+    when(set_quantity("jam", 0));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_line_when_set_above_the_limit_then_refused)
+{
+    given(created("EUR", NULL), added("tea", 2, 100, 2));
+    when(set_quantity("tea", 1000));
+    then_refused(CART_REFUSED_QUANTITY_LIMIT);
+}
+
+/* Remove */
+
+Test(cart_decide, given_a_line_when_some_are_removed_then_the_rest_stays)
+{
+    given(created("EUR", NULL), added("tea", 5, 100, 5));
+    when(remove_item("tea", 2));
+    then_event_json(EVENT_ITEM_REMOVED, "{\"sku\":\"tea\",\"quantity\":2,\"lineQuantity\":3}");
+    then_lines("tea 3");
+    when(remove_item("tea", 2));
+    then_events(removed("tea", 2, 1));
+}
+
+Test(cart_decide, given_a_line_when_all_or_more_are_removed_then_the_line_is_gone)
+{
+    given(created("EUR", NULL), added("a", 5, 100, 5), added("b", 5, 100, 5), added("c", 5, 100, 5),
+          added("d", 5, 100, 5));
+    when(remove_item("a", 5));
+    then_events(removed("a", 5, 0));
+    when(remove_item("b", 6));
+    then_events(removed("b", 5, 0));
+    when(remove_item("c", INT32_MAX));
+    then_events(removed("c", 5, 0));
+    when(remove_item("d", 0));
+    then_events(removed("d", 5, 0));
+    then_lines("");
+}
+
+Test(cart_decide, given_no_such_line_when_removed_then_it_is_not_in_the_cart)
+{
+    given(created("EUR", NULL), added("tea", 5, 100, 5), removed("tea", 5, 0));
+    when(remove_item("tea", 0));
+    then_refused(CART_REFUSED_ITEM_NOT_IN_CART);
+    when(remove_item("jam", 1));
+    then_refused(CART_REFUSED_ITEM_NOT_IN_CART);
+}
+
+/* Clear */
+
+Test(cart_decide, given_lines_when_cleared_then_the_event_counts_lines)
+{
+    given(created("EUR", NULL), added("tea", 5, 100, 5), added("jam", 7, 100, 7));
+    when(clear());
+    then_event_json(EVENT_CART_CLEARED, "{\"lineCount\":2}");
+    then_lines("");
+}
+
+Test(cart_decide, given_an_empty_cart_when_cleared_then_nothing_happens)
+{
+    given(created("EUR", NULL));
+    when(clear());
+    then_nothing();
+    given(added("tea", 1, 100, 1), cleared(1));
+    when(clear());
+    then_nothing();
+}
+
+/* Check out and cancel */
+
+Test(cart_decide, given_an_empty_cart_when_checked_out_then_refused)
+{
+    given(created("EUR", NULL));
+    when(check_out("o-1"));
+    then_refused(CART_REFUSED_EMPTY);
+    given(added("tea", 1, 100, 1), removed("tea", 1, 0));
+    when(check_out("o-1"));
+    then_refused(CART_REFUSED_EMPTY);
+}
+
+Test(cart_decide, given_lines_when_checked_out_then_the_event_carries_lines_and_totals)
+{
+    given(created("EUR", "anna"), added_line(line_named("tea", "Green tea", 2, 1999), 2),
+          added_line(line_named("jam", "", 1, 0), 1));
+    when(check_out("o-1"));
+    then_event_json(EVENT_CART_CHECKED_OUT,
+                    "{\"orderId\":\"o-1\",\"customerId\":\"anna\",\"items\":["
+                    "{\"sku\":\"tea\",\"name\":\"Green tea\",\"quantity\":2,"
+                    "\"unitPrice\":{\"amountMinor\":1999,\"currency\":\"EUR\"},"
+                    "\"lineTotal\":{\"amountMinor\":3998,\"currency\":\"EUR\"}},"
+                    "{\"sku\":\"jam\",\"name\":\"\",\"quantity\":1,"
+                    "\"unitPrice\":{\"amountMinor\":0,\"currency\":\"EUR\"},"
+                    "\"lineTotal\":{\"amountMinor\":0,\"currency\":\"EUR\"}}],"
+                    "\"coupons\":[],"
+                    "\"subtotal\":{\"amountMinor\":3998,\"currency\":\"EUR\"},"
+                    "\"discountTotal\":{\"amountMinor\":0,\"currency\":\"EUR\"},"
+                    "\"total\":{\"amountMinor\":3998,\"currency\":\"EUR\"}}");
+    cr_assert_eq(story.cart.status, CART_CHECKED_OUT);
+}
+
+Test(cart_decide, given_a_coupon_when_checked_out_then_the_totals_know_it)
+{
+    given(created("EUR", NULL), added("tea", 1, 999, 1),
+          (struct event_data){.type = EVENT_COUPON_APPLIED,
+                              .coupon_applied = {{STR_LITERAL("TEN"), 10, {0}}}});
+    when(check_out(NULL));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    const struct cart_checked_out *event = &story.decision.events[0].cart_checked_out;
+    cr_assert_eq(event->coupon_count, 1);
+    cr_assert(str_equal_literal(event->coupons[0].code, "TEN"));
+    cr_assert_eq(event->totals.subtotal, 999);
+    cr_assert_eq(event->totals.discount, 100);
+    cr_assert_eq(event->totals.total, 899);
+    cr_assert(str_is_none(event->order_id));
+}
+
+Test(cart_decide, given_the_largest_cart_when_checked_out_then_its_total_is_exact)
+{
+    given_many_lines(500, 999, MONEY_AMOUNT_MAX);
+    when(check_out(NULL));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    cr_assert_eq(story.decision.events[0].cart_checked_out.totals.total,
+                 INT64_C(499500000000000000));
+}
+
+Test(cart_decide, given_a_cart_when_cancelled_then_it_is_closed)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(cancel());
+    then_event_json(EVENT_CART_CANCELLED, "{}");
+    cr_assert_eq(story.cart.status, CART_CANCELLED);
+}
