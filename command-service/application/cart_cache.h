@@ -1,0 +1,48 @@
+/*
+ * cart_cache.h - carts in memory, bounded in bytes; the least recently used go first.
+ *
+ * What is cached is a guess: another instance may have written since. The lane proves it before it
+ * answers from it. One thread only.
+ */
+#pragma once
+
+#include "cart.h"
+#include "event_store.h"
+
+struct cart_cache;
+
+struct cached_cart {
+    struct cart_key key;
+    struct cart cart;
+    bool is_complete; /* every event that the log had has been folded into it */
+    bool is_damaged;  /* its log cannot be folded: it takes no command */
+
+    /* The lane's own: where the cart is in the batch numbered `batch`. */
+    uint64_t batch;
+    uint32_t batch_index;
+
+    /* The cache's own. */
+    size_t bytes;
+    struct cached_cart *chain;
+    struct cached_cart *newer;
+    struct cached_cart *older;
+};
+
+MUST_CHECK struct cart_cache *cart_cache_new(size_t bytes_max);
+void cart_cache_free(struct cart_cache *cache);
+
+/* Borrowed; now the most recently used. NULL: not there. */
+struct cached_cart *cart_cache_find(struct cart_cache *cache, const struct uuid *cart_id);
+/* Adds a cart without events, not complete, that is not there yet. NULL: memory is out. */
+MUST_CHECK struct cached_cart *cart_cache_add(struct cart_cache *cache, const struct cart_key *key);
+/* Call after the cart has changed. */
+void cart_cache_account(struct cart_cache *cache, struct cached_cart *cached);
+void cart_cache_remove(struct cart_cache *cache, struct cached_cart *cached);
+
+/* Removes carts until the rest fits. Only this and the two others that remove invalidate pointers,
+ * so a batch in progress may exceed the limit by what it loads and appends. */
+void cart_cache_trim(struct cart_cache *cache);
+void cart_cache_clear(struct cart_cache *cache);
+
+size_t cart_cache_bytes(const struct cart_cache *cache);
+size_t cart_cache_count(const struct cart_cache *cache);

@@ -1,0 +1,106 @@
+/*
+ * command_lane.h - one thread that decides commands and appends their events, many at a time.
+ *
+ *     queue -> take -> load -> decide -> append (one transaction, one fsync) -> answer
+ *
+ * While one batch is being committed the next one gathers by itself. Commands that lose a race
+ * against another instance are decided again in the next batch, before newer commands, and the rest
+ * of the batch goes on without them. Those that lose again are decided in a batch of their own
+ * while nobody else can append to their partitions, so that nobody starves. docs/adr/0002 says what
+ * happens when a commit's outcome is unknown.
+ */
+#pragma once
+
+#include "command_request.h"
+#include "event_store.h"
+
+enum {
+    LANE_QUEUE_MAX_DEFAULT = 1024, /* commands waiting for the lane */
+    LANE_CACHE_BYTES_DEFAULT = 64 * 1024 * 1024,
+
+    /* One batch. A command is taken while all three are not reached. */
+    LANE_BATCH_COMMANDS_MAX = 512,
+    LANE_BATCH_EVENTS_MAX = 4096,
+    LANE_BATCH_BYTES_MAX = 4 * 1024 * 1024, /* of JSON in `data` */
+
+    /* Milliseconds. No call of a batch outlasts the earliest deadline of its commands either, and
+     * commands are taken in the order of their deadlines, so none is answered late. */
+    LANE_CONNECT_MS = 400,
+    LANE_READ_MS = 500,
+    LANE_APPEND_MS = 1000,
+    LANE_PROBE_MS = 300,      /* between attempts to reach a store that is down */
+    LANE_HEARTBEAT_MS = 1000, /* an idle lane looks whether the store is still there */
+    /* With less time left, a command or an append is not begun: a store that waits for a lock must
+     * be the one that gives up, since only then is the outcome certain. */
+    LANE_MINIMUM_MS = 500,
+    LANE_APPEND_MINIMUM_MS = 400,
+
+    LANE_FAILURES_MAX = 3, /* failed attempts in a row at one call before its commands are failed */
+
+    /* A command that has lost so many races is decided while its partition is held. */
+    LANE_CLASHES_MAX = 2,
+
+    LANE_DEADLINE_MS = 1800, /* what adapters give a command */
+};
+
+/* What a lane counts. */
+enum lane_metric {
+    LANE_BATCH_COMMANDS, /* histogram: commands answered by one batch */
+    LANE_BATCH_EVENTS,   /* histogram: events of one append */
+    LANE_COMMIT_SECONDS, /* histogram: one append, as the lane waits for it */
+    LANE_QUEUE_DEPTH,    /* gauge: commands waiting when a batch is taken */
+    LANE_CACHE_BYTES,    /* gauge */
+    LANE_CACHE_CARTS,    /* gauge */
+    LANE_CACHE_HITS,     /* counter, as the following are */
+    LANE_CACHE_MISSES,
+    LANE_CART_CLASHES,          /* carts that another instance wrote first */
+    LANE_APPEND_RETRIES,        /* deadlocks, lock time-outs and the like */
+    LANE_COMMITS_UNCERTAIN,     /* appends without an answer */
+    LANE_COMMITS_RESOLVED,      /* of them found out in time */
+    LANE_COMMITS_UNKNOWN,       /* of them answered as STATUS_UNCERTAIN */
+    LANE_COMMANDS_REFUSED_BUSY, /* queue full, or no time left */
+    LANE_METRIC_COUNT,
+};
+
+struct partition_position {
+    int16_t partition;
+    int64_t last_position;
+};
+
+/* Called by the lane's thread, at once and often: must not block. Any of them may be NULL. */
+struct command_lane_observer {
+    void *context;
+    /* The value to observe, set or add. LANE_COMMANDS_REFUSED_BUSY may come from any thread. */
+    void (*observe)(void *context, enum lane_metric metric, double value);
+    /* After each commit: how far the partitions that got events have come. */
+    void (*committed)(void *context, const struct partition_position *positions, size_t count);
+    /* When it changes: whether the store answers. `detail` is one line. */
+    void (*store_changed)(void *context, bool is_up, const char *detail);
+};
+
+struct command_lane_options {
+    int index;                /* names the thread and the log lines */
+    struct event_store store; /* used by the lane's thread alone */
+    struct cart_limits limits;
+    size_t queue_max;
+    size_t cache_bytes_max;
+    struct command_lane_observer observer;
+};
+
+struct command_lane;
+
+MUST_CHECK struct command_lane *command_lane_new(const struct command_lane_options *options);
+/* Starts the thread. */
+MUST_CHECK enum status command_lane_start(struct command_lane *lane, struct error *error);
+
+/* From any thread. False, and nothing kept: the queue is full or the lane is stopping. Otherwise
+ * request->done is called, exactly once, by request->deadline_us. */
+MUST_CHECK bool command_lane_submit(struct command_lane *lane, struct command_request *request);
+
+/* Takes no more commands; does not wait. */
+void command_lane_close(struct command_lane *lane, int64_t deadline_us);
+/* Takes no more commands, answers every accepted one (those not begun by `deadline_us` with
+ * STATUS_UNAVAILABLE) and ends the thread. */
+void command_lane_stop(struct command_lane *lane, int64_t deadline_us);
+/* After command_lane_stop(), or without a start. */
+void command_lane_free(struct command_lane *lane);

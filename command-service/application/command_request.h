@@ -1,0 +1,49 @@
+/*
+ * command_request.h - one command on its way from an HTTP request to the writer lane and back.
+ *
+ * The adapter that parsed it owns it (and everything it points to) before command_lane_submit() and
+ * again from the moment `done` is called; in between it belongs to the lane.
+ */
+#pragma once
+
+#include "cart.h"
+#include "uuid.h"
+
+/* An event as it was appended. */
+struct committed_event {
+    struct uuid event_id;
+    int32_t version;
+    enum event_type type;
+    int64_t occurred_at_us;
+};
+
+/* STATUS_OK with CART_ACCEPTED: durable. STATUS_OK with a refusal: the domain's no.
+ * STATUS_UNAVAILABLE: nothing was done. STATUS_UNCERTAIN: nobody knows. STATUS_INTERNAL: a bug or a
+ * damaged log; the lane has logged it. */
+struct command_outcome {
+    enum status status;
+    enum cart_refusal refusal;
+    enum cart_status cart_status; /* before the command */
+    int32_t version;              /* of the cart: after the command, or as it was when refused */
+    int64_t position;             /* of the last event appended; 0 when there is none */
+    size_t event_count;
+    struct committed_event
+        *events; /* event_count of them, owned by the request; NULL when there is none */
+};
+
+struct command_request {
+    struct uuid cart_id;
+    int16_t partition;
+    struct cart_command command;
+    struct cart_condition condition;
+    struct str metadata; /* JSON object for the events */
+    int64_t deadline_us; /* monotonic: answered by then, whatever happens */
+    struct command_outcome outcome;
+    /* Called by the lane's thread exactly once, when `outcome` is complete. Must not block. */
+    void (*done)(struct command_request *request);
+
+    /* The lane's own. */
+    struct command_request *next;
+    int64_t queued_at_us;
+    int attempts;
+};

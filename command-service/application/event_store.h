@@ -1,0 +1,107 @@
+/*
+ * event_store.h - what the writer lane needs of the log (architecture.md, The log).
+ *
+ * A port: adapters/event_store_postgres.h fills it, tests fill it with a fake. It belongs to one
+ * lane's thread. Every call takes a deadline (monotonic microseconds) and answers by then. Unless a
+ * function says otherwise:
+ *
+ *     STATUS_UNAVAILABLE  certainly not done; may work later
+ *     STATUS_UNCERTAIN    sent, but no answer: the connection is gone
+ *     STATUS_INTERNAL     not done, and trying again will not change it
+ */
+#pragma once
+
+#include "event_types.h"
+#include "status.h"
+#include "uuid.h"
+
+#include <stdint.h>
+
+enum {
+    EVENT_STORE_LOAD_CARTS_MAX = 128,     /* carts per load() */
+    EVENT_STORE_LOAD_ROWS_MAX = 4000,     /* events that one load() brings */
+    EVENT_STORE_CART_ROWS_MAX = 1000,     /* of them for one cart */
+    EVENT_STORE_VERSIONS_MAX = 512,       /* carts per versions() */
+    EVENT_STORE_APPEND_EVENTS_MAX = 5000, /* events per append() and find() */
+};
+
+struct cart_key {
+    int16_t partition;
+    struct uuid cart_id;
+};
+
+/* A cart whose events after `after_version` are wanted. */
+struct cart_tail {
+    struct cart_key cart;
+    int32_t after_version;
+};
+
+struct stored_event {
+    int32_t version;
+    struct str type; /* borrowed, as `data` is, until the sink returns */
+    int16_t schema_version;
+    int64_t occurred_at_us;
+    struct str data;
+};
+
+/* Takes one event of the `cart`-th cart that was asked for. */
+typedef void stored_event_fn(void *context, size_t cart, const struct stored_event *event);
+
+struct new_event {
+    struct cart_key cart;
+    int32_t version;
+    struct uuid event_id;
+    enum event_type type;
+    int64_t occurred_at_us;
+    struct str data;     /* JSON, borrowed */
+    struct str metadata; /* JSON object, borrowed */
+    int64_t position;    /* written by a successful append() */
+};
+
+/* The event that stands where a new one was to stand. */
+struct standing_event {
+    bool exists;
+    struct uuid event_id;
+    int64_t position;
+};
+
+struct event_store {
+    void *context;
+
+    /* Makes sure of a connection. *ret_is_new: it was made by this call, so what was known before
+     * may be out of date. STATUS_INVALID: the server is there, but not the log that we know. */
+    enum status (*connect)(void *context, int64_t deadline_us, bool *ret_is_new,
+                           struct error *error);
+
+    /* One round trip, to see whether the log answers. */
+    enum status (*ping)(void *context, int64_t deadline_us, struct error *error);
+
+    /* Hands the events of `count` carts to `sink`, those of one cart in version order. The limits
+     * above may end it early: ret_complete[i] says whether the i-th cart's last event was among
+     * them. */
+    enum status (*load)(void *context, const struct cart_tail *carts, size_t count,
+                        int64_t deadline_us, stored_event_fn *sink, void *sink_context,
+                        bool *ret_complete, struct error *error);
+
+    /* The last version of each cart; 0: it has no event. */
+    enum status (*versions)(void *context, const struct cart_key *carts, size_t count,
+                            int64_t deadline_us, int32_t *ret_versions, struct error *error);
+
+    /* Until the next append() or release(), or until a call fails, nobody else appends to these
+     * partitions: what is read meanwhile cannot become outdated. On failure nothing is held. */
+    enum status (*hold)(void *context, const int16_t *partitions, size_t count, int64_t deadline_us,
+                        struct error *error);
+    /* Nothing happens when nothing is held. */
+    void (*release)(void *context, int64_t deadline_us);
+
+    /* All events or none, in one transaction, durable when it answers STATUS_OK. Positions go up in
+     * the order of `events`. STATUS_CONFLICT: a cart already has an event of one of the versions.
+     */
+    enum status (*append)(void *context, struct new_event *events, size_t count,
+                          int64_t deadline_us, struct error *error);
+
+    /* What the log holds at the cart and version of each event. */
+    enum status (*find)(void *context, const struct new_event *events, size_t count,
+                        int64_t deadline_us, struct standing_event *ret_standing,
+                        struct error *error);
+};

@@ -1,0 +1,244 @@
+#include "lane_batch.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct lane_batch *lane_batch_new(void)
+{
+    struct lane_batch *batch = calloc(1, sizeof(*batch));
+    if (batch != NULL)
+        batch->data = TEXT_INIT((size_t)LANE_BATCH_BYTES_MAX + EVENT_DATA_MAX);
+    return batch;
+}
+
+void lane_batch_free(struct lane_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    text_done(&batch->data);
+    free(batch);
+}
+
+void lane_batch_begin(struct lane_batch *batch)
+{
+    batch->number++;
+    batch->limit_us = INT64_MAX;
+    batch->is_full = false;
+    batch->is_held = false;
+    batch->command_count = 0;
+    batch->cart_count = 0;
+    batch->event_count = 0;
+    text_clear(&batch->data);
+}
+
+void lane_batch_add(struct lane_batch *batch, struct command_request *request,
+                    struct cached_cart *cached)
+{
+    assert(batch->command_count < LANE_BATCH_COMMANDS_MAX);
+    if (cached->batch != batch->number) {
+        cached->batch = batch->number;
+        cached->batch_index = (uint32_t)batch->cart_count;
+        batch->carts[batch->cart_count++] = (struct batch_cart){.cached = cached};
+    }
+    batch->commands[batch->command_count++] = (struct batch_command){
+        .request = request, .state = COMMAND_DECIDED, .cart = cached->batch_index};
+    if (request->deadline_us < batch->limit_us)
+        batch->limit_us = request->deadline_us;
+}
+
+static void reset_outcome(struct command_request *request, enum status status)
+{
+    free(request->outcome.events);
+    request->outcome = (struct command_outcome){.status = status};
+}
+
+static void log_cart(enum log_level level, const struct cached_cart *cached, const char *message,
+                     const char *detail)
+{
+    char cart_id[UUID_TEXT_LENGTH + 1];
+    uuid_format(&cached->key.cart_id, cart_id);
+    log_write(level, "cart", message, LOG_STR("cartId", cart_id), LOG_STR("error", detail),
+              LOG_END);
+}
+
+/* All texts are written down before the first event changes the cart that they may point into, and
+ * the memory for the answer is there before anything is durable. */
+static bool write_events(struct lane_batch *batch, const struct batch_command *command,
+                         const struct batch_cart *cart)
+{
+    struct command_request *request = command->request;
+    size_t length_before = batch->data.length;
+    size_t count = batch->decision.event_count;
+    request->outcome.events = calloc(count, sizeof(struct committed_event));
+    if (request->outcome.events == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct event_data *data = &batch->decision.events[i];
+        size_t at = batch->event_count + i;
+        batch->event_offsets[at] = batch->data.length;
+        event_data_write(data, &batch->data);
+        batch->events[at] = (struct new_event){
+            .cart = cart->cached->key,
+            .version = cart->cached->cart.version + (int32_t)i + 1,
+            .event_id = uuid_v7_now(),
+            .type = data->type,
+            .occurred_at_us = request->command.time_us,
+            .data = {NULL, batch->data.length - batch->event_offsets[at]},
+            .metadata = request->metadata,
+        };
+        request->outcome.events[i] = (struct committed_event){
+            .event_id = batch->events[at].event_id,
+            .version = batch->events[at].version,
+            .type = data->type,
+            .occurred_at_us = request->command.time_us,
+        };
+    }
+    if (text_ok(&batch->data))
+        return true;
+    batch->data.failed = false;
+    batch->data.length = length_before;
+    return false;
+}
+
+static void evolve(struct lane_batch *batch, struct batch_command *command,
+                   struct cart_cache *cache)
+{
+    struct batch_cart *cart = &batch->carts[command->cart];
+    struct command_request *request = command->request;
+    struct error error;
+    for (size_t i = 0; i < batch->decision.event_count; i++) {
+        enum status status = cart_evolve(&cart->cached->cart, &batch->decision.events[i],
+                                         request->command.time_us, &error);
+        if (status == STATUS_OK)
+            continue;
+        /* The events before this command's stay; this cart must be read again before the next. */
+        log_cart(LOG_ERROR, cart->cached, "a decision does not fit its cart", error.message);
+        reset_outcome(request, STATUS_INTERNAL);
+        cart->again = true;
+        cart->evict = true;
+        return;
+    }
+    cart_cache_account(cache, cart->cached);
+    command->first_event = (uint32_t)batch->event_count;
+    batch->event_count += batch->decision.event_count;
+    cart->event_count += (uint32_t)batch->decision.event_count;
+    request->outcome.event_count = batch->decision.event_count;
+    request->outcome.version = cart->cached->cart.version;
+}
+
+static void decide(struct lane_batch *batch, struct batch_command *command,
+                   struct cart_cache *cache, const struct cart_limits *limits)
+{
+    struct batch_cart *cart = &batch->carts[command->cart];
+    struct command_request *request = command->request;
+    struct command_outcome *outcome = &request->outcome;
+    const struct cart *state = &cart->cached->cart;
+    reset_outcome(request, STATUS_OK);
+    if (cart->again || batch->is_full) {
+        /* A later command on this cart must not overtake this one. */
+        cart->again = true;
+        command->state = COMMAND_AGAIN;
+        return;
+    }
+    if (cart->cached->is_damaged) {
+        reset_outcome(request, STATUS_INTERNAL);
+        return;
+    }
+    outcome->cart_status = state->status;
+    outcome->version = state->version;
+    outcome->refusal = cart_condition_holds(&request->condition, state);
+    if (outcome->refusal == CART_ACCEPTED)
+        outcome->refusal = cart_decide(state, &request->command, limits, &batch->decision);
+    if (outcome->refusal != CART_ACCEPTED || batch->decision.event_count == 0)
+        return;
+    if (!write_events(batch, command, cart)) {
+        reset_outcome(request, STATUS_UNAVAILABLE);
+        return;
+    }
+    evolve(batch, command, cache);
+    batch->is_full =
+        batch->event_count >= LANE_BATCH_EVENTS_MAX || batch->data.length >= LANE_BATCH_BYTES_MAX;
+}
+
+void lane_batch_decide(struct lane_batch *batch, struct cart_cache *cache,
+                       const struct cart_limits *limits)
+{
+    for (size_t i = 0; i < batch->cart_count; i++)
+        batch->carts[i].base_version = batch->carts[i].cached->cart.version;
+    for (size_t i = 0; i < batch->command_count; i++)
+        decide(batch, &batch->commands[i], cache, limits);
+    for (size_t i = 0; i < batch->event_count; i++)
+        batch->events[i].data.bytes = batch->data.bytes + batch->event_offsets[i];
+}
+
+void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t index, bool has_clashed)
+{
+    struct batch_cart *cart = &batch->carts[index];
+    cart->again = true;
+    cart->evict = true;
+    for (size_t i = 0; i < batch->command_count; i++)
+        if (batch->commands[i].cart == index) {
+            batch->commands[i].state = COMMAND_AGAIN;
+            batch->commands[i].request->attempts += has_clashed;
+            reset_outcome(batch->commands[i].request, STATUS_OK);
+        }
+}
+
+void lane_batch_compact(struct lane_batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->cart_count; i++)
+        batch->carts[i].event_count = 0;
+    for (size_t i = 0; i < batch->command_count; i++) {
+        struct batch_command *command = &batch->commands[i];
+        size_t count = command->request->outcome.event_count;
+        if (command->state == COMMAND_AGAIN || count == 0)
+            continue;
+        memmove(&batch->events[kept], &batch->events[command->first_event],
+                count * sizeof(batch->events[0]));
+        command->first_event = (uint32_t)kept;
+        batch->carts[command->cart].event_count += (uint32_t)count;
+        kept += count;
+    }
+    batch->event_count = kept;
+}
+
+void lane_batch_committed(struct lane_batch *batch)
+{
+    for (size_t i = 0; i < batch->command_count; i++) {
+        const struct batch_command *command = &batch->commands[i];
+        struct command_outcome *outcome = &command->request->outcome;
+        if (command->state == COMMAND_DECIDED && outcome->event_count > 0)
+            outcome->position =
+                batch->events[command->first_event + outcome->event_count - 1].position;
+    }
+}
+
+void lane_batch_failed(struct lane_batch *batch, enum status status)
+{
+    for (size_t i = 0; i < batch->command_count; i++) {
+        const struct batch_command *command = &batch->commands[i];
+        struct batch_cart *cart = &batch->carts[command->cart];
+        if (command->state == COMMAND_AGAIN || cart->event_count == 0)
+            continue;
+        /* Without events of its own a command has certainly done nothing. */
+        bool did_nothing = command->request->outcome.event_count == 0;
+        reset_outcome(command->request,
+                      status == STATUS_UNCERTAIN && did_nothing ? STATUS_UNAVAILABLE : status);
+        cart->evict = true;
+    }
+    batch->event_count = 0;
+}
+
+void lane_batch_refuse(struct lane_batch *batch, enum status status)
+{
+    for (size_t i = 0; i < batch->command_count; i++) {
+        batch->commands[i].state = COMMAND_DECIDED;
+        reset_outcome(batch->commands[i].request, status);
+    }
+    for (size_t i = 0; i < batch->cart_count; i++)
+        batch->carts[i].evict = true;
+    batch->event_count = 0;
+}

@@ -1,0 +1,86 @@
+/*
+ * lane_internal.h - what the files of the writer lane share: command_lane.c (queue and thread),
+ * lane_round.c (one batch), lane_commit.c (its append).
+ */
+#pragma once
+
+#include "cart_partition.h"
+#include "clock.h"
+#include "command_lane.h"
+#include "lane_batch.h"
+
+#include <pthread.h>
+
+struct command_lane {
+    struct command_lane_options options;
+
+    pthread_mutex_t lock; /* of the following */
+    pthread_cond_t work;
+    struct command_request *queue_head;
+    struct command_request *queue_tail;
+    size_t queue_count;
+    bool is_asleep;
+    bool is_stopping;
+    int64_t stop_deadline_us;
+
+    bool has_thread;
+    pthread_t thread;
+
+    /* The thread's own. */
+    struct cart_cache *cache;
+    struct lane_batch *batch;
+    struct command_request *again_head; /* to be decided again, before the queue */
+    struct command_request *again_tail;
+    size_t again_count;
+    bool is_up;            /* the store answered when it was last tried */
+    bool is_state_known;   /* is_up has been told to the observer */
+    bool is_cache_suspect; /* the connection was made anew since the cache was filled */
+    int64_t next_probe_us; /* when to try a store that is down */
+    int64_t last_contact_us;
+    int64_t last_failure_log_us;
+    int64_t partition_positions[PARTITION_COUNT_MAX]; /* scratch of one commit; 0 between */
+    struct cart_tail tails[EVENT_STORE_LOAD_CARTS_MAX];
+    uint32_t tail_carts[EVENT_STORE_LOAD_CARTS_MAX];
+    bool tail_complete[EVENT_STORE_LOAD_CARTS_MAX];
+    struct cart_key keys[EVENT_STORE_VERSIONS_MAX];
+    uint32_t key_carts[EVENT_STORE_VERSIONS_MAX];
+    int32_t versions[EVENT_STORE_VERSIONS_MAX];
+    struct standing_event standing[EVENT_STORE_APPEND_EVENTS_MAX];
+};
+
+static inline void lane_observe(const struct command_lane *lane, enum lane_metric metric,
+                                double value)
+{
+    const struct command_lane_observer *observer = &lane->options.observer;
+    if (observer->observe != NULL)
+        observer->observe(observer->context, metric, value);
+}
+
+static inline int64_t lane_deadline(int64_t from_us, int64_t milliseconds, int64_t limit_us)
+{
+    int64_t deadline_us = from_us + milliseconds * MICROSECONDS_PER_MILLISECOND;
+    return deadline_us < limit_us ? deadline_us : limit_us;
+}
+
+/* Makes sure of a connection; tells the observer when that changes. */
+MUST_CHECK bool lane_reach_store(struct command_lane *lane, int64_t limit_us);
+
+/* After a failed call: whether to make it again. Reconnects where needed. `failures` counts. */
+MUST_CHECK bool lane_may_retry(struct command_lane *lane, enum status status, int *failures,
+                               int64_t limit_us);
+
+/* At most one line a second. */
+void lane_log_failure(struct command_lane *lane, const char *message, const struct error *error);
+
+/* Answers everything that waits in the queue with STATUS_UNAVAILABLE. */
+void lane_refuse_queue(struct command_lane *lane);
+
+/* Decides and answers one batch. */
+void lane_round(struct command_lane *lane);
+
+/* Appends the batch's events. Afterwards each command has its answer or is to be decided again. */
+void lane_commit(struct command_lane *lane, int64_t limit_us);
+
+/* Asks the log for the versions of the carts listed in lane->key_carts. */
+MUST_CHECK enum status lane_ask_versions(struct command_lane *lane, size_t count, int64_t limit_us,
+                                         struct error *error);

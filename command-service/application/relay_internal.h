@@ -1,0 +1,75 @@
+/*
+ * relay_internal.h - shared by the files of the relay.
+ */
+#pragma once
+
+#include "clock.h"
+#include "relay.h"
+
+#include <pthread.h>
+
+enum { RELAY_DETAIL_MAX = 256 };
+
+struct relay_partition {
+    int64_t queued;            /* the last position sent */
+    _Atomic int64_t published; /* the last position delivered */
+    int64_t next_offset;       /* a delivery below it went into another topic of that name */
+    int64_t log_end;           /* the last position of the log, as of the last look */
+};
+
+struct relay {
+    struct relay_options options;
+    struct relay_stats stats;
+    struct relay_partition *partitions;
+    int64_t *positions;           /* room for a call's argument or answer: one per partition */
+    int32_t *limits;              /* likewise */
+    struct relay_topic_end *ends; /* likewise */
+
+    pthread_t thread;
+    bool started;
+    int notify_fd;
+    atomic_bool woken;
+    atomic_bool stopping;
+    _Atomic int64_t stop_deadline_us;
+
+    /* Of the thread alone from here. */
+    enum relay_state state;
+    char detail[RELAY_DETAIL_MAX];
+    bool leading;
+    int64_t in_flight;
+    int64_t resume_at;   /* read on when no more than this is in flight */
+    int64_t progress_us; /* when something was last delivered, or nothing was waiting */
+    int64_t next_check_us;
+    struct error failure; /* why the producer has to be replaced; STATUS_OK: it is fine */
+};
+
+/* Says where the relay stands: to the observer, and to the log when the state is another one. */
+void relay_report(struct relay *relay, enum relay_state state, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Counts a failed call. */
+void relay_count_error(struct relay *relay);
+
+/* Sleeps until woken or until the time has come. */
+void relay_wait(struct relay *relay, int64_t until_us);
+
+static inline bool relay_is_stopping(const struct relay *relay)
+{
+    return atomic_load(&relay->stopping);
+}
+
+/* A failed call to the log: we do not lead any more. Returns false, for the caller to pass on. */
+bool relay_lose_leadership(struct relay *relay, const struct error *error);
+
+/* Leads until leadership is lost or the relay stops. */
+void relay_lead(struct relay *relay);
+
+/* Does the log have the events that the topic ends with? STATUS_CONFLICT: no, `error` says where.
+ * Other failures are the log's. Reads the log's ends on the way into log_ends[]. */
+enum status relay_compare(const struct relay_options *options, const struct relay_topic_end *ends,
+                          int64_t *log_ends, struct error *error);
+
+static inline int64_t relay_deadline(int wait_ms)
+{
+    return clock_monotonic_us() + (int64_t)wait_ms * MICROSECONDS_PER_MILLISECOND;
+}

@@ -1,0 +1,325 @@
+/*
+ * What a leader does: find its place in the topic, then publish from there.
+ */
+#include "relay_internal.h"
+
+#include "log.h"
+
+#include <inttypes.h>
+
+/* How full the flight may be for another page to be worth reading. */
+enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
+
+static void close_publisher(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    publisher->close(publisher->self, relay_deadline(RELAY_CLOSE_MS));
+    relay->in_flight = 0;
+    atomic_store(&relay->stats.in_flight, 0);
+}
+
+/* Also what keeps the session of a leader that waits for something from ending. */
+static bool look_at_log(struct relay *relay)
+{
+    const struct relay_log *log = relay->options.log;
+    struct error error = {0};
+    if (log->ends(log->self, relay_deadline(RELAY_LOG_CALL_MS), relay->positions, &error) !=
+        STATUS_OK)
+        return relay_lose_leadership(relay, &error);
+    int64_t lag = 0;
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        relay->partitions[p].log_end = relay->positions[p];
+        int64_t behind = relay->positions[p] - atomic_load(&relay->partitions[p].published);
+        lag += behind > 0 ? behind : 0;
+    }
+    atomic_store(&relay->stats.lag_events, lag);
+    return true;
+}
+
+static void pause_leading(struct relay *relay, int wait_ms)
+{
+    int64_t until_us = relay_deadline(wait_ms);
+    while (!relay_is_stopping(relay) && look_at_log(relay)) {
+        int64_t now_us = clock_monotonic_us();
+        if (now_us >= until_us)
+            return;
+        int64_t next_us = now_us + (int64_t)RELAY_CHECK_MS * MICROSECONDS_PER_MILLISECOND;
+        relay_wait(relay, next_us < until_us ? next_us : until_us);
+    }
+}
+
+/* Says why nothing is published, and waits before the next attempt. */
+static bool stay_away(struct relay *relay, enum relay_state state, int wait_ms,
+                      const struct error *error)
+{
+    relay_count_error(relay);
+    close_publisher(relay);
+    relay_report(relay, state, "%s", error->message);
+    pause_leading(relay, wait_ms);
+    return false;
+}
+
+static bool topic_failed(struct relay *relay, enum status status, const struct error *error)
+{
+    switch (status) {
+    case STATUS_NOT_FOUND:
+        return stay_away(relay, RELAY_TOPIC_MISSING, RELAY_RETRY_MS, error);
+    case STATUS_CONFLICT:
+        return stay_away(relay, RELAY_TOPIC_UNFIT, RELAY_RECHECK_MS, error);
+    case STATUS_INVALID:
+        return stay_away(relay, RELAY_REFUSED, RELAY_RECHECK_MS, error);
+    default:
+        return stay_away(relay, RELAY_TOPIC_UNREACHABLE, RELAY_RETRY_MS, error);
+    }
+}
+
+enum status relay_compare(const struct relay_options *options, const struct relay_topic_end *ends,
+                          int64_t *log_ends, struct error *error)
+{
+    const struct relay_log *log = options->log;
+    int64_t deadline_us = relay_deadline(RELAY_LOG_CALL_MS);
+    enum status status = log->ends(log->self, deadline_us, log_ends, error);
+    for (int p = 0; status == STATUS_OK && p < options->partition_count; p++) {
+        const struct relay_topic_end *end = &ends[p];
+        if (end->position == 0)
+            continue;
+        struct uuid id;
+        status = STATUS_NOT_FOUND;
+        if (end->position <= log_ends[p])
+            status = log->event_id(log->self, (int16_t)p, end->position, deadline_us, &id, error);
+        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !uuid_equal(&id, &end->event_id)))
+            status = error_set(error, STATUS_CONFLICT,
+                               "partition %d: the topic's event at position %" PRId64
+                               " is not the log's (which ends at %" PRId64
+                               "); the log was restored to another course: re-create the topic and "
+                               "rebuild the views",
+                               p, end->position, log_ends[p]);
+    }
+    return status;
+}
+
+static void on_delivered(void *context, const struct relay_delivery *delivery)
+{
+    struct relay *relay = context;
+    struct relay_partition *partition = &relay->partitions[delivery->partition];
+    if (relay->failure.status != STATUS_OK)
+        return;
+    int64_t expected = atomic_load(&partition->published) + 1;
+    if (delivery->position != expected) {
+        error_set(&relay->failure, STATUS_INTERNAL,
+                  "partition %d: position %" PRId64 " was delivered instead of %" PRId64,
+                  delivery->partition, delivery->position, expected);
+        return;
+    }
+    if (delivery->offset >= 0 && delivery->offset < partition->next_offset) {
+        error_set(&relay->failure, STATUS_INTERNAL,
+                  "partition %d went back from offset %" PRId64 " to %" PRId64
+                  ": the topic was re-created or lost records",
+                  delivery->partition, partition->next_offset, delivery->offset);
+        return;
+    }
+    if (delivery->offset >= 0)
+        partition->next_offset = delivery->offset + 1;
+    atomic_store(&partition->published, delivery->position);
+    relay->in_flight--;
+    relay->progress_us = clock_monotonic_us();
+    atomic_fetch_add(&relay->stats.delivered_total, 1);
+}
+
+static bool find_place(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct error error = {0};
+    enum status status =
+        publisher->find_ends(publisher->self, relay_deadline(RELAY_FIND_MS), relay->ends, &error);
+    if (status != STATUS_OK)
+        return topic_failed(relay, status, &error);
+    status = relay_compare(&relay->options, relay->ends, relay->positions, &error);
+    if (status == STATUS_CONFLICT)
+        return stay_away(relay, RELAY_DIVERGED, RELAY_RECHECK_MS, &error);
+    if (status != STATUS_OK)
+        return relay_lose_leadership(relay, &error);
+
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        struct relay_partition *partition = &relay->partitions[p];
+        partition->queued = relay->ends[p].position;
+        partition->next_offset = relay->ends[p].next_offset;
+        atomic_store(&partition->published, relay->ends[p].position);
+    }
+    relay->failure = (struct error){0};
+    relay->in_flight = 0;
+    relay->resume_at = RESUME_AT;
+    status = publisher->open(publisher->self, relay->notify_fd, on_delivered, relay, &error);
+    if (status != STATUS_OK)
+        return topic_failed(relay, status, &error);
+    return true;
+}
+
+struct page {
+    struct relay *relay;
+    struct error failure;
+    bool full; /* the producer takes no more */
+};
+
+static bool send_event(void *context, const struct recorded_event *event)
+{
+    struct page *page = context;
+    struct relay *relay = page->relay;
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct relay_partition *partition = &relay->partitions[event->partition];
+    if (event->position != partition->queued + 1) {
+        error_set(&page->failure, STATUS_INVALID,
+                  "partition %d: the log has no event at position %" PRId64 " but one at %" PRId64
+                  ": nothing is skipped",
+                  event->partition, partition->queued + 1, event->position);
+        return false;
+    }
+    enum status status = publisher->send(publisher->self, event, &page->failure);
+    if (status == STATUS_UNAVAILABLE) {
+        page->failure = (struct error){0};
+        page->full = true;
+        return false;
+    }
+    if (status != STATUS_OK)
+        return false;
+    partition->queued = event->position;
+    relay->in_flight++;
+    return true;
+}
+
+/* Reads and sends one page. False: leadership is lost, or relay->failure is set. */
+static bool send_page(struct relay *relay, bool *ret_more)
+{
+    const struct relay_log *log = relay->options.log;
+    int count = relay->options.partition_count;
+    int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
+    for (int p = 0; p < count; p++) {
+        relay->positions[p] = relay->partitions[p].queued;
+        relay->limits[p] = (int32_t)(room < 1                   ? 1
+                                     : room > RELAY_PAGE_EVENTS ? RELAY_PAGE_EVENTS
+                                                                : room);
+    }
+    struct page page = {.relay = relay};
+    struct error error = {0};
+    bool more = false;
+    if (relay->in_flight == 0)
+        relay->progress_us = clock_monotonic_us();
+    enum status status =
+        log->read(log->self, relay->positions, relay->limits, relay_deadline(RELAY_LOG_CALL_MS),
+                  send_event, &page, &more, &error);
+    atomic_store(&relay->stats.in_flight, relay->in_flight);
+    if (status != STATUS_OK)
+        return relay_lose_leadership(relay, &error);
+    if (page.failure.status != STATUS_OK) {
+        relay->failure = page.failure;
+        return false;
+    }
+    relay->resume_at = page.full ? relay->in_flight / 2 : RESUME_AT;
+    *ret_more = more || page.full;
+    return true;
+}
+
+/* Deletion and re-creation of an idle topic shows nowhere else. */
+static bool check_topic(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct error error = {0};
+    enum status status = publisher->next_offsets(publisher->self, relay_deadline(RELAY_GLANCE_MS),
+                                                 relay->positions, &error);
+    if (status == STATUS_NOT_FOUND || status == STATUS_CONFLICT) {
+        relay->failure = error;
+        return false;
+    }
+    for (int p = 0; status == STATUS_OK && p < relay->options.partition_count; p++)
+        if (relay->positions[p] < relay->partitions[p].next_offset) {
+            error_set(&relay->failure, STATUS_INTERNAL,
+                      "partition %d ends at offset %" PRId64 " and had %" PRId64
+                      ": the topic was re-created or lost records",
+                      p, relay->positions[p], relay->partitions[p].next_offset);
+            return false;
+        }
+    return true;
+}
+
+static void report_progress(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    int64_t stalled_us = clock_monotonic_us() - relay->progress_us;
+    if (relay->in_flight == 0 ||
+        stalled_us < (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
+        relay_report(relay, RELAY_PUBLISHING, "publishing");
+    else
+        relay_report(relay, RELAY_STALLED, "events wait for Kafka to take them: %s",
+                     publisher->complaint(publisher->self));
+}
+
+static bool serve(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct error error = {0};
+    if (publisher->serve(publisher->self, &error) != STATUS_OK &&
+        relay->failure.status == STATUS_OK)
+        relay->failure = error;
+    atomic_store(&relay->stats.in_flight, relay->in_flight);
+    return relay->failure.status == STATUS_OK;
+}
+
+/* Until leadership is lost, the relay stops, or relay->failure says why the producer is no good. */
+static void publish(struct relay *relay)
+{
+    bool due = true;
+    int64_t next_read_us = 0;
+    int64_t next_check_us = 0;
+    while (!relay_is_stopping(relay)) {
+        if (!serve(relay))
+            return;
+        int64_t now_us = clock_monotonic_us();
+        if (now_us >= next_check_us) {
+            if (!look_at_log(relay) || !check_topic(relay))
+                return;
+            report_progress(relay);
+            next_check_us = relay_deadline(RELAY_CHECK_MS);
+        }
+        if (atomic_exchange(&relay->woken, false) || now_us >= next_read_us)
+            due = true;
+        if (due && relay->in_flight <= relay->resume_at) {
+            if (!send_page(relay, &due))
+                return;
+            next_read_us = relay_deadline(RELAY_POLL_MS);
+            if (due && relay->in_flight <= relay->resume_at)
+                continue;
+        }
+        relay_wait(relay, due || next_check_us < next_read_us ? next_check_us : next_read_us);
+    }
+}
+
+static void finish(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct error error = {0};
+    if (publisher->flush(publisher->self, atomic_load(&relay->stop_deadline_us), &error) !=
+        STATUS_OK)
+        log_info("relay", "the rest is left to the next leader", LOG_STR("detail", error.message));
+}
+
+void relay_lead(struct relay *relay)
+{
+    while (relay->leading && !relay_is_stopping(relay)) {
+        if (!find_place(relay))
+            continue;
+        publish(relay);
+        if (relay_is_stopping(relay) && relay->leading && relay->failure.status == STATUS_OK)
+            finish(relay);
+        close_publisher(relay);
+        if (relay->failure.status == STATUS_OK)
+            continue;
+        atomic_fetch_add(&relay->stats.restarts_total, 1);
+        if (relay->failure.status != STATUS_INTERNAL) {
+            topic_failed(relay, relay->failure.status, &relay->failure);
+            continue;
+        }
+        log_warning("relay", "finds its place again", LOG_STR("detail", relay->failure.message));
+        pause_leading(relay, RELAY_RETRY_MS);
+    }
+    close_publisher(relay);
+}

@@ -1,0 +1,327 @@
+/*
+ * fake_event_store.h - the log in memory, for tests of the writer lane: it does what a test's
+ * script says, call by call, and remembers what it was asked.
+ *
+ * Everything runs on the lane's thread; a test looks at it after the lane has stopped.
+ */
+#pragma once
+
+#include "cart_partition.h"
+#include "event_store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_FUNCTION __attribute__((unused)) static
+
+enum {
+    FAKE_EVENTS_MAX = 16384,
+    FAKE_CALLS_MAX = 64,
+    FAKE_PARTITIONS = 6,
+};
+
+/* What one append does. */
+enum fake_append {
+    FAKE_WORKS = 0,
+    FAKE_UNAVAILABLE,
+    FAKE_INTERNAL,
+    FAKE_CONFLICTS,      /* answers STATUS_CONFLICT whatever stands there */
+    FAKE_DONE_UNKNOWN,   /* appends and loses the answer */
+    FAKE_UNDONE_UNKNOWN, /* loses the answer and does not append */
+};
+
+struct fake_event {
+    struct new_event event;
+    char data[256];
+};
+
+struct fake_store {
+    size_t event_count;
+    struct fake_event events[FAKE_EVENTS_MAX];
+    int64_t positions[FAKE_PARTITIONS];
+
+    /* The script. */
+    enum fake_append appends[FAKE_CALLS_MAX];
+    void (*before_append)(struct fake_store *fake, size_t call);
+    void (*before_load)(struct fake_store *fake, size_t call);
+    size_t reads_failing; /* so many loads and versions lose their connection */
+    _Atomic bool is_gone; /* nobody answers */
+    size_t cart_rows_max; /* per load */
+    void (*on_connect)(struct fake_store *fake, size_t call);
+
+    /* What happened. */
+    bool is_connected;
+    size_t connect_calls;
+    size_t load_calls;
+    size_t versions_calls;
+    size_t append_calls;
+    size_t append_sizes[FAKE_CALLS_MAX];
+    struct uuid append_first_ids[FAKE_CALLS_MAX];
+    size_t find_calls;
+    size_t hold_calls;
+    bool held[FAKE_PARTITIONS]; /* another instance has to wait */
+};
+
+FAKE_FUNCTION struct cart_key fake_cart(uint8_t number)
+{
+    struct cart_key key = {.cart_id = {{number, 1, 2, 3, 4, 5, 0x70, 7, 0x80, 9}}};
+    key.partition = cart_partition(&key.cart_id, FAKE_PARTITIONS);
+    return key;
+}
+
+static bool is_same_cart(const struct cart_key *a, const struct cart_key *b)
+{
+    return a->partition == b->partition && uuid_equal(&a->cart_id, &b->cart_id);
+}
+
+FAKE_FUNCTION struct fake_event *fake_find(struct fake_store *fake, const struct cart_key *cart,
+                                           int32_t version)
+{
+    for (size_t i = 0; i < fake->event_count; i++)
+        if (fake->events[i].event.version == version &&
+            is_same_cart(&fake->events[i].event.cart, cart))
+            return &fake->events[i];
+    return NULL;
+}
+
+FAKE_FUNCTION int32_t fake_version(struct fake_store *fake, const struct cart_key *cart)
+{
+    int32_t version = 0;
+    for (size_t i = 0; i < fake->event_count; i++)
+        if (is_same_cart(&fake->events[i].event.cart, cart) &&
+            fake->events[i].event.version > version)
+            version = fake->events[i].event.version;
+    return version;
+}
+
+FAKE_FUNCTION int64_t fake_put(struct fake_store *fake, const struct new_event *event)
+{
+    assert(fake->event_count < FAKE_EVENTS_MAX);
+    struct fake_event *put = &fake->events[fake->event_count++];
+    assert(event->data.length < sizeof(put->data));
+    put->event = *event;
+    memcpy(put->data, event->data.bytes, event->data.length);
+    put->event.data.bytes = put->data;
+    put->event.position = ++fake->positions[event->cart.partition];
+    return put->event.position;
+}
+
+/* Another instance appends an event. */
+FAKE_FUNCTION void fake_elsewhere(struct fake_store *fake, struct cart_key cart,
+                                  enum event_type type, const char *json)
+{
+    if (fake->held[cart.partition])
+        return;
+    fake_put(fake, &(struct new_event){.cart = cart,
+                                       .version = fake_version(fake, &cart) + 1,
+                                       .event_id = uuid_v7_now(),
+                                       .type = type,
+                                       .occurred_at_us = 1000000,
+                                       .data = str_from(json),
+                                       .metadata = STR_LITERAL("{}")});
+}
+
+FAKE_FUNCTION void fake_created(struct fake_store *fake, struct cart_key cart)
+{
+    fake_elsewhere(fake, cart, EVENT_CART_CREATED, "{\"currency\":\"EUR\",\"customerId\":null}");
+}
+
+FAKE_FUNCTION void fake_added(struct fake_store *fake, struct cart_key cart)
+{
+    fake_elsewhere(fake, cart, EVENT_ITEM_ADDED,
+                   "{\"sku\":\"cup\",\"name\":\"A cup\",\"quantity\":1,\"unitPrice\":"
+                   "{\"amountMinor\":500,\"currency\":\"EUR\"},\"lineQuantity\":1}");
+}
+
+/* The port */
+
+static bool is_reachable(struct fake_store *fake)
+{
+    if (fake->is_gone)
+        fake->is_connected = false;
+    return fake->is_connected;
+}
+
+static enum status fake_connect(void *context, int64_t deadline_us, bool *ret_is_new,
+                                struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    *ret_is_new = false;
+    if (is_reachable(fake))
+        return STATUS_OK;
+    if (fake->on_connect != NULL)
+        fake->on_connect(fake, fake->connect_calls);
+    fake->connect_calls++;
+    if (fake->is_gone)
+        return error_set(error, STATUS_UNAVAILABLE, "nobody there");
+    fake->is_connected = true;
+    *ret_is_new = true;
+    return STATUS_OK;
+}
+
+static enum status fake_ping(void *context, int64_t deadline_us, struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    return is_reachable(fake) ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, "gone");
+}
+
+static enum status fail_read(struct fake_store *fake, struct error *error)
+{
+    if (fake->reads_failing > 0) {
+        fake->reads_failing--;
+        fake->is_connected = false;
+        return error_set(error, STATUS_UNCERTAIN, "connection lost");
+    }
+    if (!is_reachable(fake))
+        return error_set(error, STATUS_UNAVAILABLE, "not connected");
+    return STATUS_OK;
+}
+
+static enum status fake_load(void *context, const struct cart_tail *carts, size_t count,
+                             int64_t deadline_us, stored_event_fn *sink, void *sink_context,
+                             bool *ret_complete, struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    if (fake->before_load != NULL)
+        fake->before_load(fake, fake->load_calls);
+    fake->load_calls++;
+    enum status status = fail_read(fake, error);
+    if (status != STATUS_OK)
+        return status;
+    size_t rows_max = fake->cart_rows_max > 0 ? fake->cart_rows_max : EVENT_STORE_CART_ROWS_MAX;
+    for (size_t cart = 0; cart < count; cart++) {
+        size_t rows = 0;
+        for (size_t i = 0; i < fake->event_count && rows < rows_max; i++) {
+            const struct new_event *event = &fake->events[i].event;
+            if (!is_same_cart(&event->cart, &carts[cart].cart) ||
+                event->version <= carts[cart].after_version)
+                continue;
+            rows++;
+            const struct stored_event stored = {
+                .version = event->version,
+                .type = event->type < EVENT_TYPE_COUNT ? str_from(event_type_name(event->type))
+                                                       : STR_LITERAL("CartPainted"),
+                .schema_version = 1,
+                .occurred_at_us = event->occurred_at_us,
+                .data = event->data,
+            };
+            sink(sink_context, cart, &stored);
+        }
+        ret_complete[cart] = rows < rows_max;
+    }
+    return STATUS_OK;
+}
+
+static enum status fake_versions(void *context, const struct cart_key *carts, size_t count,
+                                 int64_t deadline_us, int32_t *ret_versions, struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    fake->versions_calls++;
+    enum status status = fail_read(fake, error);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        ret_versions[i] = fake_version(fake, &carts[i]);
+    return status;
+}
+
+static enum status fake_hold(void *context, const int16_t *partitions, size_t count,
+                             int64_t deadline_us, struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    fake->hold_calls++;
+    enum status status = fail_read(fake, error);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        fake->held[partitions[i]] = true;
+    return status;
+}
+
+static void fake_release(void *context, int64_t deadline_us)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    memset(fake->held, 0, sizeof(fake->held));
+}
+
+static enum status put_all(struct fake_store *fake, struct new_event *events, size_t count,
+                           struct error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fake_find(fake, &events[i].cart, events[i].version) != NULL)
+            return error_set(error, STATUS_CONFLICT, "taken");
+    for (size_t i = 0; i < count; i++)
+        events[i].position = fake_put(fake, &events[i]);
+    return STATUS_OK;
+}
+
+static enum status fake_append(void *context, struct new_event *events, size_t count,
+                               int64_t deadline_us, struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    size_t call = fake->append_calls++;
+    assert(call < FAKE_CALLS_MAX);
+    fake->append_sizes[call] = count;
+    fake->append_first_ids[call] = events[0].event_id;
+    if (fake->before_append != NULL)
+        fake->before_append(fake, call);
+    memset(fake->held, 0, sizeof(fake->held));
+    if (!is_reachable(fake))
+        return error_set(error, STATUS_UNAVAILABLE, "not connected");
+    switch (fake->appends[call]) {
+    case FAKE_UNAVAILABLE:
+        return error_set(error, STATUS_UNAVAILABLE, "deadlock");
+    case FAKE_INTERNAL:
+        return error_set(error, STATUS_INTERNAL, "no right to do that");
+    case FAKE_CONFLICTS:
+        return error_set(error, STATUS_CONFLICT, "taken");
+    case FAKE_DONE_UNKNOWN:
+        assert(put_all(fake, events, count, error) == STATUS_OK);
+        fake->is_connected = false;
+        return error_set(error, STATUS_UNCERTAIN, "connection lost");
+    case FAKE_UNDONE_UNKNOWN:
+        fake->is_connected = false;
+        return error_set(error, STATUS_UNCERTAIN, "connection lost");
+    case FAKE_WORKS:
+        break;
+    }
+    return put_all(fake, events, count, error);
+}
+
+static enum status fake_standing(void *context, const struct new_event *events, size_t count,
+                                 int64_t deadline_us, struct standing_event *ret_standing,
+                                 struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    fake->find_calls++;
+    enum status status = fail_read(fake, error);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        const struct fake_event *found = fake_find(fake, &events[i].cart, events[i].version);
+        ret_standing[i] = (struct standing_event){.exists = found != NULL};
+        if (found != NULL) {
+            ret_standing[i].event_id = found->event.event_id;
+            ret_standing[i].position = found->event.position;
+        }
+    }
+    return status;
+}
+
+FAKE_FUNCTION struct event_store fake_port(struct fake_store *fake)
+{
+    return (struct event_store){
+        .context = fake,
+        .connect = fake_connect,
+        .ping = fake_ping,
+        .load = fake_load,
+        .versions = fake_versions,
+        .hold = fake_hold,
+        .release = fake_release,
+        .append = fake_append,
+        .find = fake_standing,
+    };
+}

@@ -1,0 +1,264 @@
+/* The lane when the log fails it: retries, uncertain commits, a store that is gone. */
+#include "lane_story.h"
+
+static struct cart_key A;
+static struct cart_key B;
+
+static void begin(void)
+{
+    A = fake_cart(1);
+    B = fake_cart(2);
+    story_begin();
+    fake_created(&story.store, A);
+    fake_created(&story.store, B);
+}
+
+TestSuite(lane_failures, .init = begin, .timeout = 20);
+
+Test(lane_failures, an_append_that_was_certainly_not_done_is_sent_again)
+{
+    story.store.appends[0] = FAKE_UNAVAILABLE;
+    story.store.appends[1] = FAKE_UNAVAILABLE;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 2);
+    then_log_has(3);
+    cr_expect_eq(story.store.append_calls, 3);
+    cr_expect(uuid_equal(&story.store.append_first_ids[0], &story.store.append_first_ids[2]));
+    cr_expect_eq(story.metrics[LANE_APPEND_RETRIES], 2);
+}
+
+Test(lane_failures, after_three_failures_the_commands_are_unavailable_and_leave_nothing)
+{
+    for (int i = 0; i < LANE_FAILURES_MAX; i++)
+        story.store.appends[i] = FAKE_UNAVAILABLE;
+    const struct command_request *add = when(A, story_add());
+    const struct command_request *set = when(A, story_set(1));
+    const struct command_request *refused = when(B, story_remove("tea"));
+    story_start();
+    story_wait();
+    const struct command_request *later = when(A, story_add());
+    story_wait();
+    story_stop();
+    then_status(add, STATUS_UNAVAILABLE);
+    cr_expect_null(add->outcome.events);
+    then_status(set, STATUS_UNAVAILABLE);
+    then_refused(refused, CART_REFUSED_ITEM_NOT_IN_CART, 1);
+    then_version(later, 2);
+    then_log_has(3);
+}
+
+Test(lane_failures, a_failure_that_retrying_does_not_change_is_internal_at_once)
+{
+    story.store.appends[0] = FAKE_INTERNAL;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_INTERNAL);
+    cr_expect_eq(story.store.append_calls, 1);
+}
+
+Test(lane_failures, a_conflict_that_no_cart_explains_is_internal)
+{
+    for (int i = 0; i < FAKE_CALLS_MAX; i++)
+        story.store.appends[i] = FAKE_CONFLICTS;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_INTERNAL);
+    cr_expect_eq(story.store.append_calls, LANE_FAILURES_MAX);
+    then_log_has(2);
+}
+
+Test(lane_failures, a_commit_that_happened_unseen_is_answered_once)
+{
+    story.store.appends[0] = FAKE_DONE_UNKNOWN;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_version(a, 2);
+    then_version(b, 2);
+    then_log_has(4);
+    cr_expect_eq(story.store.append_calls, 2);
+    cr_expect_eq(story.store.append_sizes[1], 2, "the identical append");
+    cr_expect_eq(story.store.find_calls, 1);
+    cr_expect_eq(story.committed[A.partition],
+                 A.partition == B.partition ? b->outcome.position : a->outcome.position);
+    cr_expect_eq(story.metrics[LANE_COMMITS_UNCERTAIN], 1);
+    cr_expect_eq(story.metrics[LANE_COMMITS_RESOLVED], 1);
+    cr_expect_eq(story.metrics[LANE_COMMITS_UNKNOWN], 0);
+}
+
+Test(lane_failures, a_commit_that_did_not_happen_is_made)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.appends[1] = FAKE_UNDONE_UNKNOWN;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 2);
+    then_log_has(3);
+    cr_expect_eq(story.store.append_calls, 3);
+    cr_expect(uuid_equal(&story.store.append_first_ids[0], &story.store.append_first_ids[2]));
+    cr_expect_eq(story.metrics[LANE_COMMITS_RESOLVED], 1);
+}
+
+static void write_a_before_second(struct fake_store *fake, size_t call)
+{
+    if (call == 1)
+        fake_added(fake, A);
+}
+
+Test(lane_failures, a_lost_commit_that_now_clashes_is_decided_again)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.before_append = write_a_before_second;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_version(a, 3);
+    then_version(b, 2);
+    then_log_has(5);
+    cr_expect_eq(story.store.find_calls, 1);
+    cr_expect_eq(story.store.append_calls, 4);
+    cr_expect(uuid_equal(&story.store.append_first_ids[2], &b->outcome.events[0].event_id));
+    cr_expect_eq(story.metrics[LANE_COMMITS_RESOLVED], 1);
+}
+
+static void leave_at_second(struct fake_store *fake, size_t call)
+{
+    if (call > 0)
+        fake->is_gone = true;
+}
+
+Test(lane_failures, a_commit_that_cannot_be_settled_in_time_is_uncertain)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = leave_at_second;
+    const struct command_request *add = when_within(A, story_add(), 700);
+    const struct command_request *same = when_within(A, story_set(1), 700);
+    const struct command_request *refused = when_within(B, story_remove("tea"), 700);
+    story_run();
+    then_status(add, STATUS_UNCERTAIN);
+    then_status(same, STATUS_UNAVAILABLE);
+    then_refused(refused, CART_REFUSED_ITEM_NOT_IN_CART, 1);
+    cr_expect_gt(milliseconds_to_answer(add), 500, "there was time to find out");
+    cr_expect_eq(story.metrics[LANE_COMMITS_UNKNOWN], 1);
+}
+
+Test(lane_failures, while_a_commit_is_being_settled_the_queue_is_not_kept_waiting)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = leave_at_second;
+    const struct command_request *add = when(A, story_add());
+    story_start();
+    usleep(100000);
+    const struct command_request *queued = when(B, story_add());
+    story_wait();
+    story_stop();
+    then_status(add, STATUS_UNCERTAIN);
+    then_status(queued, STATUS_UNAVAILABLE);
+    cr_expect_leq(milliseconds_to_answer(queued), LANE_PROBE_MS + 100);
+}
+
+static void return_at_third(struct fake_store *fake, size_t call)
+{
+    fake->is_gone = call == 1 || call == 2;
+}
+
+Test(lane_failures, a_commit_is_settled_when_the_store_comes_back_in_time)
+{
+    story.store.appends[0] = FAKE_DONE_UNKNOWN;
+    story.store.on_connect = return_at_third;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 2);
+    then_log_has(3);
+    cr_expect_eq(story.store.connect_calls, 4);
+}
+
+Test(lane_failures, an_uncertain_commit_stays_uncertain_when_the_retry_fails_for_good)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.appends[1] = FAKE_INTERNAL;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+}
+
+static void forget_a_at_second(struct fake_store *fake, size_t call)
+{
+    if (call != 1)
+        return;
+    for (size_t i = 0; i < fake->event_count; i++)
+        if (fake->events[i].event.version == 2)
+            fake->events[i].event.cart.cart_id.bytes[0] = 99;
+}
+
+Test(lane_failures, nothing_is_appended_behind_a_hole_when_the_log_went_back)
+{
+    fake_added(&story.store, A);
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = forget_a_at_second;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_version(a, 2);
+    then_version(b, 2);
+}
+
+Test(lane_failures, a_read_that_lost_its_connection_is_made_again)
+{
+    story.store.reads_failing = 1;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 2);
+}
+
+Test(lane_failures, carts_cached_before_a_reconnect_are_read_again)
+{
+    when(A, story_add());
+    story_start();
+    story_wait();
+    story.store.is_gone = true;
+    const struct command_request *down = when(A, story_add());
+    story_wait();
+    story.store.is_gone = false;
+    usleep((LANE_PROBE_MS + 100) * 1000);
+    const struct command_request *up = when(A, story_add());
+    story_wait();
+    story_stop();
+    then_status(down, STATUS_UNAVAILABLE);
+    then_version(up, 3);
+    cr_expect_eq(story.store.load_calls, 2);
+}
+
+Test(lane_failures, while_the_store_is_gone_commands_are_refused_at_once_and_work_when_it_is_back)
+{
+    story.store.is_gone = true;
+    story_start();
+    for (int i = 0; i < 20; i++) {
+        const struct command_request *refused = when(A, story_add());
+        story_wait();
+        then_status(refused, STATUS_UNAVAILABLE);
+        cr_expect_leq(milliseconds_to_answer(refused), 50);
+        usleep(20000);
+    }
+    cr_expect_leq(story.store.connect_calls, 4, "a command is no reason to try");
+    story.store.is_gone = false;
+    usleep((LANE_PROBE_MS + 100) * 1000);
+    const struct command_request *accepted = when(A, story_add());
+    story_wait();
+    story_stop();
+    then_version(accepted, 2);
+    cr_expect_eq(story.downs, 1, "said once");
+    cr_expect_eq(story.ups, 1);
+}
+
+Test(lane_failures, an_idle_lane_notices_that_the_store_is_gone)
+{
+    story_start();
+    usleep(100000);
+    cr_expect_eq(story.ups, 1);
+    story.store.is_gone = true;
+    usleep((LANE_HEARTBEAT_MS + 200) * 1000);
+    cr_expect_eq(story.downs, 1);
+    story_stop();
+}
