@@ -1,0 +1,60 @@
+/*
+ * body_reader.h - reads a JSON request body and collects everything that is wrong with it.
+ *
+ * Two kinds of wrong (api.md): a body is *malformed* (400) when it is not JSON, is nested too
+ * deeply, or has a member twice or one that is not known; a value is *invalid* (422) when it is
+ * missing, of the wrong type or out of range, and all invalid values are reported at once, each
+ * with its JSON pointer.
+ */
+#pragma once
+
+#include "money.h"
+#include "problem.h"
+#include "str.h"
+#include "uuid.h"
+
+#include <jansson.h>
+
+enum { BODY_ERRORS_MAX = 64, BODY_DETAIL_MAX = 160 };
+
+struct body_problems {
+    bool is_malformed;
+    char malformed[BODY_DETAIL_MAX]; /* what makes it malformed: the first such thing found */
+    size_t error_count;              /* invalid values; those beyond BODY_ERRORS_MAX are not told */
+    struct problem_error errors[BODY_ERRORS_MAX];
+};
+
+/* A place in the body: an object and its JSON pointer. */
+struct body_object {
+    const json_t *json; /* NULL: not an object, which has been reported; reading from it gives zeros
+                           silently */
+    char pointer[64];
+    struct body_problems *problems;
+};
+
+/* Parses `body` into *ret_document, which the caller json_decref()s; NULL when it is malformed. */
+struct body_object body_parse(struct str body, json_t **ret_document,
+                              struct body_problems *problems);
+
+/* Members other than these (NULL ends the list) are malformed. */
+void body_allow(const struct body_object *object, const char *const *members);
+
+/* Each of these reports what is wrong and then returns zero or none. */
+struct str body_text(const struct body_object *object, const char *member, size_t bytes_min,
+                     size_t bytes_max);
+/* None when it is absent or null. */
+struct str body_optional_text(const struct body_object *object, const char *member,
+                              size_t bytes_min, size_t bytes_max);
+int64_t body_int(const struct body_object *object, const char *member, int64_t minimum,
+                 int64_t maximum);
+void body_currency(const struct body_object *object, const char *member,
+                   char ret_currency[CURRENCY_LENGTH + 1]);
+/* False when it is absent or null. */
+bool body_optional_uuid(const struct body_object *object, const char *member,
+                        struct uuid *ret_uuid);
+struct body_object body_member(const struct body_object *object, const char *member);
+/* The array's length, checked; its elements by body_element(). */
+size_t body_array(const struct body_object *object, const char *member, size_t minimum,
+                  size_t maximum);
+struct body_object body_element(const struct body_object *object, const char *member, size_t index);
+bool body_has(const struct body_object *object, const char *member);

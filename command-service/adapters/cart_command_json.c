@@ -1,0 +1,160 @@
+#include "cart_command_json.h"
+
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MEMBERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void set_malformed(struct body_problems *problems, const char *what)
+{
+    if (!problems->is_malformed)
+        snprintf(problems->malformed, sizeof(problems->malformed), "%s", what);
+    problems->is_malformed = true;
+}
+
+static struct cart_line read_line(const struct body_object *object,
+                                  const struct cart_limits *limits)
+{
+    struct cart_line line = {0};
+    line.sku = body_text(object, "sku", 1, SKU_BYTES_MAX);
+    line.name = body_text(object, "name", 0, NAME_BYTES_MAX);
+    line.quantity = (int32_t)body_int(object, "quantity", 1, limits->quantity_max);
+    struct body_object price = body_member(object, "unitPrice");
+    body_allow(&price, MEMBERS("amountMinor", "currency"));
+    line.unit_price.amount_minor = body_int(&price, "amountMinor", 0, MONEY_AMOUNT_MAX);
+    body_currency(&price, "currency", line.unit_price.currency);
+    return line;
+}
+
+/* Either one line, or {"items":[line,...]}. */
+static void read_add_items(const struct body_object *root, const struct cart_limits *limits,
+                           struct cart_command_body *body)
+{
+    bool is_list = body_has(root, "items");
+    size_t count = 1;
+    if (is_list) {
+        body_allow(root, MEMBERS("items"));
+        count = body_array(root, "items", 1, CART_COMMAND_ITEMS_MAX);
+    }
+    body->lines = calloc(count > 0 ? count : 1, sizeof(*body->lines));
+    if (body->lines == NULL) {
+        set_malformed(root->problems, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct body_object element = is_list ? body_element(root, "items", i) : *root;
+        body_allow(&element, MEMBERS("sku", "name", "quantity", "unitPrice"));
+        body->lines[i] = read_line(&element, limits);
+    }
+    body->command.add_items.lines = body->lines;
+    body->command.add_items.count = count;
+}
+
+static void read_create(const struct body_object *root, const struct cart_command_source *source,
+                        struct cart_command_body *body)
+{
+    struct cart_command *command = &body->command;
+    if (source->may_name_cart) {
+        body_allow(root, MEMBERS("currency", "customerId", "cartId"));
+        body->names_cart = body_optional_uuid(root, "cartId", &body->cart_id);
+    } else {
+        body_allow(root, MEMBERS("currency", "customerId"));
+    }
+    body_currency(root, "currency", command->create.currency);
+    command->create.customer_id = body_optional_text(root, "customerId", 1, CUSTOMER_ID_BYTES_MAX);
+}
+
+static void read_body(const struct cart_command_source *source, const struct cart_limits *limits,
+                      struct cart_command_body *body, struct body_problems *problems)
+{
+    struct cart_command *command = &body->command;
+    struct str json = source->body;
+    if (source->type == CART_CHECK_OUT && json.length == 0)
+        json = STR_LITERAL("{}");
+    struct body_object root = body_parse(json, &body->document, problems);
+    if (root.json == NULL)
+        return;
+    switch (source->type) {
+    case CART_CREATE:
+        read_create(&root, source, body);
+        break;
+    case CART_ADD_ITEMS:
+        read_add_items(&root, limits, body);
+        break;
+    case CART_SET_QUANTITY:
+        body_allow(&root, MEMBERS("quantity"));
+        command->set_quantity.quantity =
+            (int32_t)body_int(&root, "quantity", 0, limits->quantity_max);
+        break;
+    default:
+        body_allow(&root, MEMBERS("orderId"));
+        command->check_out.order_id = body_optional_text(&root, "orderId", 1, ORDER_ID_BYTES_MAX);
+        break;
+    }
+}
+
+static bool has_body(enum cart_command_type type)
+{
+    return type == CART_CREATE || type == CART_ADD_ITEMS || type == CART_SET_QUANTITY ||
+           type == CART_CHECK_OUT;
+}
+
+/* A positive 32-bit integer in decimal digits. */
+static bool read_quantity(struct str text, int32_t *ret_quantity)
+{
+    int64_t number = 0;
+    if (text.length == 0 || text.length > 10)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+            return false;
+        number = number * 10 + (text.bytes[i] - '0');
+    }
+    if (number < 1 || number > INT32_MAX)
+        return false;
+    *ret_quantity = (int32_t)number;
+    return true;
+}
+
+static void read_path(const struct cart_command_source *source, struct cart_command *command,
+                      struct body_problems *problems)
+{
+    if (str_is_none(source->sku))
+        return;
+    if (source->sku.length == 0 || source->sku.length > SKU_BYTES_MAX ||
+        !utf8_is_printable(source->sku))
+        set_malformed(problems, "the sku in the path must be 1 to 64 bytes of printable UTF-8");
+    if (source->type == CART_SET_QUANTITY)
+        command->set_quantity.sku = source->sku;
+    else
+        command->remove_item.sku = source->sku;
+    if (!str_is_none(source->quantity) &&
+        !read_quantity(source->quantity, &command->remove_item.quantity))
+        set_malformed(problems, "quantity must be a positive 32-bit integer");
+}
+
+bool cart_command_read(const struct cart_command_source *source, const struct cart_limits *limits,
+                       struct cart_command_body *ret_body, struct body_problems *ret_problems)
+{
+    struct cart_command_body body = {.command = {.type = source->type}};
+    ret_problems->is_malformed = false;
+    ret_problems->error_count = 0;
+    read_path(source, &body.command, ret_problems);
+    if (has_body(source->type))
+        read_body(source, limits, &body, ret_problems);
+    if (ret_problems->is_malformed || ret_problems->error_count > 0) {
+        cart_command_body_done(&body);
+        return false;
+    }
+    *ret_body = body;
+    return true;
+}
+
+void cart_command_body_done(struct cart_command_body *body)
+{
+    json_decref(body->document);
+    free(body->lines);
+    *body = (struct cart_command_body){0};
+}

@@ -1,0 +1,40 @@
+/*
+ * cart_command_json.h - from a request's body, path and parameters to a well-formed cart command
+ * (api.md, Commands).
+ */
+#pragma once
+
+#include "body_reader.h"
+#include "cart.h"
+
+/* What the request brought, besides the kind of command that its route means. Borrowed. */
+struct cart_command_source {
+    enum cart_command_type type;
+    struct str body;
+    bool may_name_cart;  /* POST /v1/carts: `cartId` is a known member */
+    struct str sku;      /* from the path; none where the path has none */
+    struct str quantity; /* the parameter, or none */
+};
+
+/* A command with what it borrows from. */
+struct cart_command_body {
+    struct cart_command command; /* time_us is still to be set */
+    bool names_cart;
+    struct uuid cart_id; /* when names_cart */
+
+    json_t *document;        /* owned */
+    struct cart_line *lines; /* owned */
+};
+
+/*
+ * True when the command is well formed; then the caller owes cart_command_body_done(), and the
+ * texts of `source` must live as long. Otherwise *ret_problems says all that is wrong, and nothing
+ * is owed.
+ */
+MUST_CHECK bool cart_command_read(const struct cart_command_source *source,
+                                  const struct cart_limits *limits,
+                                  struct cart_command_body *ret_body,
+                                  struct body_problems *ret_problems);
+
+/* Works on a zeroed struct. */
+void cart_command_body_done(struct cart_command_body *body);

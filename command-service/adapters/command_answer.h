@@ -1,0 +1,16 @@
+/*
+ * command_answer.h - a command's outcome as an HTTP answer (api.md, Commands and Errors).
+ */
+#pragma once
+
+#include "command_request.h"
+#include "http.h"
+
+enum { RETRY_AFTER_S = 1 };
+
+/* Answers `http` from request->outcome. `correlation_id` is sent back when it is not none. */
+void command_answer(struct http_request *http, const struct command_request *request,
+                    struct str correlation_id);
+
+/* 503 overloaded: refused early, nothing was done. */
+void command_answer_overloaded(struct http_request *http);

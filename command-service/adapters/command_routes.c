@@ -1,0 +1,235 @@
+#include "command_routes.h"
+
+#include "cart_command_json.h"
+#include "cart_partition.h"
+#include "clock.h"
+#include "command_answer.h"
+#include "if_match.h"
+#include "problem.h"
+#include "request_metadata.h"
+
+#include <stdlib.h>
+
+enum { SEGMENTS_MAX = 5 };
+
+/* A command on its way: what the lane works on, and what is needed to answer the request that
+ * brought it. */
+struct cart_call {
+    struct command_request request; /* first: the lane hands this back */
+    struct http_request *http;
+    struct cart_command_body body;
+    struct text metadata;
+    struct str correlation_id; /* in `correlation`, or none */
+    char correlation[CORRELATION_ID_BYTES_MAX];
+};
+
+static void cart_call_free(struct cart_call *call)
+{
+    cart_command_body_done(&call->body);
+    text_done(&call->metadata);
+    free(call->request.outcome.events);
+    free(call);
+}
+
+static void answer_and_free(struct command_request *request)
+{
+    struct cart_call *call = (struct cart_call *)request;
+    command_answer(call->http, request, call->correlation_id);
+    cart_call_free(call);
+}
+
+/* One line of the URL space: /v1/carts/{id}/THIRD/{sku}, as far as `segments` goes. */
+struct route {
+    enum http_method method;
+    size_t segments;
+    const char *third; /* or NULL where there is none */
+    enum cart_command_type type;
+    const char *label;
+};
+
+static const struct route ROUTES[] = {
+    {HTTP_POST, 2, NULL, CART_CREATE, "POST /v1/carts"},
+    {HTTP_PUT, 3, NULL, CART_CREATE, "PUT /v1/carts/{id}"},
+    {HTTP_DELETE, 3, NULL, CART_CANCEL, "DELETE /v1/carts/{id}"},
+    {HTTP_POST, 4, "items", CART_ADD_ITEMS, "POST /v1/carts/{id}/items"},
+    {HTTP_DELETE, 4, "items", CART_CLEAR, "DELETE /v1/carts/{id}/items"},
+    {HTTP_PATCH, 5, "items", CART_SET_QUANTITY, "PATCH /v1/carts/{id}/items/{sku}"},
+    {HTTP_DELETE, 5, "items", CART_REMOVE_ITEM, "DELETE /v1/carts/{id}/items/{sku}"},
+    {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
+};
+
+/* What each path takes here; the query service's own paths are named with what they take there. */
+static const struct {
+    size_t segments;
+    const char *third;
+    const char *allow;
+} PATHS[] = {
+    {2, NULL, "POST"},
+    {3, NULL, "PUT, DELETE"},
+    {4, "items", "POST, DELETE"},
+    {5, "items", "PATCH, DELETE"},
+    {4, "checkout", "POST"},
+    {4, "history", "GET, HEAD"},
+    {4, "live", "GET, HEAD"},
+};
+
+static bool is_path(size_t segments, const char *third, const struct http_request *request)
+{
+    return http_request_segment_count(request) == segments &&
+           (third == NULL || str_equal_literal(http_request_segment(request, 3), third));
+}
+
+static const struct route *find_route(const struct http_request *request)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ROUTES); i++)
+        if (ROUTES[i].method == http_request_method(request) &&
+            is_path(ROUTES[i].segments, ROUTES[i].third, request))
+            return &ROUTES[i];
+    return NULL;
+}
+
+static void refuse_route(struct http_request *http)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(PATHS); i++) {
+        if (!is_path(PATHS[i].segments, PATHS[i].third, http))
+            continue;
+        http_respond_problem(http, &(struct problem){.status = 405,
+                                                     .type = "method-not-allowed",
+                                                     .title = "Method not allowed",
+                                                     .current_version = -1,
+                                                     .allow = PATHS[i].allow});
+        return;
+    }
+    http_refuse(http, 404, "no-such-resource", "No such resource", "nothing is at this path");
+}
+
+static void refuse_body(struct http_request *http, const struct body_problems *problems)
+{
+    if (problems->is_malformed) {
+        http_refuse(http, 400, "malformed-request", "Malformed request", "%s", problems->malformed);
+        return;
+    }
+    http_respond_problem(http, &(struct problem){.status = 422,
+                                                 .type = "invalid-value",
+                                                 .title = "Invalid value",
+                                                 .detail = STR_LITERAL("see errors"),
+                                                 .current_version = -1,
+                                                 .errors = problems->errors,
+                                                 .error_count = problems->error_count});
+}
+
+/* Only DELETE of a line knows one: quantity. False after the refusal. */
+static bool read_parameters(struct http_request *http, const struct route *route,
+                            struct str *ret_quantity)
+{
+    *ret_quantity = STR_NONE;
+    for (size_t i = 0; i < http_request_parameter_count(http); i++) {
+        struct http_parameter parameter = http_request_parameter(http, i);
+        bool is_quantity =
+            route->type == CART_REMOVE_ITEM && str_equal_literal(parameter.name, "quantity");
+        if (!is_quantity || !str_is_none(*ret_quantity)) {
+            http_refuse(http, 400, "malformed-request", "Malformed request",
+                        "parameter '" STR_FORMAT "' is %s", STR_ARGS(parameter.name),
+                        is_quantity ? "given twice" : "not known here");
+            return false;
+        }
+        *ret_quantity = parameter.value;
+    }
+    return true;
+}
+
+/* Condition and metadata. False after the refusal. */
+static bool read_headers(struct http_request *http, struct cart_call *call)
+{
+    if (!if_match_parse(http_request_header(http, "If-Match"), &call->request.condition)) {
+        http_refuse(http, 400, "invalid-header", "Invalid header",
+                    "If-Match must be * or entity tags");
+        return false;
+    }
+    struct str correlation = http_request_header(http, "X-Correlation-Id");
+    if (!str_is_none(correlation)) {
+        if (!correlation_id_is_valid(correlation)) {
+            http_refuse(http, 400, "invalid-header", "Invalid header",
+                        "X-Correlation-Id must be 1 to %d bytes of printable UTF-8",
+                        CORRELATION_ID_BYTES_MAX);
+            return false;
+        }
+        memcpy(call->correlation, correlation.bytes, correlation.length);
+        call->correlation_id = (struct str){call->correlation, correlation.length};
+    }
+    request_metadata_write(call->correlation_id, http_request_header(http, "traceparent"),
+                           &call->metadata);
+    call->request.metadata = text_str(&call->metadata);
+    return true;
+}
+
+/* The command itself. False after the refusal. */
+static bool read_command(const struct command_routes *routes, struct http_request *http,
+                         const struct route *route, struct cart_call *call)
+{
+    bool has_id = route->segments > 2;
+    if (has_id && !uuid_parse(http_request_segment(http, 2), &call->request.cart_id)) {
+        http_refuse(http, 400, "malformed-request", "Malformed request",
+                    "the cart's id must be a UUID");
+        return false;
+    }
+    struct cart_command_source source = {.type = route->type,
+                                         .body = http_request_body(http),
+                                         .may_name_cart = !has_id,
+                                         .sku = STR_NONE};
+    if (!read_parameters(http, route, &source.quantity))
+        return false;
+    if (route->segments == SEGMENTS_MAX)
+        source.sku = http_request_segment(http, SEGMENTS_MAX - 1);
+    struct body_problems problems;
+    if (!cart_command_read(&source, &routes->limits, &call->body, &problems)) {
+        refuse_body(http, &problems);
+        return false;
+    }
+    if (!has_id)
+        call->request.cart_id = call->body.names_cart ? call->body.cart_id : uuid_v7_now();
+    call->request.command = call->body.command;
+    call->request.command.time_us = clock_wall_us();
+    return true;
+}
+
+static void submit(const struct command_routes *routes, struct cart_call *call)
+{
+    struct command_request *request = &call->request;
+    request->partition = cart_partition(&request->cart_id, routes->partition_count);
+    request->deadline_us = clock_monotonic_us() + LANE_DEADLINE_MS * MICROSECONDS_PER_MILLISECOND;
+    request->done = answer_and_free;
+
+    struct http_request *http = call->http;
+    http_defer(http);
+    if (!command_lanes_submit(routes->lanes, request)) {
+        command_answer_overloaded(http);
+        cart_call_free(call);
+    }
+}
+
+bool command_routes_handle(const struct command_routes *routes, struct http_request *request)
+{
+    if (http_request_segment_count(request) < 2 ||
+        !str_equal_literal(http_request_segment(request, 0), "v1") ||
+        !str_equal_literal(http_request_segment(request, 1), "carts"))
+        return false;
+    const struct route *route = find_route(request);
+    if (route == NULL) {
+        refuse_route(request);
+        return true;
+    }
+    http_request_set_route(request, route->label);
+    struct cart_call *call = calloc(1, sizeof(*call));
+    if (call == NULL) {
+        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        return true;
+    }
+    call->http = request;
+    call->metadata = TEXT_INIT(METADATA_BYTES_MAX);
+    if (read_headers(request, call) && read_command(routes, request, route, call))
+        submit(routes, call);
+    else
+        cart_call_free(call);
+    return true;
+}

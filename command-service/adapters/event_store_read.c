@@ -1,0 +1,166 @@
+#include "event_store_postgres_internal.h"
+
+#include <assert.h>
+
+/* Each cart's rows come in version order and together, because the subquery is run once per cart;
+ * in which order the carts come does not matter. */
+static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
+static const struct postgres_statement LOAD = {
+    .name = "load",
+    .sql = "SELECT k.ordinal, e.version, e.type, e.schema_version, e.occurred_at, e.data"
+           " FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, after_version)"
+           " CROSS JOIN LATERAL ("
+           "   SELECT version, type, schema_version, occurred_at, data FROM events"
+           "   WHERE partition = k.partition AND cart_id = k.cart_id AND version > k.after_version"
+           "   ORDER BY version LIMIT 1000) AS e"
+           " LIMIT 4000",
+    .parameter_count = ARRAY_SIZE(LOAD_TYPES),
+    .parameter_types = LOAD_TYPES,
+};
+_Static_assert(EVENT_STORE_CART_ROWS_MAX == 1000 && EVENT_STORE_LOAD_ROWS_MAX == 4000,
+               "as the statement says");
+
+static const Oid VERSIONS_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY};
+static const struct postgres_statement VERSIONS = {
+    .name = "versions",
+    .sql = "SELECT k.ordinal, e.version"
+           " FROM unnest($1, $2, $3) AS k (ordinal, partition, cart_id)"
+           " CROSS JOIN LATERAL ("
+           "   SELECT version FROM events WHERE partition = k.partition AND cart_id = k.cart_id"
+           "   ORDER BY version DESC LIMIT 1) AS e",
+    .parameter_count = ARRAY_SIZE(VERSIONS_TYPES),
+    .parameter_types = VERSIONS_TYPES,
+};
+
+static const Oid FIND_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
+static const struct postgres_statement FIND = {
+    .name = "find",
+    .sql = "SELECT k.ordinal, e.event_id, e.position"
+           " FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, version)"
+           " JOIN events AS e USING (partition, cart_id, version)",
+    .parameter_count = ARRAY_SIZE(FIND_TYPES),
+    .parameter_types = FIND_TYPES,
+};
+
+/* The first three parameters of all statements here. */
+struct key_arrays {
+    struct text *ordinals;
+    struct text *partitions;
+    struct text *cart_ids;
+};
+
+static struct key_arrays begin_keys(struct event_store_postgres *store, size_t count)
+{
+    return (struct key_arrays){
+        .ordinals = event_store_array(store, 0, PG_INT4, count),
+        .partitions = event_store_array(store, 1, PG_INT2, count),
+        .cart_ids = event_store_array(store, 2, PG_UUID, count),
+    };
+}
+
+static void add_key(const struct key_arrays *arrays, size_t ordinal, const struct cart_key *key)
+{
+    pg_array_int4(arrays->ordinals, (int32_t)ordinal);
+    pg_array_int2(arrays->partitions, key->partition);
+    pg_array_uuid(arrays->cart_ids, &key->cart_id);
+}
+
+static size_t get_ordinal(const PGresult *result, int row, size_t count)
+{
+    int32_t ordinal = pg_get_int4(result, row, 0);
+    assert(ordinal >= 0 && (size_t)ordinal < count);
+    return (size_t)ordinal;
+}
+
+/* A cart is complete when neither limit can have cut it off. */
+static void judge_complete(const PGresult *result, size_t count, bool *ret_complete)
+{
+    int rows = PQntuples(result);
+    bool is_cut = rows == EVENT_STORE_LOAD_ROWS_MAX;
+    for (size_t i = 0; i < count; i++)
+        ret_complete[i] = !is_cut; /* when cut off: not those that were not reached */
+    for (int row = 0, first = 0; row < rows; row++) {
+        size_t cart = get_ordinal(result, row, count);
+        bool is_last = row + 1 == rows || get_ordinal(result, row + 1, count) != cart;
+        if (!is_last)
+            continue;
+        ret_complete[cart] =
+            row + 1 - first < EVENT_STORE_CART_ROWS_MAX && !(is_cut && row + 1 == rows);
+        first = row + 1;
+    }
+}
+
+enum status event_store_load(void *context, const struct cart_tail *carts, size_t count,
+                             int64_t deadline_us, stored_event_fn *sink, void *sink_context,
+                             bool *ret_complete, struct error *error)
+{
+    struct event_store_postgres *store = context;
+    assert(count <= EVENT_STORE_LOAD_CARTS_MAX);
+    struct key_arrays arrays = begin_keys(store, count);
+    struct text *after = event_store_array(store, 3, PG_INT4, count);
+    for (size_t i = 0; i < count; i++) {
+        add_key(&arrays, i, &carts[i].cart);
+        pg_array_int4(after, carts[i].after_version);
+    }
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = event_store_run(store, &LOAD, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    for (int row = 0; row < PQntuples(result); row++) {
+        const struct stored_event event = {
+            .version = pg_get_int4(result, row, 1),
+            .type = pg_get_str(result, row, 2),
+            .schema_version = pg_get_int2(result, row, 3),
+            .occurred_at_us = pg_get_time(result, row, 4),
+            .data = pg_get_str(result, row, 5),
+        };
+        sink(sink_context, get_ordinal(result, row, count), &event);
+    }
+    judge_complete(result, count, ret_complete);
+    return STATUS_OK;
+}
+
+enum status event_store_versions(void *context, const struct cart_key *carts, size_t count,
+                                 int64_t deadline_us, int32_t *ret_versions, struct error *error)
+{
+    struct event_store_postgres *store = context;
+    assert(count <= EVENT_STORE_VERSIONS_MAX);
+    struct key_arrays arrays = begin_keys(store, count);
+    for (size_t i = 0; i < count; i++)
+        add_key(&arrays, i, &carts[i]);
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = event_store_run(store, &VERSIONS, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        ret_versions[i] = 0;
+    for (int row = 0; row < PQntuples(result); row++)
+        ret_versions[get_ordinal(result, row, count)] = pg_get_int4(result, row, 1);
+    return STATUS_OK;
+}
+
+enum status event_store_find(void *context, const struct new_event *events, size_t count,
+                             int64_t deadline_us, struct standing_event *ret_standing,
+                             struct error *error)
+{
+    struct event_store_postgres *store = context;
+    assert(count <= EVENT_STORE_APPEND_EVENTS_MAX);
+    struct key_arrays arrays = begin_keys(store, count);
+    struct text *versions = event_store_array(store, 3, PG_INT4, count);
+    for (size_t i = 0; i < count; i++) {
+        add_key(&arrays, i, &events[i].cart);
+        pg_array_int4(versions, events[i].version);
+    }
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = event_store_run(store, &FIND, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    memset(ret_standing, 0, count * sizeof(*ret_standing));
+    for (int row = 0; row < PQntuples(result); row++)
+        ret_standing[get_ordinal(result, row, count)] = (struct standing_event){
+            .exists = true,
+            .event_id = pg_get_uuid(result, row, 1),
+            .position = pg_get_int8(result, row, 2),
+        };
+    return STATUS_OK;
+}

@@ -1,0 +1,14 @@
+/*
+ * if_match.h - the If-Match field (RFC 9110, 13.1.1) as a condition on the cart's version.
+ */
+#pragma once
+
+#include "cart.h"
+
+/*
+ * Reads `*` or a list of entity tags. A strong tag that is a version number in plain decimal can
+ * match; weak tags and other opaque ones are well formed and never do. No field (none) gives a
+ * condition that always holds. False when it is malformed, and for more than
+ * CART_CONDITION_VERSIONS_MAX tags that could match.
+ */
+MUST_CHECK bool if_match_parse(struct str field, struct cart_condition *ret_condition);

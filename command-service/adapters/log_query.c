@@ -1,0 +1,236 @@
+#include "log_query.h"
+
+#include "cart_partition.h"
+#include "json_out.h"
+#include "postgres_array.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define EVENT_COLUMNS                                                                              \
+    "partition, position, cart_id, version, event_id, type, schema_version, occurred_at, data, "   \
+    "metadata"
+#define COMMON_FILTER                                                                              \
+    " AND ($5::text IS NULL OR type = $5)"                                                         \
+    " AND occurred_at >= coalesce($6, '-infinity') AND occurred_at < coalesce($7, 'infinity')"
+
+/* The primary key serves both bounds and the order. */
+static const struct postgres_statement SCAN = {
+    .name = "log_scan",
+    .sql = "SELECT " EVENT_COLUMNS " FROM events"
+           " WHERE (partition, position) > ($1, $2) AND partition <= $3 AND $4::uuid IS "
+           "NULL" COMMON_FILTER " ORDER BY partition, position LIMIT $8",
+    .parameter_count = 8,
+    .parameter_types = (const Oid[]){PG_INT2, PG_INT8, PG_INT2, PG_UUID, PG_TEXT, PG_TIMESTAMPTZ,
+                                     PG_TIMESTAMPTZ, PG_INT4},
+};
+
+/* A cart's events are found by (partition, cart_id, version); versions and positions have the same
+ * order. */
+static const struct postgres_statement SCAN_CART = {
+    .name = "log_scan_cart",
+    .sql =
+        "SELECT " EVENT_COLUMNS " FROM events"
+        " WHERE partition = $1 AND position > $2 AND partition <= $3 AND cart_id = $4" COMMON_FILTER
+        " ORDER BY version LIMIT $8",
+    .parameter_count = 8,
+    .parameter_types = (const Oid[]){PG_INT2, PG_INT8, PG_INT2, PG_UUID, PG_TEXT, PG_TIMESTAMPTZ,
+                                     PG_TIMESTAMPTZ, PG_INT4},
+};
+
+static const struct postgres_statement PARTITIONS = {
+    .name = "log_partitions",
+    .sql = "SELECT log_id, partition, last_position FROM event_log, event_partitions ORDER BY "
+           "partition",
+    .parameter_count = 0,
+    .parameter_types = NULL,
+};
+
+static uint32_t fingerprint(const struct log_filter *filter)
+{
+    char cart[UUID_TEXT_LENGTH + 1] = "";
+    if (filter->has_cart)
+        uuid_format(&filter->cart_id, cart);
+    char text[256];
+    int length = snprintf(text, sizeof(text), "%d %d %s " STR_FORMAT " %" PRId64 " %" PRId64,
+                          filter->first_partition, filter->last_partition, cart,
+                          STR_ARGS(filter->type), filter->from_us, filter->before_us);
+    return murmur2((struct str){text, (size_t)length});
+}
+
+void log_cursor_write(const struct log_filter *filter, const struct log_place *place,
+                      char ret_cursor[LOG_CURSOR_LENGTH + 1])
+{
+    snprintf(ret_cursor, LOG_CURSOR_LENGTH + 1, "%04x%016" PRIx64 "%08" PRIx32,
+             (unsigned)place->partition, (uint64_t)place->position, fingerprint(filter));
+}
+
+static bool read_hex(const char *digits, size_t count, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < count; i++) {
+        char c = digits[i];
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+bool log_cursor_read(struct str cursor, const struct log_filter *filter,
+                     struct log_place *ret_place)
+{
+    uint64_t partition;
+    uint64_t position;
+    uint64_t print;
+    if (cursor.length != LOG_CURSOR_LENGTH || !read_hex(cursor.bytes, 4, &partition) ||
+        !read_hex(cursor.bytes + 4, 16, &position) || !read_hex(cursor.bytes + 20, 8, &print))
+        return false;
+    if (partition > INT16_MAX || position > INT64_MAX || print != fingerprint(filter))
+        return false;
+    *ret_place = (struct log_place){(int16_t)partition, (int64_t)position};
+    return true;
+}
+
+static struct recorded_event event_of_row(const PGresult *result, int row)
+{
+    return (struct recorded_event){
+        .partition = pg_get_int2(result, row, 0),
+        .position = pg_get_int8(result, row, 1),
+        .cart_id = pg_get_uuid(result, row, 2),
+        .version = pg_get_int4(result, row, 3),
+        .event_id = pg_get_uuid(result, row, 4),
+        .type = pg_get_str(result, row, 5),
+        .schema_version = pg_get_int2(result, row, 6),
+        .occurred_at_us = pg_get_time(result, row, 7),
+        .data = pg_get_str(result, row, 8),
+        .metadata = pg_get_str(result, row, 9),
+    };
+}
+
+enum { PARAMETER_COUNT = 8, PARAMETER_BYTES = 32 };
+
+/* Binary parameters in a fixed place each. */
+struct parameters {
+    char bytes[PARAMETER_COUNT][PARAMETER_BYTES];
+    const char *values[PARAMETER_COUNT];
+    int lengths[PARAMETER_COUNT];
+    int formats[PARAMETER_COUNT];
+};
+
+static void put_int(struct parameters *parameters, int index, int64_t value, int size)
+{
+    for (int i = 0; i < size; i++)
+        parameters->bytes[index][i] = (char)((uint64_t)value >> (8 * (size - 1 - i)));
+    parameters->values[index] = parameters->bytes[index];
+    parameters->lengths[index] = size;
+}
+
+/* As text: PostgreSQL's binary timestamps count from another day. */
+static void put_time(struct parameters *parameters, int index, int64_t time_us)
+{
+    time_format(time_us, parameters->bytes[index]);
+    parameters->values[index] = parameters->bytes[index];
+    parameters->formats[index] = 0;
+}
+
+static void fill(struct parameters *parameters, const struct log_filter *filter,
+                 const struct log_place *place, int rows)
+{
+    *parameters = (struct parameters){0};
+    for (int i = 0; i < PARAMETER_COUNT; i++)
+        parameters->formats[i] = 1;
+    put_int(parameters, 0, place->partition, 2);
+    put_int(parameters, 1, place->position, 8);
+    put_int(parameters, 2, filter->last_partition, 2);
+    if (filter->has_cart) {
+        parameters->values[3] = (const char *)filter->cart_id.bytes;
+        parameters->lengths[3] = sizeof(filter->cart_id.bytes);
+    }
+    parameters->values[4] = filter->type.bytes;
+    parameters->lengths[4] = (int)filter->type.length;
+    if (filter->from_us != INT64_MIN)
+        put_time(parameters, 5, filter->from_us);
+    if (filter->before_us != INT64_MAX)
+        put_time(parameters, 6, filter->before_us);
+    put_int(parameters, 7, rows, 4);
+}
+
+/* Reading changes nothing: what could not be read is simply not available. */
+static enum status reading_failed(enum status status, struct error *error)
+{
+    if (status != STATUS_UNCERTAIN)
+        return status;
+    if (error != NULL)
+        error->status = STATUS_UNAVAILABLE;
+    return STATUS_UNAVAILABLE;
+}
+
+enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter, int rows,
+                            int64_t deadline_us, struct log_place *place, log_visitor *visit,
+                            void *context, bool *ret_more, struct error *error)
+{
+    if (rows > LOG_CHUNK_ROWS)
+        rows = LOG_CHUNK_ROWS;
+    struct parameters parameters;
+    fill(&parameters, filter, place, rows);
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = postgres_execute(
+        postgres, filter->has_cart ? &SCAN_CART : &SCAN,
+        &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
+        true, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return reading_failed(status, error);
+
+    int found = PQntuples(result);
+    size_t bytes = 0;
+    int row = 0;
+    while (row < found && bytes < LOG_CHUNK_BYTES) {
+        struct recorded_event event = event_of_row(result, row++);
+        bytes += event.data.length + event.metadata.length;
+        *place = (struct log_place){event.partition, event.position};
+        visit(&event, context);
+    }
+    *ret_more = found == rows || row < found;
+    return STATUS_OK;
+}
+
+enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
+                                 int64_t (*published_position)(void *context, int partition),
+                                 void *context, struct text *text, struct error *error)
+{
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status =
+        postgres_execute(postgres, &PARTITIONS, &(struct postgres_parameters){NULL, NULL, NULL},
+                         true, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return reading_failed(status, error);
+    if (PQntuples(result) == 0)
+        return error_set(error, STATUS_INTERNAL, "the log is not initialised");
+
+    struct json_out out = json_out_to(text);
+    struct uuid log_id = pg_get_uuid(result, 0, 0);
+    json_out_object(&out);
+    json_out_key(&out, "logId");
+    json_out_uuid(&out, &log_id);
+    json_out_key(&out, "partitions");
+    json_out_array(&out);
+    for (int row = 0; row < PQntuples(result); row++) {
+        int partition = pg_get_int2(result, row, 1);
+        json_out_object(&out);
+        json_out_key(&out, "partition");
+        json_out_int(&out, partition);
+        json_out_key(&out, "lastPosition");
+        json_out_int(&out, pg_get_int8(result, row, 2));
+        json_out_key(&out, "publishedPosition");
+        json_out_int(&out, published_position(context, partition));
+        json_out_end_object(&out);
+    }
+    json_out_end_array(&out);
+    json_out_end_object(&out);
+    return STATUS_OK;
+}

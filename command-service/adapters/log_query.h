@@ -1,0 +1,59 @@
+/*
+ * log_query.h - questions to the log: which events, from where on, and how to go on later.
+ *
+ * The answer's order is partition, then position. A cursor is the place of the last event seen
+ * together with a fingerprint of the filter, so that it cannot be used with another question.
+ */
+#pragma once
+
+#include "postgres.h"
+#include "recorded_event.h"
+#include "text.h"
+
+enum {
+    LOG_CURSOR_LENGTH = 28,    /* 4 + 16 + 8 hexadecimal digits */
+    LOG_CHUNK_ROWS = 250,      /* rows of one statement */
+    LOG_CHUNK_BYTES = 1 << 20, /* a chunk ends behind the row that reaches this */
+};
+
+struct log_filter {
+    int16_t first_partition; /* inclusive; the same for a question about one partition */
+    int16_t last_partition;
+    bool has_cart;
+    struct uuid cart_id;
+    struct str type;   /* or none; static */
+    int64_t from_us;   /* inclusive; INT64_MIN: open */
+    int64_t before_us; /* exclusive; INT64_MAX: open */
+};
+
+/* Behind this event; position 0 is before the first one. */
+struct log_place {
+    int16_t partition;
+    int64_t position;
+};
+
+void log_cursor_write(const struct log_filter *filter, const struct log_place *place,
+                      char ret_cursor[LOG_CURSOR_LENGTH + 1]);
+/* False when it is not a cursor, or one of another filter. */
+MUST_CHECK bool log_cursor_read(struct str cursor, const struct log_filter *filter,
+                                struct log_place *ret_place);
+
+/* Called once an event; its texts are borrowed for the call. */
+typedef void log_visitor(const struct recorded_event *event, void *context);
+
+/*
+ * Visits at most `rows` events behind *place, in order, and moves *place behind the last one
+ * visited. Fewer than LOG_CHUNK_ROWS may come although there are more, when they are large:
+ * *ret_more says whether it is worth asking again. Failures are those of postgres_execute();
+ * nothing is written by reading, so none is uncertain.
+ */
+MUST_CHECK enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter,
+                                       int rows, int64_t deadline_us, struct log_place *place,
+                                       log_visitor *visit, void *context, bool *ret_more,
+                                       struct error *error);
+
+/* Appends {"logId","partitions":[{"partition","lastPosition","publishedPosition"}]}. */
+MUST_CHECK enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
+                                            int64_t (*published_position)(void *context,
+                                                                          int partition),
+                                            void *context, struct text *text, struct error *error);

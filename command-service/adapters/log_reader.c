@@ -1,0 +1,143 @@
+#include "log_reader.h"
+
+#include "log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct log_reader {
+    const char *url;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct log_task *first;
+    struct log_task **end;
+    int waiting;
+    int waiting_max;
+    bool stopping;
+    bool is_down; /* as last logged */
+    int thread_count;
+    pthread_t threads[LOG_READER_THREADS_MAX];
+};
+
+bool log_reader_submit(struct log_reader *reader, struct log_task *task)
+{
+    task->next = NULL;
+    task->queued_at_us = clock_monotonic_us();
+    pthread_mutex_lock(&reader->lock);
+    bool has_room = reader->waiting < reader->waiting_max && !reader->stopping;
+    if (has_room) {
+        *reader->end = task;
+        reader->end = &task->next;
+        reader->waiting++;
+        pthread_cond_signal(&reader->changed);
+    }
+    pthread_mutex_unlock(&reader->lock);
+    return has_room;
+}
+
+/* The next task, or NULL: stop. */
+static struct log_task *take(struct log_reader *reader, bool *ret_stopping)
+{
+    pthread_mutex_lock(&reader->lock);
+    while (reader->first == NULL && !reader->stopping)
+        pthread_cond_wait(&reader->changed, &reader->lock);
+    struct log_task *task = reader->first;
+    if (task != NULL) {
+        reader->first = task->next;
+        if (reader->first == NULL)
+            reader->end = &reader->first;
+        reader->waiting--;
+    }
+    *ret_stopping = reader->stopping;
+    pthread_mutex_unlock(&reader->lock);
+    return task;
+}
+
+/* Logs a change once, whichever thread sees it first. */
+static void note_state(struct log_reader *reader, bool is_down, const char *why)
+{
+    pthread_mutex_lock(&reader->lock);
+    bool is_news = reader->is_down != is_down;
+    reader->is_down = is_down;
+    pthread_mutex_unlock(&reader->lock);
+    if (is_news && is_down)
+        log_warning("log-reader", "event store unavailable", LOG_STR("error", why));
+    else if (is_news)
+        log_info("log-reader", "event store available again");
+}
+
+static void work_on(struct log_reader *reader, struct log_task *task, struct postgres *postgres)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - task->queued_at_us > LOG_TASK_WAIT_MS * MICROSECONDS_PER_MILLISECOND) {
+        task->refuse(task, STATUS_UNAVAILABLE, "waited too long for a reader");
+        return;
+    }
+    struct error error;
+    if (postgres_connect(postgres, now_us + LOG_CONNECT_MS * MICROSECONDS_PER_MILLISECOND,
+                         &error) != STATUS_OK) {
+        note_state(reader, true, error.message);
+        task->refuse(task, STATUS_UNAVAILABLE, "no connection to the event store");
+        return;
+    }
+    note_state(reader, false, NULL);
+    task->run(task, postgres);
+}
+
+static void *run(void *context)
+{
+    struct log_reader *reader = context;
+    struct postgres *postgres = postgres_new(&(struct postgres_options){
+        .url = reader->url,
+        .application_name = "cartledger log reader",
+        .statement_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
+        .lock_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
+    });
+    struct log_task *task;
+    bool stopping;
+    while ((task = take(reader, &stopping)) != NULL) {
+        if (stopping || postgres == NULL)
+            task->refuse(task, STATUS_UNAVAILABLE, "the service is stopping");
+        else
+            work_on(reader, task, postgres);
+    }
+    postgres_free(postgres);
+    return NULL;
+}
+
+enum status log_reader_start(const char *url, int threads, int queue_max,
+                             struct log_reader **ret_reader, struct error *error)
+{
+    struct log_reader *reader = calloc(1, sizeof(*reader));
+    if (reader == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "log reader: no memory");
+    reader->url = url;
+    reader->waiting_max = queue_max;
+    reader->end = &reader->first;
+    pthread_mutex_init(&reader->lock, NULL);
+    pthread_cond_init(&reader->changed, NULL);
+    while (reader->thread_count < threads && reader->thread_count < LOG_READER_THREADS_MAX) {
+        if (pthread_create(&reader->threads[reader->thread_count], NULL, run, reader) != 0) {
+            log_reader_stop(reader);
+            return error_set(error, STATUS_INTERNAL, "log reader: no thread");
+        }
+        reader->thread_count++;
+    }
+    *ret_reader = reader;
+    return STATUS_OK;
+}
+
+void log_reader_stop(struct log_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    pthread_mutex_lock(&reader->lock);
+    reader->stopping = true;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+    for (int i = 0; i < reader->thread_count; i++)
+        pthread_join(reader->threads[i], NULL);
+    pthread_cond_destroy(&reader->changed);
+    pthread_mutex_destroy(&reader->lock);
+    free(reader);
+}

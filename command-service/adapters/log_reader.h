@@ -1,0 +1,38 @@
+/*
+ * log_reader.h - threads that read the log for GET /v1/events, apart from the writer lanes.
+ *
+ * A bounded queue of tasks; each thread has a database connection of its own. HTTP threads never
+ * wait for the database.
+ */
+#pragma once
+
+#include "postgres.h"
+
+/* Something to read. The submitter owns it again from the moment `run` or `refuse` is called. */
+struct log_task {
+    /* On a reader thread, with a connection. */
+    void (*run)(struct log_task *task, struct postgres *postgres);
+    /* On a reader thread, instead of `run`: no connection, waited too long, or stopping. */
+    void (*refuse)(struct log_task *task, enum status status, const char *why);
+
+    /* The reader's own. */
+    struct log_task *next;
+    int64_t queued_at_us;
+};
+
+enum {
+    LOG_READER_THREADS_MAX = 64,
+    LOG_TASK_WAIT_MS = 1000, /* in the queue; then it is refused */
+    LOG_CONNECT_MS = 400,    /* one attempt */
+    LOG_STATEMENT_TIMEOUT_MS = 5000,
+};
+
+struct log_reader;
+
+/* `url` is borrowed until log_reader_stop(). */
+MUST_CHECK enum status log_reader_start(const char *url, int threads, int queue_max,
+                                        struct log_reader **ret_reader, struct error *error);
+/* False when the queue is full. */
+MUST_CHECK bool log_reader_submit(struct log_reader *reader, struct log_task *task);
+/* Refuses what waits, finishes what runs, joins the threads. Takes NULL. */
+void log_reader_stop(struct log_reader *reader);

@@ -1,0 +1,27 @@
+/*
+ * log_routes.h - GET /v1/events and GET /v1/events/partitions (api.md, The log).
+ */
+#pragma once
+
+#include "http.h"
+#include "log_reader.h"
+
+enum {
+    LOG_LIMIT_MAX = 1000,
+    LOG_LIMIT_DEFAULT = 100,
+    LOG_PAGE_BYTES =
+        8 << 20, /* a JSON page ends early, with a cursor, behind the event that reaches this */
+    LOG_PAGE_WAIT_MS = 1800,  /* for all statements of a page */
+    LOG_CHUNK_WAIT_MS = 4000, /* for one chunk of a stream */
+};
+
+struct log_routes {
+    struct log_reader *reader; /* borrowed */
+    int partition_count;
+    /* How far the relay has published; any thread. */
+    int64_t (*published_position)(void *context, int partition);
+    void *context;
+};
+
+/* Handles every path under /v1/events; false when the path is elsewhere. */
+MUST_CHECK bool log_routes_handle(const struct log_routes *routes, struct http_request *request);

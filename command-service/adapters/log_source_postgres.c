@@ -1,0 +1,285 @@
+#include "log_source_postgres.h"
+
+#include "postgres.h"
+#include "postgres_array.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    LOCK_CLASS = 0x63617274, /* "cart": the first half of the advisory lock's key */
+    STATEMENT_TIMEOUT_MS = 1500,
+    LOCK_TIMEOUT_MS = 1000,
+    ARRAY_BYTES_MAX = 64 * 1024, /* PARTITION_COUNT_MAX elements of 12 bytes, and a header */
+};
+
+struct log_source_postgres {
+    struct postgres *postgres;
+    struct postgres_options options;
+    int partition_count;
+    bool prepared; /* this session was told how to plan */
+    struct text arrays[3];
+    int64_t *bytes_read; /* by partition, of the page being visited */
+    int32_t *rows_read;
+};
+
+/* The only plan that is ever right is the walk along the primary key; without statistics (a new
+ * log, a restored one) the planner may think otherwise. */
+static const struct postgres_statement SETTLE = {
+    .name = "relay_settle",
+    .sql = "SELECT set_config('enable_seqscan', 'off', false),"
+           " set_config('enable_bitmapscan', 'off', false),"
+           " set_config('enable_sort', 'off', false), set_config('jit', 'off', false)",
+};
+
+static const struct postgres_statement LEAD = {
+    .name = "relay_lead",
+    .sql = "SELECT pg_try_advisory_lock($1, hashtext(log_id::text)) FROM event_log",
+    .parameter_count = 1,
+    .parameter_types = (const Oid[]){PG_INT4},
+};
+
+static const struct postgres_statement ENDS = {
+    .name = "relay_ends",
+    .sql = "SELECT partition, last_position FROM event_partitions ORDER BY partition",
+};
+
+static const struct postgres_statement EVENT_ID = {
+    .name = "relay_event_id",
+    .sql = "SELECT event_id FROM events WHERE partition = $1 AND position = $2",
+    .parameter_count = 2,
+    .parameter_types = (const Oid[]){PG_INT2, PG_INT8},
+};
+
+/* Per partition: the events after a position, up to a number of them and, but for the first, up to
+ * a number of bytes. octet_length() of a text does not read what is stored out of line. */
+static const struct postgres_statement READ = {
+    .name = "relay_read",
+    .sql = "SELECT e.partition, e.position, e.cart_id, e.version, e.event_id, e.type,"
+           " e.schema_version, e.occurred_at, e.data, e.metadata"
+           " FROM unnest($1::int2[], $2::int8[], $3::int4[]) AS wanted(partition, after, most)"
+           " CROSS JOIN LATERAL (SELECT * FROM"
+           "  (SELECT *, sum(octet_length(data::text)) OVER (ORDER BY position ROWS"
+           "    BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before"
+           "   FROM (SELECT * FROM events WHERE events.partition = wanted.partition"
+           "         AND events.position > wanted.after ORDER BY events.position"
+           "         LIMIT wanted.most) AS page) AS sized"
+           "  WHERE bytes_before IS NULL OR bytes_before < $4) AS e",
+    .parameter_count = 4,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY, PG_INT8_ARRAY, PG_INT4_ARRAY, PG_INT8},
+};
+
+static enum status execute(struct log_source_postgres *source,
+                           const struct postgres_statement *statement, const char *const *values,
+                           const int *lengths, int64_t deadline_us, PGresult **ret_result,
+                           struct error *error)
+{
+    static const int binary[] = {1, 1, 1, 1};
+    const struct postgres_parameters parameters = {values, lengths, binary};
+    return postgres_execute(source->postgres, statement, &parameters, true, deadline_us, ret_result,
+                            error);
+}
+
+static enum status connect_log(void *self, int64_t deadline_us, struct error *error)
+{
+    struct log_source_postgres *source = self;
+    if (!postgres_is_connected(source->postgres))
+        source->prepared = false;
+    enum status status = postgres_connect(source->postgres, deadline_us, error);
+    if (status != STATUS_OK || source->prepared)
+        return status;
+    AUTO(postgres_result_clear)
+    PGresult *result = NULL;
+    status = execute(source, &SETTLE, NULL, NULL, deadline_us, &result, error);
+    source->prepared = status == STATUS_OK;
+    return status;
+}
+
+static void resign(void *self)
+{
+    struct log_source_postgres *source = self;
+    postgres_disconnect(source->postgres);
+}
+
+static enum status lead(void *self, int64_t deadline_us, struct error *error)
+{
+    struct log_source_postgres *source = self;
+    enum status status = connect_log(self, deadline_us, error);
+    if (status != STATUS_OK)
+        return status;
+    AUTO(postgres_result_clear)
+    PGresult *result = NULL;
+    const uint32_t class = htobe32(LOCK_CLASS);
+    const char *const values[] = {(const char *)&class};
+    const int lengths[] = {sizeof(class)};
+    status = execute(source, &LEAD, values, lengths, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    if (PQntuples(result) != 1)
+        return error_set(error, STATUS_UNAVAILABLE, "the event log is not initialised");
+    if (PQgetvalue(result, 0, 0)[0] == 0)
+        return error_set(error, STATUS_CONFLICT, "another process publishes");
+    return STATUS_OK;
+}
+
+static enum status ends(void *self, int64_t deadline_us, int64_t *ret_positions,
+                        struct error *error)
+{
+    struct log_source_postgres *source = self;
+    AUTO(postgres_result_clear)
+    PGresult *result = NULL;
+    enum status status = execute(source, &ENDS, NULL, NULL, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    if (PQntuples(result) != source->partition_count)
+        return error_set(error, STATUS_INTERNAL, "the log has %d partitions, not %d",
+                         PQntuples(result), source->partition_count);
+    for (int p = 0; p < source->partition_count; p++) {
+        assert(pg_get_int2(result, p, 0) == p);
+        ret_positions[p] = pg_get_int8(result, p, 1);
+    }
+    return STATUS_OK;
+}
+
+static enum status event_id(void *self, int16_t partition, int64_t position, int64_t deadline_us,
+                            struct uuid *ret_id, struct error *error)
+{
+    const uint16_t partition_wire = htobe16((uint16_t)partition);
+    const uint64_t position_wire = htobe64((uint64_t)position);
+    const char *const values[] = {(const char *)&partition_wire, (const char *)&position_wire};
+    const int lengths[] = {sizeof(partition_wire), sizeof(position_wire)};
+    AUTO(postgres_result_clear)
+    PGresult *result = NULL;
+    enum status status = execute(self, &EVENT_ID, values, lengths, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    if (PQntuples(result) == 0)
+        return error_set(error, STATUS_NOT_FOUND, "no event at that position");
+    *ret_id = pg_get_uuid(result, 0, 0);
+    return STATUS_OK;
+}
+
+static void fill_event(const PGresult *result, int row, struct recorded_event *event)
+{
+    *event = (struct recorded_event){
+        .partition = pg_get_int2(result, row, 0),
+        .position = pg_get_int8(result, row, 1),
+        .cart_id = pg_get_uuid(result, row, 2),
+        .version = pg_get_int4(result, row, 3),
+        .event_id = pg_get_uuid(result, row, 4),
+        .type = pg_get_str(result, row, 5),
+        .schema_version = pg_get_int2(result, row, 6),
+        .occurred_at_us = pg_get_time(result, row, 7),
+        .data = pg_get_str(result, row, 8),
+        .metadata = pg_get_str(result, row, 9),
+    };
+}
+
+static enum status read_page(struct log_source_postgres *source, const int64_t *after,
+                             const int32_t *limits, int64_t bytes_each, int64_t deadline_us,
+                             PGresult **ret_result, struct error *error)
+{
+    size_t count = (size_t)source->partition_count;
+    static const Oid element_types[] = {PG_INT2, PG_INT8, PG_INT4};
+    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++) {
+        text_clear(&source->arrays[i]);
+        pg_array_begin(&source->arrays[i], element_types[i], count);
+    }
+    for (int p = 0; p < source->partition_count; p++) {
+        pg_array_int2(&source->arrays[0], (int16_t)p);
+        pg_array_int8(&source->arrays[1], after[p]);
+        pg_array_int4(&source->arrays[2], limits[p]);
+    }
+    const uint64_t bytes_wire = htobe64((uint64_t)bytes_each);
+    const char *values[4] = {[3] = (const char *)&bytes_wire};
+    int lengths[4] = {[3] = sizeof(bytes_wire)};
+    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++) {
+        if (!text_ok(&source->arrays[i]))
+            return error_set(error, STATUS_NO_MEMORY, "relay: out of memory");
+        values[i] = source->arrays[i].bytes;
+        lengths[i] = (int)source->arrays[i].length;
+    }
+    return execute(source, &READ, values, lengths, deadline_us, ret_result, error);
+}
+
+static enum status read_log(void *self, const int64_t *after, const int32_t *limits,
+                            int64_t deadline_us,
+                            bool (*visit)(void *context, const struct recorded_event *event),
+                            void *context, bool *ret_more, struct error *error)
+{
+    struct log_source_postgres *source = self;
+    int64_t bytes_each = RELAY_PAGE_BYTES_MAX / source->partition_count;
+    AUTO(postgres_result_clear)
+    PGresult *result = NULL;
+    enum status status = read_page(source, after, limits, bytes_each, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+
+    bool more = false;
+    memset(source->bytes_read, 0, (size_t)source->partition_count * sizeof(*source->bytes_read));
+    memset(source->rows_read, 0, (size_t)source->partition_count * sizeof(*source->rows_read));
+    for (int row = 0; row < PQntuples(result); row++) {
+        struct recorded_event event;
+        fill_event(result, row, &event);
+        source->bytes_read[event.partition] += (int64_t)event.data.length;
+        source->rows_read[event.partition]++;
+        more = more || source->rows_read[event.partition] == limits[event.partition] ||
+               source->bytes_read[event.partition] >= bytes_each;
+        if (!visit(context, &event)) {
+            more = true;
+            break;
+        }
+    }
+    *ret_more = more;
+    return STATUS_OK;
+}
+
+struct log_source_postgres *log_source_postgres_new(const char *url, int partition_count)
+{
+    struct log_source_postgres *source = calloc(1, sizeof(*source));
+    if (source == NULL)
+        return NULL;
+    source->partition_count = partition_count;
+    source->options = (struct postgres_options){
+        .url = url,
+        .application_name = "cartledger-relay",
+        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .idle_session_timeout_ms = RELAY_FROZEN_MS,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
+        source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
+    source->bytes_read = calloc((size_t)partition_count, sizeof(*source->bytes_read));
+    source->rows_read = calloc((size_t)partition_count, sizeof(*source->rows_read));
+    source->postgres = postgres_new(&source->options);
+    if (source->bytes_read == NULL || source->rows_read == NULL || source->postgres == NULL) {
+        log_source_postgres_free(source);
+        return NULL;
+    }
+    return source;
+}
+
+void log_source_postgres_free(struct log_source_postgres *source)
+{
+    if (source == NULL)
+        return;
+    postgres_free(source->postgres);
+    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
+        text_done(&source->arrays[i]);
+    free(source->bytes_read);
+    free(source->rows_read);
+    free(source);
+}
+
+struct relay_log log_source_postgres_port(struct log_source_postgres *source)
+{
+    return (struct relay_log){
+        .self = source,
+        .connect = connect_log,
+        .lead = lead,
+        .resign = resign,
+        .ends = ends,
+        .event_id = event_id,
+        .read = read_log,
+    };
+}

@@ -1,0 +1,326 @@
+#include "publisher_kafka.h"
+
+#include "kafka_producer.h"
+#include "kafka_tail.h"
+
+#include <stdlib.h>
+
+enum {
+    LOOK_BACK_FIRST = 1,  /* records from the end to look at first ... */
+    LOOK_BACK_FACTOR = 8, /* ... and how many times more each time that none was an event */
+    METADATA_BYTES_MAX = 16384,
+};
+
+/* What watch() saw last, so that it reads only what has changed. */
+struct watched {
+    int64_t high;
+    int64_t position;
+};
+
+struct publisher_kafka {
+    struct publisher_kafka_options options;
+    struct kafka_tail *tail;
+    struct kafka_producer *producer; /* NULL: not open */
+    relay_delivered_fn *delivered;
+    void *context;
+    struct kafka_bounds *bounds;
+    struct watched *watched;
+    struct cloud_event record; /* large: not on the stack */
+    struct text metadata;
+};
+
+enum status publisher_kafka_check_topic(struct publisher_kafka *publisher, int64_t deadline_us,
+                                        struct error *error)
+{
+    int count;
+    enum status status = kafka_tail_partition_count(publisher->tail, deadline_us, &count, error);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(error, status, "topic %s does not exist: create it with %d partitions",
+                         publisher->options.topic, publisher->options.partition_count);
+    if (status == STATUS_OK && count != publisher->options.partition_count)
+        return error_set(error, STATUS_CONFLICT,
+                         "topic %s has %d partitions and the log %d: re-create the topic",
+                         publisher->options.topic, count, publisher->options.partition_count);
+    return status;
+}
+
+static enum status find_bounds(struct publisher_kafka *publisher, int64_t deadline_us,
+                               struct error *error)
+{
+    enum status status = publisher_kafka_check_topic(publisher, deadline_us, error);
+    if (status != STATUS_OK)
+        return status;
+    return kafka_tail_bounds(publisher->tail, publisher->options.partition_count, deadline_us,
+                             publisher->bounds, error);
+}
+
+struct search {
+    struct publisher_kafka *publisher;
+    int16_t partition;
+    bool found;
+    int64_t offset;
+    int64_t position;
+    struct uuid event_id;
+};
+
+/* What is not one of our events is passed over: somebody else wrote it. */
+static bool look_at(struct search *search, const struct kafka_tail_record *record)
+{
+    struct recorded_event event;
+    if (cloud_event_read(search->partition, record->key, record->value, record->headers,
+                         record->header_count, &search->publisher->metadata, &event,
+                         NULL) != STATUS_OK)
+        return false;
+    search->found = true;
+    search->offset = record->offset;
+    search->position = event.position;
+    search->event_id = event.event_id;
+    return true;
+}
+
+static bool remember_last(void *context, const struct kafka_tail_record *record)
+{
+    look_at(context, record);
+    return true;
+}
+
+static bool stop_at_first_position(void *context, const struct kafka_tail_record *record)
+{
+    struct search *search = context;
+    return !look_at(search, record) || search->position != 1;
+}
+
+static bool stop_at_once(void *context, const struct kafka_tail_record *record)
+{
+    struct search *search = context;
+    search->found = look_at(search, record);
+    search->offset = record->offset;
+    return false;
+}
+
+/* The last event of a partition. The last offset need not have a record: transactions, compaction
+ * and other writers leave holes, so it looks back further and further. */
+static enum status find_last(struct search *search, const struct kafka_bounds *bounds,
+                             int64_t deadline_us, struct error *error)
+{
+    int64_t until = bounds->high;
+    int64_t span = LOOK_BACK_FIRST;
+    while (until > bounds->low && !search->found) {
+        int64_t from = until - span < bounds->low ? bounds->low : until - span;
+        enum status status = kafka_tail_read(search->publisher->tail, search->partition, from,
+                                             until, deadline_us, remember_last, search, error);
+        if (status != STATUS_OK)
+            return status;
+        until = from;
+        span *= LOOK_BACK_FACTOR;
+    }
+    return STATUS_OK;
+}
+
+/*
+ * A topic that was re-created while events were on their way to the old one may begin with those
+ * and lack its beginning. So one that still has its first record must have position 1, at the start
+ * or behind what can have been on its way.
+ */
+static enum status find_beginning(struct publisher_kafka *publisher, int16_t partition,
+                                  const struct kafka_bounds *bounds, int64_t deadline_us,
+                                  bool *ret_complete, struct error *error)
+{
+    *ret_complete = true;
+    if (bounds->low > 0)
+        return STATUS_OK;
+    struct search first = {.publisher = publisher, .partition = partition};
+    enum status status = kafka_tail_read(publisher->tail, partition, 0, bounds->high, deadline_us,
+                                         stop_at_once, &first, error);
+    if (status != STATUS_OK || first.offset > 0 || (first.found && first.position == 1))
+        return status;
+    int64_t until = bounds->high <= RELAY_IN_FLIGHT_MAX ? bounds->high : RELAY_IN_FLIGHT_MAX + 1;
+    struct search one = {.publisher = publisher, .partition = partition};
+    status = kafka_tail_read(publisher->tail, partition, 0, until, deadline_us,
+                             stop_at_first_position, &one, error);
+    *ret_complete = one.found && one.position == 1;
+    return status;
+}
+
+static enum status find_end(struct publisher_kafka *publisher, int16_t partition,
+                            int64_t deadline_us, struct relay_topic_end *ret_end,
+                            struct error *error)
+{
+    const struct kafka_bounds *bounds = &publisher->bounds[partition];
+    struct search last = {.publisher = publisher, .partition = partition};
+    enum status status = find_last(&last, bounds, deadline_us, error);
+    if (status != STATUS_OK)
+        return status;
+    bool complete = true;
+    if (last.found && last.position > 1)
+        status = find_beginning(publisher, partition, bounds, deadline_us, &complete, error);
+    if (status != STATUS_OK)
+        return status;
+    *ret_end = (struct relay_topic_end){.next_offset = bounds->high};
+    if (last.found && complete) {
+        ret_end->position = last.position;
+        ret_end->event_id = last.event_id;
+    }
+    return STATUS_OK;
+}
+
+static enum status find_ends(void *self, int64_t deadline_us, struct relay_topic_end *ret_ends,
+                             struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    enum status status = find_bounds(publisher, deadline_us, error);
+    for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++)
+        status = find_end(publisher, (int16_t)p, deadline_us, &ret_ends[p], error);
+    return status;
+}
+
+static enum status watch(void *self, int64_t deadline_us, int64_t *ret_positions,
+                         struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    enum status status = find_bounds(publisher, deadline_us, error);
+    for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++) {
+        struct watched *watched = &publisher->watched[p];
+        if (watched->high != publisher->bounds[p].high) {
+            struct search last = {.publisher = publisher, .partition = (int16_t)p};
+            status = find_last(&last, &publisher->bounds[p], deadline_us, error);
+            if (status != STATUS_OK)
+                return status;
+            watched->high = publisher->bounds[p].high;
+            watched->position = last.found ? last.position : 0;
+        }
+        ret_positions[p] = watched->position;
+    }
+    return status;
+}
+
+static enum status next_offsets(void *self, int64_t deadline_us, int64_t *ret_offsets,
+                                struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    enum status status = find_bounds(publisher, deadline_us, error);
+    for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++)
+        ret_offsets[p] = publisher->bounds[p].high;
+    return status;
+}
+
+static void close_producer(void *self, int64_t deadline_us)
+{
+    struct publisher_kafka *publisher = self;
+    kafka_producer_free(publisher->producer, deadline_us);
+    publisher->producer = NULL;
+}
+
+static void on_delivered(void *context, const struct kafka_delivery *delivery)
+{
+    struct publisher_kafka *publisher = context;
+    const struct relay_delivery relay_delivery = {
+        .partition = (int16_t)delivery->partition,
+        .position = delivery->tag,
+        .offset = delivery->offset,
+    };
+    publisher->delivered(publisher->context, &relay_delivery);
+}
+
+static enum status open_producer(void *self, int notify_fd, relay_delivered_fn *delivered,
+                                 void *context, struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    close_producer(publisher, 0);
+    publisher->delivered = delivered;
+    publisher->context = context;
+    const struct kafka_producer_options options = {
+        .settings = publisher->options.settings,
+        .topic = publisher->options.topic,
+        .compression = publisher->options.compression,
+        .messages_max = RELAY_IN_FLIGHT_MAX,
+        .kibibytes_max = RELAY_IN_FLIGHT_KIB_MAX,
+        .message_bytes_max = PUBLISHER_MESSAGE_BYTES_MAX,
+        .notify_fd = notify_fd,
+        .delivered = on_delivered,
+        .context = publisher,
+    };
+    return kafka_producer_new(&options, &publisher->producer, error);
+}
+
+static enum status send_event(void *self, const struct recorded_event *event, struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    struct cloud_event *record = &publisher->record;
+    enum status status = cloud_event_from(event, record, error);
+    if (status != STATUS_OK)
+        return status;
+    return kafka_producer_send(publisher->producer, event->partition, str_from(record->key),
+                               record->value, record->headers, record->header_count,
+                               event->position, error);
+}
+
+static enum status serve(void *self, struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    return kafka_producer_serve(publisher->producer, error);
+}
+
+static enum status flush(void *self, int64_t deadline_us, struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    return kafka_producer_flush(publisher->producer, deadline_us, error);
+}
+
+static const char *complaint(void *self)
+{
+    struct publisher_kafka *publisher = self;
+    return publisher->producer == NULL ? "" : kafka_producer_complaint(publisher->producer);
+}
+
+enum status publisher_kafka_new(const struct publisher_kafka_options *options,
+                                struct publisher_kafka **ret_publisher, struct error *error)
+{
+    struct publisher_kafka *publisher = calloc(1, sizeof(*publisher));
+    if (publisher == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "publisher: out of memory");
+    publisher->options = *options;
+    publisher->metadata = TEXT_INIT(METADATA_BYTES_MAX);
+    size_t count = (size_t)options->partition_count;
+    publisher->bounds = calloc(count, sizeof(*publisher->bounds));
+    publisher->watched = calloc(count, sizeof(*publisher->watched));
+    enum status status = STATUS_OK;
+    if (publisher->bounds == NULL || publisher->watched == NULL)
+        status = error_set(error, STATUS_NO_MEMORY, "publisher: out of memory");
+    else
+        status = kafka_tail_new(options->settings, options->topic, &publisher->tail, error);
+    if (status != STATUS_OK) {
+        publisher_kafka_free(publisher, 0);
+        return status;
+    }
+    *ret_publisher = publisher;
+    return STATUS_OK;
+}
+
+void publisher_kafka_free(struct publisher_kafka *publisher, int64_t deadline_us)
+{
+    if (publisher == NULL)
+        return;
+    close_producer(publisher, deadline_us);
+    kafka_tail_free(publisher->tail, deadline_us);
+    text_done(&publisher->metadata);
+    free(publisher->bounds);
+    free(publisher->watched);
+    free(publisher);
+}
+
+struct relay_publisher publisher_kafka_port(struct publisher_kafka *publisher)
+{
+    return (struct relay_publisher){
+        .self = publisher,
+        .find_ends = find_ends,
+        .watch = watch,
+        .next_offsets = next_offsets,
+        .open = open_producer,
+        .send = send_event,
+        .serve = serve,
+        .flush = flush,
+        .close = close_producer,
+        .complaint = complaint,
+    };
+}

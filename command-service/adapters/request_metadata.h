@@ -1,0 +1,20 @@
+/*
+ * request_metadata.h - what a request says about where it comes from: the events' metadata
+ * (events.md).
+ */
+#pragma once
+
+#include "text.h"
+
+enum { CORRELATION_ID_BYTES_MAX = 255, METADATA_BYTES_MAX = 2048 };
+
+/* W3C Trace Context, level 1: version-traceid-parentid-flags in lower-case hex, neither id all
+ * zeros. */
+MUST_CHECK bool traceparent_is_valid(struct str header);
+
+/* 1 to CORRELATION_ID_BYTES_MAX bytes of printable UTF-8. */
+MUST_CHECK bool correlation_id_is_valid(struct str header);
+
+/* Appends {"correlationId":…,"traceparent":…}, each only if it was given; an invalid traceparent is
+ * left out. */
+void request_metadata_write(struct str correlation_id, struct str traceparent, struct text *text);
