@@ -1,0 +1,70 @@
+#include "command_config.h"
+
+#include "macros.h"
+
+#define TEXT_SETTING(name_, member, default_, meaning_)                                            \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct command_config, member), \
+        .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define SECRET_SETTING(name_, member, default_, meaning_)                                          \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_SECRET, .offset = offsetof(struct command_config, member), \
+        .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define BOOL_SETTING(name_, member, default_, meaning_)                                            \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_BOOL, .offset = offsetof(struct command_config, member),   \
+        .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define INT_SETTING(name_, member, default_, minimum_, maximum_, meaning_)                         \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_INT, .offset = offsetof(struct command_config, member),    \
+        .default_value = (default_), .minimum = (minimum_), .maximum = (maximum_),                 \
+        .meaning = (meaning_)                                                                      \
+    }
+
+const struct config_setting COMMAND_SETTINGS[] = {
+    TEXT_SETTING("COMMAND_BIND", bind, "127.0.0.1", "address to listen on"),
+    INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535,
+                "TCP port to listen on; 0 takes a free one"),
+    SECRET_SETTING(
+        "COMMAND_DATABASE_URL", database_url, NULL,
+        "postgres:// URL of the event log, as the service's own role; a direct connection, no "
+        "transaction-mode pooler"),
+    INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,
+                "partitions of the log and of the topic; fixed when the log was initialised"),
+    TEXT_SETTING("KAFKA_BOOTSTRAP_SERVERS", kafka_servers, NULL,
+                 "host:port,host:port of the brokers"),
+    TEXT_SETTING("KAFKA_TOPIC", kafka_topic, "cart-events", "topic that the relay publishes to"),
+    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "",
+                   "librdkafka security properties, name=value;name=value"),
+    BOOL_SETTING("RELAY_ENABLED", relay_enabled, "true",
+                 "whether this instance may become the one that publishes"),
+    INT_SETTING("LANES", lanes, "1", 1, 64,
+                "writer lanes; a lane owns the partitions p with p % LANES == lane"),
+    INT_SETTING("COMMAND_QUEUE_MAX", queue_max, "1024", 1, 1000000,
+                "commands that may wait for a lane; more are refused as overloaded"),
+    INT_SETTING("CART_CACHE_MIB", cache_mib, "64", 1, 1048576,
+                "MiB of carts kept in memory, per lane"),
+    INT_SETTING("LOG_READERS", log_readers, "2", 1, 64,
+                "database connections that serve GET /v1/events"),
+    INT_SETTING("LOG_QUEUE_MAX", log_queue_max, "256", 1, 100000,
+                "requests for the log that may wait; more are refused as overloaded"),
+    INT_SETTING("CART_LINES_MAX", cart_lines_max, "500", 1, 500, "lines that a cart may have"),
+    INT_SETTING("LINE_QUANTITY_MAX", line_quantity_max, "999", 1, 999,
+                "pieces that a line may have"),
+    INT_SETTING("HTTP_BODY_MAX", body_max, "65536", 1024, 16777216,
+                "bytes that a request body may have"),
+    INT_SETTING("HTTP_THREADS", http_threads, "2", 1, 64, "threads that serve connections"),
+    INT_SETTING("HTTP_CONNECTIONS_MAX", connections_max, "4096", 1, 1000000,
+                "connections at a time"),
+    INT_SETTING("HTTP_CONNECTIONS_PER_ADDRESS_MAX", connections_per_address_max, "0", 0, 1000000,
+                "connections at a time from one address; 0 is no limit"),
+    INT_SETTING("HTTP_HEAD_TIMEOUT_S", head_timeout_s, "10", 1, 3600,
+                "seconds in which a request's head must arrive"),
+    INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
+                "seconds in which all of a request must arrive"),
+    TEXT_SETTING("LOG_LEVEL", log_level, "info", "debug, info, warning or error"),
+};
+const size_t COMMAND_SETTING_COUNT = ARRAY_SIZE(COMMAND_SETTINGS);

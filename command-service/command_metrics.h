@@ -1,0 +1,22 @@
+/*
+ * command_metrics.h - what the command service counts, as /metrics shows it.
+ */
+#pragma once
+
+#include "command_lane.h"
+#include "metrics.h"
+#include "relay.h"
+
+struct command_metrics;
+
+/* *New*; everything is registered here. NULL: memory is out. */
+MUST_CHECK struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes,
+                                                       int partitions);
+void command_metrics_free(struct command_metrics *metrics);
+
+/* For command_lane_observer.observe of that lane; `context` is what this returns (borrowed). */
+void *command_metrics_of_lane(struct command_metrics *metrics, int lane);
+void command_metrics_observe(void *context, enum lane_metric metric, double value);
+
+/* Copies what the relay counts; now and then, by one thread. */
+void command_metrics_update(struct command_metrics *metrics, const struct relay *relay);

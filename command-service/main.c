@@ -1,0 +1,414 @@
+/*
+ * main.c - the command service: wires, runs, stops.
+ *
+ *     http ─► routes ─► lanes ─► event store        relay: event store ─► topic
+ *             routes ─► log reader ─► event store
+ */
+#include "command_config.h"
+#include "command_lanes.h"
+#include "command_metrics.h"
+#include "command_routes.h"
+#include "event_store_postgres.h"
+#include "http_server.h"
+#include "kafka_common.h"
+#include "log.h"
+#include "log_reader.h"
+#include "log_routes.h"
+#include "log_source_postgres.h"
+#include "problem.h"
+#include "publisher_kafka.h"
+#include "relay.h"
+#include "service.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How long each step of the end may take; together below ten seconds. */
+enum {
+    CHECK_STORE_MS = 2000,
+    CHECK_TOPIC_MS = 2000,
+    NOTICE_MS = 300, /* for load balancers to see /readyz say no */
+    ANSWER_MS = 3000,
+    RELAY_FLUSH_MS = 2000,
+    UPDATE_METRICS_MS = 500,
+    REPUBLISH_MS = 3600 * 1000,
+};
+
+/* What a lane's observer needs. */
+struct lane_link {
+    struct command_service *service;
+    void *counts;
+};
+
+struct command_service {
+    struct command_config config;
+    struct metrics *metrics;
+    struct health *health;
+    struct health_check *store_check;
+    struct health_check *relay_check;
+    struct command_metrics *counts;
+    struct event_store_postgres *stores[COMMAND_LANES_MAX];
+    struct lane_link lane_links[COMMAND_LANES_MAX];
+    struct command_lanes *lanes;
+    struct log_reader *log_reader;
+    struct kafka_settings kafka;
+    struct log_source_postgres *log_source;
+    struct publisher_kafka *publisher;
+    struct relay_log relay_log;
+    struct relay_publisher relay_publisher;
+    struct relay *relay;
+    struct command_routes command_routes;
+    struct log_routes log_routes;
+    struct http_server *server;
+};
+
+static int64_t in_ms(int64_t milliseconds)
+{
+    return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
+}
+
+static int fail(const char *what, const struct error *error)
+{
+    log_error("command-service", what, LOG_STR("error", error->message));
+    return EXIT_FAILURE;
+}
+
+static void handle(struct http_request *request, void *context)
+{
+    struct command_service *service = context;
+    if (!service_handle_common(request, service->health, service->metrics) &&
+        !command_routes_handle(&service->command_routes, request) &&
+        !log_routes_handle(&service->log_routes, request))
+        http_refuse(request, 404, "no-such-resource", "No such resource",
+                    "nothing is at this path");
+}
+
+static void observe(void *context, enum lane_metric metric, double value)
+{
+    const struct lane_link *link = context;
+    command_metrics_observe(link->counts, metric, value);
+}
+
+static void store_changed(void *context, bool is_up, const char *detail)
+{
+    const struct lane_link *link = context;
+    health_set(link->service->store_check, is_up, "%s", detail);
+}
+
+static void relay_changed(void *context, enum relay_state state, bool ok, const char *detail)
+{
+    const struct command_service *service = context;
+    health_set(service->relay_check, ok, "%s: %s", relay_state_name(state), detail);
+}
+
+static void committed(void *context, const struct partition_position *positions, size_t count)
+{
+    (void)positions;
+    (void)count;
+    const struct lane_link *link = context;
+    relay_wake(link->service->relay);
+}
+
+static int64_t published_position(void *context, int partition)
+{
+    const struct command_service *service = context;
+    return relay_published_position(service->relay, partition);
+}
+
+/* ---- building ---- */
+
+/* A database that is away is waited for; one that is not ours ends the process. */
+static enum status check_store(struct command_service *service, struct error *error)
+{
+    struct uuid log_id;
+    enum status status =
+        event_store_postgres_check(service->stores[0], in_ms(CHECK_STORE_MS), &log_id, error);
+    if (status != STATUS_UNAVAILABLE)
+        return status;
+    health_set(service->store_check, false, "%s", error->message);
+    log_warning("command-service", "waiting for the event store", LOG_STR("error", error->message));
+    return STATUS_OK;
+}
+
+/* The service keeps its promise without a topic, but not beside one that is split differently. */
+static enum status check_topic(struct command_service *service, struct error *error)
+{
+    enum status status =
+        publisher_kafka_check_topic(service->publisher, in_ms(CHECK_TOPIC_MS), error);
+    if (status == STATUS_CONFLICT || status == STATUS_INVALID)
+        return status;
+    if (status != STATUS_OK)
+        log_warning("command-service", "the topic is not there yet",
+                    LOG_STR("error", error->message));
+    return STATUS_OK;
+}
+
+static enum status build_relay(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    service->kafka = (struct kafka_settings){.bootstrap_servers = config->kafka_servers,
+                                             .client_id = "cartledger-command-service",
+                                             .security = config->kafka_security};
+    const struct publisher_kafka_options options = {.settings = &service->kafka,
+                                                    .topic = config->kafka_topic,
+                                                    .compression = "none",
+                                                    .partition_count = (int)config->partitions};
+    enum status status = publisher_kafka_new(&options, &service->publisher, error);
+    if (status != STATUS_OK)
+        return status;
+    service->log_source = log_source_postgres_new(config->database_url, (int)config->partitions);
+    if (service->log_source == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    service->relay_log = log_source_postgres_port(service->log_source);
+    service->relay_publisher = publisher_kafka_port(service->publisher);
+    service->relay = relay_new(&(struct relay_options){.log = &service->relay_log,
+                                                       .publisher = &service->relay_publisher,
+                                                       .partition_count = (int)config->partitions,
+                                                       .on_state = relay_changed,
+                                                       .context = service});
+    return service->relay == NULL ? error_set(error, STATUS_NO_MEMORY, "no memory") : STATUS_OK;
+}
+
+static enum status build_stores(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    for (int64_t i = 0; i < config->lanes; i++) {
+        service->stores[i] =
+            event_store_postgres_new(config->database_url, (int)config->partitions);
+        if (service->stores[i] == NULL)
+            return error_set(error, STATUS_NO_MEMORY, "no memory");
+    }
+    return STATUS_OK;
+}
+
+static enum status build_lanes(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    size_t count = (size_t)config->lanes;
+    struct command_lane_options options[COMMAND_LANES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        service->lane_links[i] =
+            (struct lane_link){service, command_metrics_of_lane(service->counts, (int)i)};
+        options[i] = (struct command_lane_options){
+            .store = event_store_postgres_port(service->stores[i]),
+            .limits = service->command_routes.limits,
+            .queue_max = (size_t)config->queue_max,
+            .cache_bytes_max = (size_t)config->cache_mib << 20,
+            .observer = {.context = &service->lane_links[i],
+                         .observe = observe,
+                         .committed = committed,
+                         .store_changed = store_changed},
+        };
+    }
+    service->lanes = command_lanes_new(options, count);
+    return service->lanes == NULL ? error_set(error, STATUS_NO_MEMORY, "no memory") : STATUS_OK;
+}
+
+static enum status build(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    service->metrics = metrics_new();
+    service->health = health_new();
+    if (service->metrics == NULL || service->health == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    service->store_check = health_register(service->health, "event-store", true);
+    service->relay_check = health_register(service->health, "relay", false);
+    service->counts =
+        command_metrics_new(service->metrics, (int)config->lanes, (int)config->partitions);
+    if (service->counts == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    service->command_routes.partition_count = (int)config->partitions;
+    service->command_routes.limits =
+        (struct cart_limits){.lines_max = (int32_t)config->cart_lines_max,
+                             .quantity_max = (int32_t)config->line_quantity_max};
+
+    enum status status = build_stores(service, error);
+    if (status == STATUS_OK)
+        status = check_store(service, error);
+    if (status == STATUS_OK)
+        status = build_relay(service, error);
+    if (status == STATUS_OK)
+        status = check_topic(service, error);
+    if (status == STATUS_OK)
+        status = build_lanes(service, error);
+    service->command_routes.lanes = service->lanes;
+    return status;
+}
+
+static enum status serve(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    enum status status = command_lanes_start(service->lanes, error);
+    if (status == STATUS_OK)
+        status = log_reader_start(config->database_url, (int)config->log_readers,
+                                  (int)config->log_queue_max, &service->log_reader, error);
+    if (status == STATUS_OK && config->relay_enabled)
+        status = relay_start(service->relay, error);
+    else
+        health_set(service->relay_check, true, "disabled: another instance has to publish");
+    if (status != STATUS_OK)
+        return status;
+    service->log_routes = (struct log_routes){.reader = service->log_reader,
+                                              .partition_count = (int)config->partitions,
+                                              .published_position = published_position,
+                                              .context = service};
+    return http_server_start(
+        &(struct http_server_options){
+            .bind_address = config->bind,
+            .port = (uint16_t)config->port,
+            .threads = (unsigned)config->http_threads,
+            .connections_max = (unsigned)config->connections_max,
+            .connections_per_address_max = (unsigned)config->connections_per_address_max,
+            .body_max = (size_t)config->body_max,
+            .head_timeout_s = (int)config->head_timeout_s,
+            .request_timeout_s = (int)config->request_timeout_s,
+            .handle = handle,
+            .context = service,
+            .metrics = service->metrics,
+        },
+        &service->server, error);
+}
+
+/* ---- the end ---- */
+
+/* First nobody new is sent to us, then everything accepted is answered, then the relay delivers
+ * what it has begun. */
+static void stop(struct command_service *service)
+{
+    health_drain(service->health);
+    if (service->server != NULL) {
+        usleep(NOTICE_MS * 1000);
+        http_server_quiesce(service->server);
+    }
+    int64_t deadline_us = in_ms(ANSWER_MS);
+    while (service->server != NULL && http_server_pending(service->server) > 0 &&
+           clock_monotonic_us() < deadline_us)
+        usleep(10 * 1000);
+    if (service->lanes != NULL)
+        command_lanes_stop(service->lanes, in_ms(ANSWER_MS));
+    log_reader_stop(service->log_reader);
+    http_server_stop(service->server);
+    if (service->relay != NULL)
+        relay_stop(service->relay, in_ms(RELAY_FLUSH_MS));
+}
+
+static void release(struct command_service *service)
+{
+    command_lanes_free(service->lanes);
+    for (size_t i = 0; i < COMMAND_LANES_MAX; i++)
+        event_store_postgres_free(service->stores[i]);
+    relay_free(service->relay);
+    publisher_kafka_free(service->publisher, in_ms(RELAY_FLUSH_MS));
+    log_source_postgres_free(service->log_source);
+    command_metrics_free(service->counts);
+    metrics_free(service->metrics);
+    health_free(service->health);
+    config_done(COMMAND_SETTINGS, COMMAND_SETTING_COUNT, &service->config);
+}
+
+/* ---- what main can do ---- */
+
+static int run(struct command_service *service)
+{
+    struct error error;
+    if (build(service, &error) != STATUS_OK || serve(service, &error) != STATUS_OK) {
+        int code = fail("cannot start", &error);
+        stop(service);
+        return code;
+    }
+    log_info("command-service", "listening", LOG_STR("address", service->config.bind),
+             LOG_INT("port", http_server_port(service->server)),
+             LOG_STR("version", CARTLEDGER_VERSION));
+    while (!service_stop_requested(UPDATE_METRICS_MS))
+        command_metrics_update(service->counts, service->relay);
+    log_info("command-service", "stopping");
+    stop(service);
+    log_info("command-service", "stopped");
+    return EXIT_SUCCESS;
+}
+
+/* "all" or "PARTITION:POSITION". */
+static bool parse_republish(const char *argument, int64_t partitions, int *ret_partition,
+                            int64_t *ret_from)
+{
+    if (strcmp(argument, "all") == 0) {
+        *ret_partition = -1;
+        *ret_from = 1;
+        return true;
+    }
+    char *colon;
+    char *end;
+    errno = 0;
+    long partition = strtol(argument, &colon, 10);
+    if (colon == argument || *colon != ':')
+        return false;
+    long long from = strtoll(colon + 1, &end, 10);
+    if (end == colon + 1 || *end != '\0' || errno != 0 || partition < 0 ||
+        partition >= partitions || from < 1)
+        return false;
+    *ret_partition = (int)partition;
+    *ret_from = from;
+    return true;
+}
+
+static int republish(struct command_service *service, const char *argument)
+{
+    int partition;
+    int64_t from;
+    if (!parse_republish(argument, service->config.partitions, &partition, &from)) {
+        fprintf(stderr, "--republish takes 'all' or PARTITION:POSITION\n");
+        return 2;
+    }
+    struct error error;
+    int64_t count;
+    if (build(service, &error) != STATUS_OK)
+        return fail("cannot republish", &error);
+    if (relay_republish(&(struct relay_options){.log = &service->relay_log,
+                                                .publisher = &service->relay_publisher,
+                                                .partition_count = (int)service->config.partitions},
+                        partition, from, in_ms(REPUBLISH_MS), &count, &error) != STATUS_OK)
+        return fail("cannot republish", &error);
+    printf("%lld events published again\n", (long long)count);
+    return EXIT_SUCCESS;
+}
+
+static const struct service_verb VERBS[] = {
+    {"republish", "all|PARTITION:POSITION",
+     "publish the log again from there, beside a running service; consumers skip the duplicates"},
+};
+
+static const struct service_program PROGRAM = {
+    .name = "command-service",
+    .summary = "decides cart commands, keeps their events, publishes them to Kafka",
+    .settings = COMMAND_SETTINGS,
+    .setting_count = 0,
+    .verbs = VERBS,
+    .verb_count = ARRAY_SIZE(VERBS),
+};
+
+int main(int argc, char **argv)
+{
+    service_block_signals();
+    log_set_service("command-service");
+    static struct command_service service;
+    struct service_program program = PROGRAM;
+    program.setting_count = COMMAND_SETTING_COUNT;
+    struct service_arguments arguments;
+    if (service_start(&program, argc, argv, &service.config, &arguments) == SERVICE_EXIT)
+        return arguments.exit_code;
+
+    enum log_level level;
+    if (!log_level_parse(str_from(service.config.log_level), &level)) {
+        fprintf(stderr, "LOG_LEVEL: must be debug, info, warning or error\n");
+        return 2;
+    }
+    log_set_level(level);
+    json_object_seed(0); /* jansson's first object must not be made by two threads at once */
+    int code =
+        arguments.verb == NULL ? run(&service) : republish(&service, arguments.verb_argument);
+    release(&service);
+    return code;
+}
