@@ -1,0 +1,177 @@
+#include "parked_replay.h"
+
+#include "cart_view.h"
+
+#include <stdlib.h>
+
+/* One cart, between replay_begin and replay_commit. */
+struct cart_replay {
+    struct cart_view view;
+    size_t count;
+    size_t bytes;
+    struct recorded_event *events[REPLAY_RECORDS_MAX]; /* owned */
+    bool has_failed;                                   /* the next one cannot be applied */
+    bool is_full;
+};
+
+static void cart_replay_free(struct cart_replay **at)
+{
+    struct cart_replay *replay = *at;
+    if (replay == NULL)
+        return;
+    for (size_t i = 0; i < replay->count; i++)
+        free(replay->events[i]);
+    cart_view_done(&replay->view);
+    free(replay);
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, STATUS_NO_MEMORY, "out of memory");
+}
+
+static enum status take_cart(void *context, const struct stored_cart *cart, struct error *error)
+{
+    struct cart_replay *replay = context;
+    if (str_is_none(cart->body))
+        return STATUS_OK;
+    return cart_view_read(cart->body, &replay->view, error);
+}
+
+/* STATUS_INVALID: still not. */
+static enum status apply_record(struct cart_replay *replay, const struct parked_record *record,
+                                struct error *error)
+{
+    AUTO(text_done) struct text metadata = TEXT_INIT(4 * CLOUD_EVENT_TEXT_MAX);
+    AUTO(event_data_done) struct event_data data = {0};
+    struct recorded_event event;
+    enum status status =
+        cloud_event_read(record->partition, record->key, record->value, record->headers,
+                         record->header_count, &metadata, &event, error);
+    if (status == STATUS_OK && event.position != record->position)
+        status = error_set(error, STATUS_INVALID, "the record's position has changed");
+    if (status == STATUS_OK)
+        status = event_data_read(event.type, event.schema_version, event.data, &data, error);
+    if (status == STATUS_OK)
+        status = cart_view_apply(&replay->view, &data, &event, error);
+    if (status != STATUS_OK)
+        return status;
+    struct recorded_event *copy = recorded_event_copy(&event);
+    if (copy == NULL)
+        return no_memory(error);
+    replay->events[replay->count++] = copy;
+    replay->bytes += event.data.length;
+    return STATUS_OK;
+}
+
+static enum status take_record(void *context, const struct parked_record *record,
+                               struct error *error)
+{
+    struct cart_replay *replay = context;
+    if (replay->has_failed || replay->is_full)
+        return STATUS_OK;
+    enum status status = apply_record(replay, record, error);
+    if (status == STATUS_INVALID) {
+        replay->has_failed = true;
+        return STATUS_OK;
+    }
+    replay->is_full = replay->count == REPLAY_RECORDS_MAX || replay->bytes >= REPLAY_BYTES_MAX;
+    return status;
+}
+
+static enum status commit(const struct view_store *store, const struct uuid *cart_id,
+                          int16_t partition, struct cart_replay *replay, bool *ret_is_free,
+                          struct error *error)
+{
+    AUTO(text_done) struct text body = TEXT_INIT(CART_VIEW_BODY_MAX);
+    struct view_row row = {0};
+    const struct recorded_event *timeline[REPLAY_RECORDS_MAX];
+    for (size_t i = 0; i < replay->count; i++)
+        timeline[i] = replay->events[i];
+    if (replay->count > 0) {
+        cart_view_render(&replay->view, &body);
+        if (!text_ok(&body))
+            return no_memory(error);
+        row = (struct view_row){
+            .cart_id = *cart_id,
+            .partition = partition,
+            .version = replay->view.version,
+            .status = cart_view_status_name(replay->view.status),
+            .customer_id = replay->view.customer_id,
+            .updated_at_us = replay->view.updated_at_us,
+            .body = text_str(&body),
+        };
+    }
+    return store->replay_commit(store->self, cart_id, replay->count > 0 ? &row : NULL, timeline,
+                                replay->count, ret_is_free, error);
+}
+
+/* One transaction. *ret_may_go_on: there may be more that can be applied. */
+static enum status replay_some(const struct view_store *store, const struct uuid *cart_id,
+                               int16_t partition, struct replay_result *result, bool *ret_is_free,
+                               bool *ret_may_go_on, struct error *error)
+{
+    AUTO(cart_replay_free) struct cart_replay *replay = calloc(1, sizeof(*replay));
+    if (replay == NULL)
+        return no_memory(error);
+    enum status status = store->replay_begin(store->self, cart_id, partition, error);
+    if (status != STATUS_OK)
+        return status;
+    status = store->load_carts(store->self, cart_id, 1, take_cart, replay, error);
+    if (status == STATUS_OK)
+        status = store->read_parked(store->self, cart_id, take_record, replay, error);
+    if (status == STATUS_OK && replay->has_failed && replay->count == 0) {
+        store->replay_abandon(store->self);
+        *ret_is_free = false;
+        *ret_may_go_on = false;
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = commit(store, cart_id, partition, replay, ret_is_free, error);
+    if (status != STATUS_OK) {
+        store->replay_abandon(store->self);
+        return status;
+    }
+    result->events_applied += (int64_t)replay->count;
+    *ret_may_go_on = !*ret_is_free && !replay->has_failed && replay->count > 0;
+    return STATUS_OK;
+}
+
+enum status parked_replay_next(const struct view_store *store, struct replay *replay,
+                               struct error *error)
+{
+    struct uuid cart_id;
+    int16_t partition;
+    enum status status = store->next_parked_cart(
+        store->self, replay->has_begun ? &replay->cart_id : NULL, &cart_id, &partition, error);
+    if (status != STATUS_OK)
+        return status;
+    bool is_free = false;
+    for (bool may_go_on = true; may_go_on;) {
+        status =
+            replay_some(store, &cart_id, partition, &replay->result, &is_free, &may_go_on, error);
+        if (status == STATUS_NOT_FOUND) /* somebody else has freed it */
+            is_free = true;
+        else if (status != STATUS_OK)
+            return status;
+        may_go_on = may_go_on && status == STATUS_OK;
+    }
+    replay->has_begun = true;
+    replay->cart_id = cart_id;
+    *(is_free ? &replay->result.carts_freed : &replay->result.carts_left) += 1;
+    return STATUS_OK;
+}
+
+enum status parked_replay(const struct view_store *store, struct replay_result *ret_result,
+                          struct error *error)
+{
+    struct replay replay = {0};
+    enum status status;
+    do
+        status = parked_replay_next(store, &replay, error);
+    while (status == STATUS_OK);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    *ret_result = replay.result;
+    return STATUS_OK;
+}

@@ -1,0 +1,192 @@
+#include "partition_progress.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define set_detail(progress, ...)                                                                  \
+    ((void)snprintf((progress)->detail, sizeof((progress)->detail), __VA_ARGS__))
+
+void progress_begin(struct partition_progress *progress, int16_t partition)
+{
+    *progress = (struct partition_progress){
+        .partition = partition,
+        .phase = PROGRESS_LOADING,
+        .next_offset = KAFKA_OFFSET_UNKNOWN,
+        .junk_offset = KAFKA_OFFSET_UNKNOWN,
+    };
+}
+
+void progress_reload(struct partition_progress *progress)
+{
+    int64_t junk_offset = progress->junk_offset;
+    int64_t junk_position = progress->junk_position;
+    progress_begin(progress, progress->partition);
+    progress->junk_offset = junk_offset;
+    progress->junk_position = junk_position;
+}
+
+void progress_loaded(struct partition_progress *progress, const struct checkpoint *checkpoint)
+{
+    progress->phase = PROGRESS_FOLLOWING;
+    progress->is_verified = checkpoint->position == 0;
+    progress->stored = *checkpoint;
+    progress->reached = *checkpoint;
+    progress->detail[0] = '\0';
+}
+
+void progress_stop(struct partition_progress *progress, const char *format, ...)
+{
+    progress->phase = PROGRESS_STOPPED;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(progress->detail, sizeof(progress->detail), format, arguments);
+    va_end(arguments);
+}
+
+static enum progress_verdict ask(struct partition_progress *progress, int64_t offset,
+                                 int64_t position)
+{
+    progress->phase = PROGRESS_ASKING;
+    progress->asked_position = position;
+    progress->asked_offset = offset;
+    progress->is_end_known = false;
+
+    int64_t last = progress->reached.position;
+    if (position == last)
+        progress->is_verified = false;
+    if (position == last)
+        set_detail(progress,
+                   "partition %d: the topic's event at position %" PRId64
+                   " is not the one that was applied; the log has to say which is right",
+                   progress->partition, position);
+    else if (!progress->is_verified)
+        set_detail(progress,
+                   "partition %d: the topic has no event at position %" PRId64
+                   " to compare with; the log has to say whether it is the one that was applied",
+                   progress->partition, last);
+    else
+        set_detail(progress,
+                   "partition %d: positions %" PRId64 " to %" PRId64
+                   " are missing in the topic and have to come from the log",
+                   progress->partition, last + 1, position - 1);
+    return PROGRESS_QUESTION;
+}
+
+enum progress_verdict progress_judge(struct partition_progress *progress, int64_t offset,
+                                     int64_t position, const struct uuid *event_id)
+{
+    assert(progress->phase == PROGRESS_FOLLOWING);
+    int64_t last = progress->reached.position;
+    if (offset == progress->junk_offset && position == progress->junk_position)
+        return PROGRESS_JUNK;
+    if (position < last)
+        return PROGRESS_DUPLICATE;
+    if (position == last) {
+        if (!uuid_equal(event_id, &progress->reached.event_id))
+            return ask(progress, offset, position);
+        progress->is_verified = true;
+        return PROGRESS_DUPLICATE;
+    }
+    if (position == last + 1 && progress->is_verified)
+        return PROGRESS_NEXT;
+    return ask(progress, offset, position);
+}
+
+void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
+                      int64_t offset)
+{
+    assert(event->position == progress->reached.position + 1);
+    progress->reached.position = event->position;
+    progress->reached.event_id = event->event_id;
+    progress->reached.occurred_at_us = event->occurred_at_us;
+    progress->reached.kafka_offset = offset;
+    progress->is_verified = true;
+}
+
+void progress_written(struct partition_progress *progress)
+{
+    progress->stored = progress->reached;
+}
+
+static void go_on(struct partition_progress *progress)
+{
+    progress->phase = PROGRESS_FOLLOWING;
+    progress->detail[0] = '\0';
+}
+
+static void call_it_junk(struct partition_progress *progress)
+{
+    progress->junk_offset = progress->asked_offset;
+    progress->junk_position = progress->asked_position;
+    go_on(progress);
+}
+
+enum progress_verdict progress_log_end(struct partition_progress *progress, int64_t last_position)
+{
+    assert(progress->phase == PROGRESS_ASKING);
+    if (progress->reached.position > last_position) {
+        progress_stop(progress,
+                      "partition %d: the log ends at position %" PRId64 ", but %" PRId64
+                      " was applied: the log took another course",
+                      progress->partition, last_position, progress->reached.position);
+        return PROGRESS_OTHER;
+    }
+    if (progress->asked_position > last_position) {
+        call_it_junk(progress);
+        return PROGRESS_JUNK;
+    }
+    progress->is_end_known = true;
+    progress->log_end = last_position;
+    return PROGRESS_NEXT;
+}
+
+void progress_next_request(const struct partition_progress *progress, struct log_request *request)
+{
+    assert(progress->phase == PROGRESS_ASKING && progress->is_end_known);
+    /* An event that has not been seen again comes first, to be compared. */
+    int64_t after = progress->reached.position - (progress->is_verified ? 0 : 1);
+    int64_t wanted = progress->asked_position - 1 - after;
+    if (wanted < 1)
+        wanted = 1;
+    *request = (struct log_request){
+        .kind = LOG_READ_EVENTS,
+        .partition = progress->partition,
+        .after = after,
+        .limit = wanted < LOG_PAGE_EVENTS ? (int)wanted : LOG_PAGE_EVENTS,
+    };
+}
+
+enum progress_verdict progress_judge_answer(struct partition_progress *progress, int64_t position,
+                                            const struct uuid *event_id)
+{
+    assert(progress->phase == PROGRESS_ASKING);
+    int64_t last = progress->reached.position;
+    if (position == last) {
+        if (uuid_equal(event_id, &progress->reached.event_id)) {
+            progress->is_verified = true;
+            /* What contradicts both the log and what was applied is not of this log. */
+            if (progress->asked_position == last)
+                call_it_junk(progress);
+            return PROGRESS_DUPLICATE;
+        }
+        progress_stop(progress,
+                      "partition %d: the log has another event at position %" PRId64
+                      " than the one that was applied: the log took another course",
+                      progress->partition, position);
+        return PROGRESS_OTHER;
+    }
+    return position == last + 1 && progress->is_verified ? PROGRESS_NEXT : PROGRESS_QUESTION;
+}
+
+bool progress_is_answered(struct partition_progress *progress)
+{
+    if (progress->phase == PROGRESS_FOLLOWING)
+        return true;
+    if (progress->phase != PROGRESS_ASKING || !progress->is_verified ||
+        progress->reached.position < progress->asked_position - 1)
+        return false;
+    go_on(progress);
+    return true;
+}

@@ -1,0 +1,93 @@
+/*
+ * partition_progress.h - how far one partition has been applied, and what the next record means.
+ *
+ *     loading:    where it is has to be read from the store
+ *     following:  takes records from the topic
+ *     asking:     a record raised a question that only the log can answer; the topic has to wait
+ *     stopped:    the log contradicts what was applied; a person has to look
+ *
+ * A checkpoint holds the id of its last event. Nothing new is taken before that event was seen
+ * again, in the topic or in the log: a log that was restored to another course has another id at
+ * that position, and the two are never mixed. Pure.
+ */
+#pragma once
+
+#include "log_client.h"
+#include "view_store.h"
+
+enum progress_phase {
+    PROGRESS_LOADING,
+    PROGRESS_FOLLOWING,
+    PROGRESS_ASKING,
+    PROGRESS_STOPPED,
+};
+
+enum progress_verdict {
+    PROGRESS_NEXT,      /* it is the next one: apply it, then progress_advance() */
+    PROGRESS_DUPLICATE, /* it was applied before */
+    PROGRESS_JUNK,      /* the log does not have it */
+    PROGRESS_QUESTION,  /* the log has to be asked: the partition is asking now */
+    PROGRESS_OTHER,     /* the log took another course: the partition has stopped */
+};
+
+enum { PROGRESS_DETAIL_MAX = 200 };
+
+struct partition_progress {
+    int16_t partition;
+    enum progress_phase phase;
+    bool is_verified;          /* the event at `reached` was seen again, or made it there by us */
+    struct checkpoint stored;  /* in the database, as far as we know */
+    struct checkpoint reached; /* with the batch in hand */
+    int64_t next_offset;       /* in the topic, after the last record taken; or unknown */
+
+    /* The record that raised the question, and what is known of the answer. */
+    int64_t asked_position;
+    int64_t asked_offset;
+    bool is_end_known;
+    int64_t log_end; /* last position of the log, read after the question came up */
+
+    /* A record that the log does not have; unknown: none. */
+    int64_t junk_offset;
+    int64_t junk_position;
+
+    char detail[PROGRESS_DETAIL_MAX]; /* while asking or stopped: why */
+};
+
+/* Loading, nothing known. */
+void progress_begin(struct partition_progress *progress, int16_t partition);
+
+/* Loading again, e.g. because somebody else moved the partition. Keeps what is junk. */
+void progress_reload(struct partition_progress *progress);
+
+/* Following, from this checkpoint. The topic has to be read from stored.kafka_offset on. */
+void progress_loaded(struct partition_progress *progress, const struct checkpoint *checkpoint);
+
+/* What a record of the topic means to a partition that is following. */
+enum progress_verdict progress_judge(struct partition_progress *progress, int64_t offset,
+                                     int64_t position, const struct uuid *event_id);
+
+/* `event` has been applied. `offset`: of its record; for an event of the log, which has none, that
+ * of the record that raised the question. */
+void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
+                      int64_t offset);
+
+/* What was reached is in the database. */
+void progress_written(struct partition_progress *progress);
+
+/* The log ends at this position, which was read after the question came up. */
+enum progress_verdict progress_log_end(struct partition_progress *progress, int64_t last_position);
+
+/* Which events to ask for next. Only while asking, with the end known. */
+void progress_next_request(const struct partition_progress *progress, struct log_request *request);
+
+/* What an event of the log's answer means: NEXT, DUPLICATE, OTHER, or QUESTION when the answer
+ * makes no sense (an event is missing in it). */
+enum progress_verdict progress_judge_answer(struct partition_progress *progress, int64_t position,
+                                            const struct uuid *event_id);
+
+/* True when the question has been answered: following again, the topic to be read from
+ * asked_offset on. */
+bool progress_is_answered(struct partition_progress *progress);
+
+/* Stops it, with a reason. */
+void progress_stop(struct partition_progress *progress, const char *format, ...) PRINTF_LIKE(2, 3);

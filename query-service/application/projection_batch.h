@@ -1,0 +1,75 @@
+/*
+ * projection_batch.h - one batch of events on its way into the views: what came, the carts it
+ * changes, and the rows that have to be written.
+ *
+ * Holds no opinion about order and duplicates: the projector judges each event first. One thread.
+ */
+#pragma once
+
+#include "event_feed.h"
+#include "view_cache.h"
+#include "view_store.h"
+
+enum {
+    BATCH_EVENTS_MAX = 1000,
+    BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, about */
+    BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the same, for certain */
+    BATCH_METADATA_MAX =
+        32 * 1024, /* of one event: three headers of CLOUD_EVENT_TEXT_MAX, escaped */
+};
+
+struct batch_item {
+    const struct feed_record *record; /* borrowed; NULL: the event came from the log itself */
+    int16_t partition;
+    bool has_place; /* `event` could be read, and its cart lives in this partition */
+    struct recorded_event event;
+    struct text metadata; /* where event.metadata is */
+};
+
+struct projection_batch;
+
+/* *New*: projection_batch_free(). Borrows the cache. NULL: out of memory. */
+MUST_CHECK struct projection_batch *projection_batch_new(struct view_cache *cache,
+                                                         int partition_count);
+void projection_batch_free(struct projection_batch *batch);
+
+/* Forgets what was in it. */
+void batch_begin(struct projection_batch *batch);
+
+/* One more item, at most BATCH_EVENTS_MAX. Borrows until batch_begin(). */
+const struct batch_item *batch_take_record(struct projection_batch *batch,
+                                           const struct feed_record *record);
+const struct batch_item *batch_take_event(struct projection_batch *batch,
+                                          const struct recorded_event *event);
+size_t batch_item_count(const struct projection_batch *batch);
+const struct batch_item *batch_item(const struct projection_batch *batch, size_t index);
+
+/* The item's cart will be needed. STATUS_NO_MEMORY. */
+MUST_CHECK enum status batch_want_cart(struct projection_batch *batch,
+                                       const struct batch_item *item, struct error *error);
+/* Loads the wanted carts that are not in the cache, as many as one answer of the store holds. */
+MUST_CHECK enum status batch_load_carts(struct projection_batch *batch,
+                                        const struct view_store *store, struct error *error);
+
+/* False: this item has to wait for another batch, because its cart is not loaded or because this
+ * one is large enough. */
+bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item);
+
+/*
+ * Lets the event change its cart, or parks it when it cannot. `refused`: a reason to park it
+ * without trying, or NULL. STATUS_NO_MEMORY: throw the batch and the partition's carts away.
+ */
+MUST_CHECK enum status batch_apply(struct projection_batch *batch, const struct batch_item *item,
+                                   const char *refused, struct error *error);
+
+/* Sets a record aside that has no place in the log. `reason` is NULL: what is wrong with it. */
+MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
+                                       const struct batch_item *item, const char *reason,
+                                       struct error *error);
+
+/* What there is to write, `moves` not filled in; borrowed until batch_begin(). STATUS_NO_MEMORY. */
+MUST_CHECK enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
+                                    struct error *error);
+
+/* Carts wanted and not loaded are no carts: forgets them. The last thing done with a batch. */
+void batch_end(struct projection_batch *batch);

@@ -1,0 +1,107 @@
+/*
+ * projector.h - makes the cart views from the topic, exactly once, in order, in batches.
+ *
+ *     poll:     take what the topic has for the partitions that are ours
+ *     judge:    by position - next, duplicate, gap, another course (partition_progress.h)
+ *     apply:    events to carts, in memory (projection_batch.h)
+ *     write:    views, timeline and positions in one transaction, if nobody else moved them
+ *
+ * Positions are the truth; offsets are hints. What the topic does not have is read from the log.
+ * A partition that cannot go on waits and says why; the others go on.
+ *
+ * One thread of its own. The functions here are safe from any thread unless they say otherwise.
+ */
+#pragma once
+
+#include "dead_letter_topic.h"
+#include "event_feed.h"
+#include "log_client.h"
+#include "view_store.h"
+
+#include <stdatomic.h>
+
+enum {
+    PROJECTOR_POLL_MS = 100,          /* longest wait for records */
+    PROJECTOR_BUSY_POLL_MS = 5,       /* the same while an answer of the log is awaited */
+    PROJECTOR_RETRY_MIN_MS = 50,      /* after the first failure of the store */
+    PROJECTOR_RETRY_MAX_MS = 500,     /* how long it may be back before that is noticed */
+    PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */
+    PROJECTOR_LOG_RETRY_MAX_MS = 2000,
+    PROJECTOR_STOPPED_RETRY_MS = 5000, /* looks whether a person has put it right */
+    PROJECTOR_RECHECK_MS = 2000,       /* looks whether somebody else moved what is idle here */
+    PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters */
+    PROJECTOR_DEAD_LETTER_RETRY_MS = 1000,
+    PROJECTOR_DEAD_LETTER_RETRY_MAX_MS = 30000,
+};
+
+struct projector;
+
+/* Counters and gauges for metrics; written by the projector's thread, read from anywhere. */
+struct projector_stats {
+    _Atomic int64_t applied_total;    /* events in views */
+    _Atomic int64_t duplicates_total; /* records whose position was applied before */
+    _Atomic int64_t
+        refilled_total;           /* events that came from the log because the topic lacked them */
+    _Atomic int64_t gaps_total;   /* times that something was missing in the topic */
+    _Atomic int64_t parked_total; /* records set aside: of parked carts, or without a place */
+    _Atomic int64_t stale_total;  /* times that a partition had been moved by somebody else */
+    _Atomic int64_t store_failures_total;
+    _Atomic int64_t log_failures_total;
+    _Atomic int64_t dead_lettered_total; /* parked records delivered to the dead-letter topic */
+    _Atomic int64_t parked_carts;        /* now, of our partitions */
+    _Atomic int64_t partitions_assigned; /* now */
+    _Atomic int64_t partitions_waiting;  /* of those: for the log or the store */
+    _Atomic int64_t partitions_stopped;  /* of those: another course, a person has to look */
+    _Atomic int64_t lag_events;          /* records in our partitions of the topic, not yet taken */
+    _Atomic int64_t lag_us;              /* age of the newest event applied while there is a lag */
+};
+
+/* What there is to say in /readyz. None of them makes the service unready: the views that are
+ * there can be read. */
+enum projector_subject {
+    PROJECTOR_PROGRESS, /* every partition of ours goes on */
+    PROJECTOR_PARKED,   /* no cart is parked */
+};
+
+struct cart_change {
+    struct uuid cart_id;
+    int32_t version; /* now visible */
+};
+
+struct projector_observer {
+    void *context;
+    /* Called by the projector's thread; each may be NULL and must not block. */
+    void (*said)(void *context, enum projector_subject subject, bool ok, const char *detail);
+    /* After the commit, with the carts whose views have changed. */
+    void (*changed)(void *context, const struct cart_change *changes, size_t count);
+    /* Events in one transaction, and how long it took. */
+    void (*committed)(void *context, size_t events, int64_t duration_us);
+};
+
+struct projector_options {
+    const struct event_feed *feed; /* all borrowed until projector_free() */
+    const struct view_store *store;
+    const struct log_client *log;
+    const struct dead_letter_topic *dead_letters;
+    struct projector_observer observer;
+    int partition_count;     /* of the log, as configured */
+    size_t cache_bytes_max;  /* carts kept in memory between batches; 0: none */
+    int64_t (*now_us)(void); /* monotonic; NULL: clock_monotonic_us */
+};
+
+/* *New*: projector_free(). NULL: out of memory. */
+MUST_CHECK struct projector *projector_new(const struct projector_options *options);
+
+/* Starts the thread, which begins with a replay of what is parked. STATUS_UNAVAILABLE: no thread to
+ * be had. */
+MUST_CHECK enum status projector_start(struct projector *projector, struct error *error);
+
+/* Finishes the batch in hand and ends the thread. Waits as long as the calls that are under way
+ * may take. Does nothing unless started. */
+void projector_stop(struct projector *projector);
+void projector_free(struct projector *projector); /* stopped, or never started */
+
+/* One turn of the loop, for whoever has no thread. */
+void projector_turn(struct projector *projector);
+
+const struct projector_stats *projector_stats(const struct projector *projector);

@@ -1,0 +1,150 @@
+/*
+ * projector_internal.h - what the files of the projector share. All of it belongs to its thread,
+ * but for `stats` and `is_stopping`.
+ */
+#pragma once
+
+#include "parked_replay.h"
+#include "partition_progress.h"
+#include "projection_batch.h"
+#include "projector.h"
+
+#include <pthread.h>
+
+/* When to try again something that has failed: twice as late each time. */
+struct backoff {
+    int64_t retry_at_us;
+    int wait_ms; /* 0: the last attempt worked */
+};
+
+struct projector_partition {
+    bool is_ours;
+    bool is_touched; /* by the batch in hand */
+    struct partition_progress progress;
+    struct backoff log;       /* asking for its events */
+    int64_t look_again_at_us; /* stopped: when to see whether it has been put right */
+    int64_t written_at_us;
+    /* The request for the log's state that is under way was made at a time when ... */
+    bool is_state_awaited;
+    int64_t position_then;
+};
+
+/* A record that the store did not take: next time it is parked. */
+struct refused_record {
+    int16_t partition;
+    int64_t position; /* 0: none */
+    struct uuid event_id;
+    char reason[ERROR_MESSAGE_MAX];
+};
+
+enum { PROJECTOR_DETAIL_MAX = 512 };
+
+struct statement {
+    bool is_said;
+    bool ok;
+    char detail[PROJECTOR_DETAIL_MAX];
+};
+
+struct projector {
+    struct projector_options options;
+    struct projector_stats stats;
+    struct view_cache *cache;
+    struct projection_batch *batch;
+    struct projector_partition *partitions; /* partition_count */
+    int16_t *numbers;                       /* scratch, the same length as the next ones */
+    struct checkpoint *checkpoints;
+    struct checkpoint_move *moves;
+    bool *moved;
+    struct cart_change *changes; /* BATCH_EVENTS_MAX */
+
+    int64_t now_us; /* when this turn began */
+    bool has_news;  /* what there is to say may have changed */
+
+    struct backoff feed;
+    char feed_problem[ERROR_MESSAGE_MAX];
+    int foreign_partition; /* of the topic, beyond the log's; -1: none */
+    struct backoff store;
+    char store_problem[ERROR_MESSAGE_MAX];
+
+    bool is_replay_due;
+    struct replay replay;
+
+    /* Which log it is. `mismatch`: another one than the views were made from. */
+    struct known_log known;
+    char mismatch[ERROR_MESSAGE_MAX];
+    char count_mismatch[ERROR_MESSAGE_MAX];
+    int64_t look_again_at_us;
+
+    bool is_log_asked; /* `request` is under way */
+    struct log_request request;
+    bool is_state_wanted;
+    struct backoff log_state;
+    int16_t asked_last;
+    char log_problem[ERROR_MESSAGE_MAX];
+
+    size_t careful_left; /* records to be written one at a time */
+    struct refused_record refused;
+
+    int64_t tend_at_us;
+    int64_t recheck_at_us;
+    bool is_parked_count_due;
+    int64_t parked_carts;
+    int64_t pending_dead_letters;
+    struct backoff dead_letters;
+    size_t sent_count; /* dead letters sent and not settled */
+
+    struct statement statements[2]; /* by enum projector_subject */
+
+    pthread_t thread;
+    bool is_running;
+    _Atomic bool is_stopping;
+};
+
+static inline void stat_add(_Atomic int64_t *stat, int64_t amount)
+{
+    atomic_fetch_add_explicit(stat, amount, memory_order_relaxed);
+}
+
+static inline void stat_set(_Atomic int64_t *stat, int64_t value)
+{
+    atomic_store_explicit(stat, value, memory_order_relaxed);
+}
+
+static inline bool backoff_is_over(const struct backoff *backoff, int64_t now_us)
+{
+    return now_us >= backoff->retry_at_us;
+}
+void backoff_fail(struct backoff *backoff, int64_t now_us, int least_ms, int most_ms);
+static inline void backoff_reset(struct backoff *backoff)
+{
+    *backoff = (struct backoff){0};
+}
+
+/* NULL: not ours. */
+struct projector_partition *projector_find(struct projector *projector, int partition);
+
+/* projector.c: the partition's place is read from the store again, and its carts forgotten. */
+void projector_reload(struct projector *projector, struct projector_partition *partition);
+/* Lets the topic go on from an offset; when that is not possible now, the partition is loaded
+ * again. */
+void projector_start_feed(struct projector *projector, struct projector_partition *partition,
+                          int64_t offset);
+void projector_stop_partition(struct projector *projector, struct projector_partition *partition);
+/* The store has failed: everything waits for it. */
+void projector_store_failed(struct projector *projector, enum status status,
+                            const struct error *error);
+void projector_store_worked(struct projector *projector);
+
+/* projector_project.c */
+void projector_project_records(struct projector *projector, const struct feed_record *records,
+                               size_t count);
+/* Events that the log answered to a partition's question. */
+void projector_project_events(struct projector *projector, const struct recorded_event *events,
+                              size_t count);
+
+/* projector_log.c */
+void projector_ask_log(struct projector *projector);
+
+/* projector_tend.c */
+void projector_tend(struct projector *projector);
+void projector_say(struct projector *projector);

@@ -1,0 +1,51 @@
+/*
+ * view_cache.h - carts in memory: those of the batch in hand, and the ones used last.
+ *
+ * What is in here holds only while we own the partition and our writes succeed: it is dropped with
+ * the partition. Bounded in bytes by an estimate. One thread.
+ */
+#pragma once
+
+#include "cart_view.h"
+
+enum { VIEW_CACHE_BUCKETS = 16384 };
+
+struct cached_cart {
+    struct uuid cart_id;
+    int16_t partition;
+    bool is_loaded;  /* what follows is what the store has, and what the batch made of it */
+    bool is_parked;  /* its events are set aside */
+    bool is_changed; /* by the batch in hand */
+    struct cart_view view;
+    size_t body_bytes; /* about what the view's JSON takes */
+
+    /* The cache's own. */
+    struct cached_cart *same_bucket;
+    struct cached_cart *newer;
+    struct cached_cart *older;
+    size_t charged_bytes;
+};
+
+struct view_cache;
+
+/* *New*: view_cache_free(). `bytes_max` is what may stay between two batches. NULL: out of memory.
+ */
+MUST_CHECK struct view_cache *view_cache_new(size_t bytes_max);
+void view_cache_free(struct view_cache *cache);
+
+/* Borrowed until the cart is dropped; NULL: not here. Makes it the one used last. */
+struct cached_cart *view_cache_find(struct view_cache *cache, const struct uuid *cart_id);
+
+/* Adds a cart that is not here, of which nothing is loaded yet. NULL: out of memory. */
+MUST_CHECK struct cached_cart *view_cache_add(struct view_cache *cache, const struct uuid *cart_id,
+                                              int16_t partition);
+
+void view_cache_drop(struct view_cache *cache, struct cached_cart *cart);
+void view_cache_drop_partition(struct view_cache *cache, int16_t partition);
+
+/* After a batch: drops the carts used longest ago until the limit is met. */
+void view_cache_trim(struct view_cache *cache);
+
+/* Takes `cart` for what it is now. */
+void view_cache_charge(struct view_cache *cache, struct cached_cart *cart);
+size_t view_cache_bytes(const struct view_cache *cache);

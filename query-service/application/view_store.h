@@ -1,0 +1,167 @@
+/*
+ * view_store.h - what the projector needs from the database: carts to go on from, and one place
+ * where views, timeline and positions change together or not at all.
+ *
+ * Everywhere: STATUS_UNAVAILABLE is nobody there, or certainly not done; STATUS_UNCERTAIN done or
+ * not done; STATUS_INVALID refused because of what was to be written; STATUS_INTERNAL refused for
+ * another reason that retrying will not change. Each call has a limit of its own, connects unless
+ * connected, and belongs to one thread.
+ */
+#pragma once
+
+#include "cloud_event.h"
+#include "recorded_event.h"
+
+enum {
+    VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* bodies in one answer, plus one */
+    REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
+    DEAD_LETTERS_MAX = 100,                /* the same */
+};
+
+#define KAFKA_OFFSET_UNKNOWN INT64_C(-1)
+
+/* How far a partition has been applied. `epoch` counts what changed the partition's views other
+ * than by following the log (rebuild, replay). */
+struct checkpoint {
+    int64_t position;       /* 0: nothing */
+    struct uuid event_id;   /* of the event at that position */
+    int64_t occurred_at_us; /* the same */
+    int64_t kafka_offset;   /* a hint where to read on: not after what comes next; or unknown */
+    int64_t epoch;
+};
+
+/* Which log the views were made from. */
+struct known_log {
+    bool is_known;
+    struct uuid log_id;
+    int partition_count;
+};
+
+/* A cart as stored. Texts are borrowed for the length of the visit. */
+struct stored_cart {
+    struct uuid cart_id;
+    int32_t version; /* 0: there is no view */
+    struct str body; /* or none */
+    bool is_parked;
+};
+typedef enum status stored_cart_fn(void *context, const struct stored_cart *cart,
+                                   struct error *error);
+
+/* A partition goes from one checkpoint to another, if it still is at the first one. */
+struct checkpoint_move {
+    int16_t partition;
+    struct checkpoint from;
+    struct checkpoint to;
+};
+
+struct view_row {
+    struct uuid cart_id;
+    int16_t partition;
+    int32_t version;
+    const char *status;
+    struct str customer_id; /* or none */
+    int64_t updated_at_us;
+    struct str body;
+};
+
+struct parked_cart {
+    struct uuid cart_id;
+    int16_t partition;
+    int32_t version; /* of the event that could not be applied */
+    const char *reason;
+};
+
+/* A record as it came. Without a place: `position` is 0 and `kafka_offset` tells which one it is.
+ */
+struct parked_record {
+    int64_t record_id; /* when read */
+    int16_t partition;
+    int64_t position;
+    int64_t kafka_offset; /* or unknown */
+    bool has_cart;
+    struct uuid cart_id;
+    struct str key;
+    struct str value;
+    const struct cloud_header *headers;
+    size_t header_count;
+    const char *reason;
+};
+typedef enum status parked_record_fn(void *context, const struct parked_record *record,
+                                     struct error *error);
+
+/* What one batch writes. Rows of partitions that are not in `moves` do not occur. */
+struct view_write {
+    const struct checkpoint_move *moves;
+    size_t move_count;
+    const struct view_row *views;
+    size_t view_count;
+    const struct recorded_event *const *timeline;
+    size_t timeline_count;
+    const struct parked_cart *parked_carts;
+    size_t parked_cart_count;
+    const struct parked_record *parked_records;
+    size_t parked_record_count;
+};
+
+struct view_store {
+    void *self;
+
+    /* Which log this is; remembers partition_count when nothing is known yet. */
+    enum status (*read_log)(void *self, int partition_count, struct known_log *ret_log,
+                            struct error *error);
+    /* Remembers the log's id, if none is known yet. */
+    enum status (*adopt_log)(void *self, const struct uuid *log_id, struct error *error);
+
+    /* Where these partitions are. */
+    enum status (*load_checkpoints)(void *self, const int16_t *partitions, size_t count,
+                                    struct checkpoint *ret_checkpoints, struct error *error);
+
+    /* Visits the carts in this order, those that do not exist too, until VIEW_LOAD_BYTES_MAX is
+     * reached. At least the first one is visited. */
+    enum status (*load_carts)(void *self, const struct uuid *cart_ids, size_t count,
+                              stored_cart_fn *visit, void *context, struct error *error);
+
+    /*
+     * Writes all of it in one transaction, durably, but for the partitions that are not at `from`
+     * any more: nothing of theirs is written and ret_moved[i] is false.
+     */
+    enum status (*write)(void *self, const struct view_write *write, bool *ret_moved,
+                         struct error *error);
+
+    /* How many carts of these partitions are parked, and how many parked records the dead-letter
+     * topic does not have yet. */
+    enum status (*count_parked)(void *self, const int16_t *partitions, size_t count,
+                                int64_t *ret_carts, int64_t *ret_pending, struct error *error);
+    /* Visits up to DEAD_LETTERS_MAX parked records of these partitions that the dead-letter topic
+     * does not have yet, oldest first. */
+    enum status (*read_dead_letters)(void *self, const int16_t *partitions, size_t count,
+                                     parked_record_fn *visit, void *context, struct error *error);
+    enum status (*mark_dead_lettered)(void *self, const int64_t *record_ids, size_t count,
+                                      struct error *error);
+
+    /* The first parked cart after `after` (NULL: of all), in order of id. STATUS_NOT_FOUND: none.
+     */
+    enum status (*next_parked_cart)(void *self, const struct uuid *after, struct uuid *ret_cart_id,
+                                    int16_t *ret_partition, struct error *error);
+
+    /*
+     * A replay of one cart: begin (its partition stands still until the end; STATUS_NOT_FOUND: it
+     * is not parked any more), load_carts, read_parked (the first REPLAY_RECORDS_MAX records in
+     * order of position), then replay_commit or, also after a failure, replay_abandon.
+     * replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the records that have
+     * been applied, parks the cart no longer when none is left, and raises the epoch.
+     */
+    enum status (*replay_begin)(void *self, const struct uuid *cart_id, int16_t partition,
+                                struct error *error);
+    enum status (*read_parked)(void *self, const struct uuid *cart_id, parked_record_fn *visit,
+                               void *context, struct error *error);
+    enum status (*replay_commit)(void *self, const struct uuid *cart_id,
+                                 const struct view_row *view,
+                                 const struct recorded_event *const *timeline,
+                                 size_t timeline_count, bool *ret_is_free, struct error *error);
+    void (*replay_abandon)(void *self);
+
+    /* Forgets everything that was derived, and which log it came from. Projectors that run begin
+     * again by themselves. */
+    enum status (*forget_everything)(void *self, struct error *error);
+};

@@ -1,0 +1,206 @@
+/*
+ * fake_view_source.h - a database of cart views in memory that can be away, stand still or break,
+ * and requests that note how they were answered.
+ */
+#pragma once
+
+#include "clock.h"
+#include "view_request.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FAKE_CARTS = 2000, PATIENCE_MS = 10000 };
+
+struct fake_source {
+    struct view_source port;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_away;      /* nobody there */
+    bool is_still;     /* calls do not return until it moves again */
+    bool is_connected; /* connect() was called, and nothing broke since */
+    enum status fails_with;
+    int breaks;                   /* calls that will find the connection broken */
+    int32_t versions[FAKE_CARTS]; /* 0: no such cart */
+    int finds;                    /* calls with carts */
+    int lists;
+    int calls_inside; /* that stand still */
+    size_t largest_group;
+};
+
+static inline struct uuid fake_id(int number)
+{
+    struct uuid id = {.bytes = {0x01, 0x98}};
+    id.bytes[14] = (uint8_t)(number >> 8);
+    id.bytes[15] = (uint8_t)number;
+    return id;
+}
+
+static inline int fake_number(const struct uuid *id)
+{
+    return id->bytes[14] << 8 | id->bytes[15];
+}
+
+static inline enum status fake_connect(void *self, int64_t deadline_us, struct error *error)
+{
+    struct fake_source *fake = self;
+    (void)deadline_us;
+    pthread_mutex_lock(&fake->lock);
+    fake->is_connected = !fake->is_away;
+    pthread_mutex_unlock(&fake->lock);
+    return fake->is_connected ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, "it is away");
+}
+
+/* Stands still if it shall, and tells how the call ends. The lock is held. */
+static inline enum status fake_call(struct fake_source *fake, struct error *error)
+{
+    fake->calls_inside++;
+    pthread_cond_broadcast(&fake->changed);
+    while (fake->is_still)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    fake->calls_inside--;
+    if (fake->is_away || fake->breaks > 0 || !fake->is_connected) {
+        fake->breaks -= fake->breaks > 0 ? 1 : 0;
+        fake->is_connected = false;
+        return error_set(error, STATUS_UNCERTAIN, "the connection was lost");
+    }
+    return fake->fails_with == STATUS_OK ? STATUS_OK : error_set(error, fake->fails_with, "failed");
+}
+
+static inline enum status fake_find(void *self, const struct view_lookup *lookups, size_t count,
+                                    int64_t deadline_us, view_found_fn *found, void *context,
+                                    struct error *error)
+{
+    struct fake_source *fake = self;
+    (void)deadline_us;
+    int32_t versions[VIEW_GROUP_MAX];
+    pthread_mutex_lock(&fake->lock);
+    fake->finds += count > 0 ? 1 : 0;
+    if (count > fake->largest_group)
+        fake->largest_group = count;
+    for (size_t i = 0; i < count; i++) /* what is read is older than the answer */
+        versions[i] = fake->versions[fake_number(&lookups[i].cart_id)];
+    enum status status = count > 0       ? fake_call(fake, error)
+                         : fake->is_away ? STATUS_UNAVAILABLE
+                                         : STATUS_OK;
+    pthread_mutex_unlock(&fake->lock);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        if (versions[i] > 0 && versions[i] >= lookups[i].least_version)
+            found(context, i, versions[i], STR_LITERAL("{}"));
+    return status;
+}
+
+static inline enum status fake_list(void *self, const struct view_list *list, int64_t deadline_us,
+                                    view_row_fn *row, void *context, bool *ret_more,
+                                    struct error *error)
+{
+    struct fake_source *fake = self;
+    (void)deadline_us;
+    pthread_mutex_lock(&fake->lock);
+    fake->lists++;
+    enum status status = fake_call(fake, error);
+    pthread_mutex_unlock(&fake->lock);
+    for (int i = 0; status == STATUS_OK && i < list->limit; i++)
+        row(context, &(struct view_place){i, fake_id(i)}, STR_LITERAL("{}"));
+    *ret_more = true;
+    return status;
+}
+
+static inline void fake_source_init(struct fake_source *fake)
+{
+    *fake = (struct fake_source){
+        .port = {fake, fake_connect, fake_find, fake_list},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+    };
+}
+
+static inline void fake_set(struct fake_source *fake, bool *flag, bool value)
+{
+    pthread_mutex_lock(&fake->lock);
+    *flag = value;
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+static inline void fake_set_version(struct fake_source *fake, int number, int32_t version)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->versions[number] = version;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+/* Returns when `calls` calls stand still inside. */
+static inline void fake_wait_inside(struct fake_source *fake, int calls)
+{
+    pthread_mutex_lock(&fake->lock);
+    while (fake->calls_inside < calls)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+struct asked {
+    struct view_request request; /* first */
+    _Atomic int answers;
+    _Atomic int outcome;
+    _Atomic int version;
+    _Atomic int rows;
+    _Atomic int64_t answered_us;
+};
+
+static inline void asked_answer(struct view_request *request, enum view_outcome outcome,
+                                int32_t version, struct str body, bool more)
+{
+    struct asked *asked = (struct asked *)request;
+    (void)body;
+    (void)more;
+    asked->outcome = (int)outcome;
+    asked->version = version;
+    asked->answered_us = clock_monotonic_us();
+    asked->answers++;
+}
+
+static inline void asked_row(void *context, const struct view_place *place, struct str body)
+{
+    struct asked *asked = context;
+    (void)place;
+    (void)body;
+    asked->rows++;
+}
+
+static inline void ask_cart(struct asked *asked, int number)
+{
+    *asked = (struct asked){.request = {.lookup = {fake_id(number), 1}, .answer = asked_answer}};
+}
+
+static inline void ask_version(struct asked *asked, int number, int32_t version, int wait_ms)
+{
+    ask_cart(asked, number);
+    asked->request.lookup.least_version = version;
+    asked->request.wait_us = wait_ms * MICROSECONDS_PER_MILLISECOND;
+}
+
+static inline void ask_page(struct asked *asked, int limit)
+{
+    *asked = (struct asked){
+        .request = {.list = {.limit = limit}, .row = asked_row, .answer = asked_answer}};
+}
+
+static inline void wait_answered(struct asked *asked)
+{
+    for (int i = 0; asked->answers == 0; i++) {
+        cr_assert_lt(i, PATIENCE_MS, "no answer");
+        usleep(1000);
+    }
+}
+
+static inline void is_answered(struct asked *asked, enum view_outcome outcome)
+{
+    wait_answered(asked);
+    cr_assert_eq(asked->outcome, (int)outcome, "%d, not %d", asked->outcome, (int)outcome);
+}
