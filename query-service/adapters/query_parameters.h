@@ -1,0 +1,18 @@
+/*
+ * query_parameters.h - the parameters of a query: those that the resource knows, each once.
+ */
+#pragma once
+
+#include "http.h"
+
+struct query_parameter {
+    const char *name;
+    struct str *ret_value; /* written when it was given; borrowed until the answer */
+};
+
+/* False after the refusal (400): a parameter that is not known here, or given twice. */
+MUST_CHECK bool query_parameters_read(struct http_request *request,
+                                      const struct query_parameter *known, size_t count);
+
+/* Refuses the request: the value of `name` is not what it must be ("a number from 1 to 200"). */
+void query_parameter_refuse(struct http_request *request, const char *name, const char *must_be);

@@ -1,0 +1,92 @@
+#include "query_routes.h"
+
+#include "cart_list_resource.h"
+#include "cart_resource.h"
+#include "http_accept.h"
+#include "problem.h"
+
+/* One path of the one URL space; `{}` is any segment. What the command service takes there is
+ * named, too: the methods are those of the path, whoever serves them. */
+struct path {
+    const char *pattern;
+    const char *allow;
+    void (*get)(const struct query_routes *routes, struct http_request *request); /* or NULL */
+    const char *label;
+};
+
+static const struct path PATHS[] = {
+    {"v1/carts", "GET, HEAD, OPTIONS, POST", cart_list_resource_get, "GET /v1/carts"},
+    {"v1/carts/{}", "DELETE, GET, HEAD, OPTIONS, PUT", cart_resource_get, "GET /v1/carts/{id}"},
+    {"v1/carts/{}/items", "DELETE, OPTIONS, POST", NULL, "/v1/carts/{id}/items"},
+    {"v1/carts/{}/items/{}", "DELETE, OPTIONS, PATCH", NULL, "/v1/carts/{id}/items/{sku}"},
+    {"v1/carts/{}/checkout", "OPTIONS, POST", NULL, "/v1/carts/{id}/checkout"},
+    {"v1/events", "GET, HEAD, OPTIONS", NULL, "/v1/events"},
+    {"v1/events/partitions", "GET, HEAD, OPTIONS", NULL, "/v1/events/partitions"},
+};
+
+static bool matches(const char *pattern, const struct http_request *request)
+{
+    size_t count = http_request_segment_count(request);
+    for (size_t i = 0; i < count; i++) {
+        struct str wanted = {pattern, strcspn(pattern, "/")};
+        if (!str_equal_literal(wanted, "{}") &&
+            !str_equal(wanted, http_request_segment(request, i)))
+            return false;
+        pattern += wanted.length;
+        if (*pattern == '\0')
+            return i + 1 == count;
+        pattern++;
+    }
+    return false;
+}
+
+static const struct path *find_path(const struct http_request *request)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(PATHS); i++)
+        if (matches(PATHS[i].pattern, request))
+            return &PATHS[i];
+    return NULL;
+}
+
+static void answer_options(const struct path *path, struct http_request *request)
+{
+    http_respond(request, &(struct http_response){.status = 204,
+                                                  .headers = {{"Allow", str_from(path->allow)}},
+                                                  .header_count = 1});
+}
+
+static void refuse_method(const struct path *path, struct http_request *request)
+{
+    bool is_elsewhere = path->get == NULL;
+    http_respond_problem(
+        request, &(struct problem){
+                     .status = 405,
+                     .type = "method-not-allowed",
+                     .title = "Method not allowed",
+                     .detail = is_elsewhere ? STR_LITERAL("this path is the command service's")
+                                            : STR_LITERAL("the query service takes GET and HEAD"),
+                     .current_version = -1,
+                     .allow = path->allow});
+}
+
+void query_routes_handle(const struct query_routes *routes, struct http_request *request)
+{
+    const struct path *path = find_path(request);
+    if (path == NULL) {
+        http_refuse(request, 404, "no-such-resource", "No such resource",
+                    "nothing is at this path");
+        return;
+    }
+    http_request_set_route(request, path->label);
+    enum http_method method = http_request_method(request);
+    if (method == HTTP_OPTIONS)
+        answer_options(path, request);
+    else if (path->get == NULL || (method != HTTP_GET && method != HTTP_HEAD))
+        refuse_method(path, request);
+    else if (http_accepts(http_request_header(request, "Accept"), "application/json") ==
+             HTTP_NOT_ACCEPTED)
+        http_refuse(request, 406, "not-acceptable", "Not acceptable",
+                    "the answer would be application/json");
+    else
+        path->get(routes, request);
+}

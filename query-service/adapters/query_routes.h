@@ -1,0 +1,18 @@
+/*
+ * query_routes.h - the URL space of queries (api.md), as far as this service has to know it.
+ */
+#pragma once
+
+#include "http.h"
+
+struct view_reader;
+struct view_waiters;
+
+struct query_routes {
+    struct view_reader *reader; /* borrowed */
+    struct view_waiters *waiters;
+};
+
+/* Handles every path; what belongs to the command service is refused with 405, what nobody knows
+ * with 404. */
+void query_routes_handle(const struct query_routes *routes, struct http_request *request);

@@ -1,0 +1,81 @@
+/*
+ * view_store_postgres_internal.h - what the files of this adapter share: view_store_postgres.c
+ * (sessions, checkpoints, carts), view_store_write.c (a batch), view_store_parked.c (parked
+ * records, replay, rebuild).
+ */
+#pragma once
+
+#include "postgres.h"
+#include "postgres_array.h"
+#include "view_store_postgres.h"
+
+enum {
+    STORE_PARAMETERS_MAX = 48,                     /* of one statement */
+    STORE_PARAMETER_BYTES_MAX = 128 * 1024 * 1024, /* of one parameter, in memory */
+    STORE_PARAMETER_KEPT_MAX = 1024 * 1024,        /* memory kept of it between two calls */
+};
+
+struct view_store_postgres {
+    struct view_store port;
+    struct postgres *postgres;
+    bool is_set_up; /* the session's settings */
+    bool
+        is_in_transaction; /* of several statements: not to be gone on with on another connection */
+    struct text parameters[STORE_PARAMETERS_MAX];
+};
+
+/* Empties the n-th parameter; store_array() also begins an array in it. */
+struct text *store_parameter(struct view_store_postgres *store, size_t n);
+struct text *store_array(struct view_store_postgres *store, size_t n, Oid element_type,
+                         size_t count);
+/* Single values. */
+void store_put_int2(struct view_store_postgres *store, size_t n, int16_t value);
+void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uuid *value);
+
+/* Connects unless connected, and runs a statement whose parameters are the first ones; binary
+ * results. */
+MUST_CHECK enum status store_run(struct view_store_postgres *store,
+                                 const struct postgres_statement *statement, int call_ms,
+                                 PGresult **ret_result, struct error *error);
+/* The same for statements without a result of interest. */
+MUST_CHECK enum status store_do(struct view_store_postgres *store,
+                                const struct postgres_statement *statement, int call_ms,
+                                struct error *error);
+
+/* view_store_write.c: the columns of a view and of a timeline row as array parameters, `first` and
+ * those after it. */
+void store_put_views(struct view_store_postgres *store, size_t first, const struct view_row *views,
+                     size_t count);
+void store_put_timeline(struct view_store_postgres *store, size_t first,
+                        const struct recorded_event *const *events, size_t count);
+enum { VIEW_COLUMNS = 7, TIMELINE_COLUMNS = 10 };
+#define VIEW_COLUMN_TYPES                                                                          \
+    PG_UUID_ARRAY, PG_INT2_ARRAY, PG_INT4_ARRAY, PG_TEXT_ARRAY, PG_TEXT_ARRAY,                     \
+        PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY
+#define TIMELINE_COLUMN_TYPES                                                                      \
+    PG_UUID_ARRAY, PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY, PG_UUID_ARRAY, PG_TEXT_ARRAY,      \
+        PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY, PG_JSON_ARRAY
+
+/* The port's functions; view_store.h says what they do. */
+enum status view_store_write(void *self, const struct view_write *write, bool *ret_moved,
+                             struct error *error);
+enum status view_store_count_parked(void *self, const int16_t *partitions, size_t count,
+                                    int64_t *ret_carts, int64_t *ret_pending, struct error *error);
+enum status view_store_read_dead_letters(void *self, const int16_t *partitions, size_t count,
+                                         parked_record_fn *visit, void *context,
+                                         struct error *error);
+enum status view_store_mark_dead_lettered(void *self, const int64_t *record_ids, size_t count,
+                                          struct error *error);
+enum status view_store_next_parked_cart(void *self, const struct uuid *after,
+                                        struct uuid *ret_cart_id, int16_t *ret_partition,
+                                        struct error *error);
+enum status view_store_replay_begin(void *self, const struct uuid *cart_id, int16_t partition,
+                                    struct error *error);
+enum status view_store_read_parked(void *self, const struct uuid *cart_id, parked_record_fn *visit,
+                                   void *context, struct error *error);
+enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
+                                     const struct view_row *view,
+                                     const struct recorded_event *const *timeline,
+                                     size_t timeline_count, bool *ret_is_free, struct error *error);
+void view_store_replay_abandon(void *self);
+enum status view_store_forget_everything(void *self, struct error *error);

@@ -1,0 +1,216 @@
+/*
+ * main.c - the query service: wires, runs, stops.
+ *
+ *     http ─► routes ─► readers ─► cart views
+ *     topic ─► projector ─► cart views
+ */
+#include "health.h"
+#include "http_server.h"
+#include "kafka_common.h"
+#include "log.h"
+#include "metrics.h"
+#include "query_config.h"
+#include "query_metrics.h"
+#include "query_routes.h"
+#include "read_side.h"
+#include "service.h"
+#include "write_side.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How long each step of the end may take; together below ten seconds. */
+enum {
+    NOTICE_MS = 300, /* for load balancers to see /readyz say no */
+    ANSWER_MS = 3000,
+    ANSWER_POLL_MS = 10,
+    EXIT_USAGE = 2,
+    BODY_BYTES_MAX = 1024, /* nothing here has a body */
+    WATCH_MS = 500,
+};
+
+struct query_service {
+    struct query_config config;
+    struct metrics *metrics;
+    struct health *health;
+    struct query_metrics *counts;
+    struct read_side read_side;
+    struct write_side write_side;
+    struct http_server *server;
+};
+
+static void handle(struct http_request *request, void *context)
+{
+    const struct query_service *service = context;
+    if (!service_handle_common(request, service->health, service->metrics))
+        query_routes_handle(&service->read_side.routes, request);
+}
+
+static enum status build(struct query_service *service, struct error *error)
+{
+    service->metrics = metrics_new();
+    service->health = health_new();
+    if (service->metrics == NULL || service->health == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    service->counts = query_metrics_new(service->metrics);
+    if (service->counts == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    struct health_check *store_check = health_register(service->health, "view-store", true);
+    service->write_side.progress_check = health_register(service->health, "projection", false);
+    service->write_side.parked_check = health_register(service->health, "parked-carts", false);
+    service->write_side.metrics = service->counts;
+    enum status status =
+        read_side_build(&service->read_side, &service->config, store_check, service->counts, error);
+    if (status != STATUS_OK)
+        return status;
+    service->write_side.waiters = service->read_side.waiters;
+    return write_side_build(&service->write_side, &service->config, error);
+}
+
+static enum status listen_http(struct query_service *service, struct error *error)
+{
+    const struct query_config *config = &service->config;
+    return http_server_start(
+        &(struct http_server_options){
+            .bind_address = config->bind,
+            .port = (uint16_t)config->port,
+            .threads = (unsigned)config->http_threads,
+            .connections_max = (unsigned)config->connections_max,
+            .connections_per_address_max = (unsigned)config->connections_per_address_max,
+            .body_max = BODY_BYTES_MAX,
+            .head_timeout_s = (int)config->head_timeout_s,
+            .request_timeout_s = (int)config->request_timeout_s,
+            .handle = handle,
+            .context = service,
+            .metrics = service->metrics,
+        },
+        &service->server, error);
+}
+
+static enum status start(struct query_service *service, struct error *error)
+{
+    enum status status = build(service, error);
+    if (status == STATUS_OK)
+        status = listen_http(service, error);
+    if (status == STATUS_OK)
+        status = read_side_start(&service->read_side, error);
+    if (status == STATUS_OK)
+        status = write_side_start(&service->write_side, error);
+    return status;
+}
+
+/* First nobody new is sent to us, then everything accepted is answered, then the batch in hand is
+ * finished. */
+static void stop(struct query_service *service)
+{
+    if (service->server != NULL) {
+        health_drain(service->health);
+        usleep(NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
+        http_server_quiesce(service->server);
+        read_side_end_waiting(&service->read_side);
+        int64_t deadline_us = clock_monotonic_us() + ANSWER_MS * MICROSECONDS_PER_MILLISECOND;
+        while (http_server_pending(service->server) > 0 && clock_monotonic_us() < deadline_us)
+            usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
+    }
+    write_side_stop(&service->write_side);
+    read_side_stop(&service->read_side);
+    http_server_stop(service->server);
+}
+
+static void release(struct query_service *service)
+{
+    write_side_done(&service->write_side);
+    read_side_done(&service->read_side);
+    query_metrics_free(service->counts);
+    metrics_free(service->metrics);
+    health_free(service->health);
+    config_done(QUERY_SETTINGS, QUERY_SETTING_COUNT, &service->config);
+}
+
+static int run(struct query_service *service)
+{
+    struct error error;
+    if (start(service, &error) != STATUS_OK) {
+        log_error("query-service", "cannot start", LOG_STR("error", error.message));
+        stop(service);
+        return EXIT_FAILURE;
+    }
+    log_info("query-service", "listening", LOG_STR("address", service->config.bind),
+             LOG_INT("port", http_server_port(service->server)),
+             LOG_STR("version", CARTLEDGER_VERSION));
+    while (!service_stop_requested(WATCH_MS))
+        query_metrics_update(service->counts, projector_stats(service->write_side.projector));
+    log_info("query-service", "stopping");
+    stop(service);
+    log_info("query-service", "stopped");
+    return EXIT_SUCCESS;
+}
+
+static int rebuild(const struct query_config *config)
+{
+    struct error error;
+    if (write_side_rebuild(config, &error) != STATUS_OK) {
+        fprintf(stderr, "cannot rebuild: %s\n", error.message);
+        return EXIT_FAILURE;
+    }
+    printf("all views are forgotten; running query services make them again from the log\n");
+    return EXIT_SUCCESS;
+}
+
+static int replay_parked(const struct query_config *config)
+{
+    struct error error;
+    struct replay_result result;
+    if (write_side_replay_parked(config, &result, &error) != STATUS_OK) {
+        fprintf(stderr, "cannot replay: %s\n", error.message);
+        return EXIT_FAILURE;
+    }
+    printf("%lld carts freed, %lld events applied, %lld carts still parked\n",
+           (long long)result.carts_freed, (long long)result.events_applied,
+           (long long)result.carts_left);
+    return EXIT_SUCCESS;
+}
+
+static const struct {
+    struct service_verb verb;
+    int (*run)(const struct query_config *config);
+} VERBS[] = {
+    {{"rebuild", NULL, "forget every view, so that they are made again from the log"}, rebuild},
+    {{"replay-parked", NULL, "apply the records of parked carts, as far as it now works"},
+     replay_parked},
+};
+
+int main(int argc, char **argv)
+{
+    service_block_signals();
+    log_set_service("query-service");
+    static struct query_service service;
+    struct service_verb verbs[ARRAY_SIZE(VERBS)];
+    for (size_t i = 0; i < ARRAY_SIZE(VERBS); i++)
+        verbs[i] = VERBS[i].verb;
+    const struct service_program program = {
+        .name = "query-service",
+        .summary = "makes cart views from the topic and answers GETs from them",
+        .settings = QUERY_SETTINGS,
+        .setting_count = QUERY_SETTING_COUNT,
+        .verbs = verbs,
+        .verb_count = ARRAY_SIZE(VERBS),
+    };
+    struct service_arguments arguments;
+    if (service_start(&program, argc, argv, &service.config, &arguments) == SERVICE_EXIT)
+        return arguments.exit_code;
+
+    enum log_level level;
+    if (!log_level_parse(str_from(service.config.log_level), &level)) {
+        fprintf(stderr, "LOG_LEVEL: must be debug, info, warning or error\n");
+        return EXIT_USAGE;
+    }
+    log_set_level(level);
+    json_object_seed(0); /* jansson's first object must not be made by two threads at once */
+    int code =
+        arguments.verb == NULL ? run(&service) : VERBS[arguments.verb - verbs].run(&service.config);
+    release(&service);
+    return code;
+}

@@ -1,0 +1,64 @@
+#include "query_config.h"
+
+#include "macros.h"
+
+#define TEXT_SETTING(name_, member, default_, meaning_)                                            \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct query_config, member),   \
+        .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define SECRET_SETTING(name_, member, default_, meaning_)                                          \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_SECRET, .offset = offsetof(struct query_config, member),   \
+        .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define INT_SETTING(name_, member, default_, minimum_, maximum_, meaning_)                         \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_INT, .offset = offsetof(struct query_config, member),      \
+        .default_value = (default_), .minimum = (minimum_), .maximum = (maximum_),                 \
+        .meaning = (meaning_)                                                                      \
+    }
+
+const struct config_setting QUERY_SETTINGS[] = {
+    TEXT_SETTING("QUERY_BIND", bind, "127.0.0.1", "address to listen on"),
+    INT_SETTING("QUERY_PORT", port, "8082", 0, 65535, "TCP port to listen on; 0 takes a free one"),
+    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL,
+                   "postgres:// URL of the cart views, as the service's own role; a direct "
+                   "connection, no transaction-mode pooler"),
+    TEXT_SETTING("COMMAND_URL", command_url, "http://127.0.0.1:8081",
+                 "URL of the command service, where events that the topic lacks are read"),
+    INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,
+                "partitions of the log and of the topic; fixed when the log was initialised"),
+    TEXT_SETTING("KAFKA_BOOTSTRAP_SERVERS", kafka_servers, NULL,
+                 "host:port,host:port of the brokers"),
+    TEXT_SETTING("KAFKA_TOPIC", kafka_topic, "cart-events", "topic that the views are made from"),
+    TEXT_SETTING("KAFKA_DEAD_LETTER_TOPIC", kafka_dead_letter_topic, "cart-events-dead",
+                 "topic for records that could not be applied"),
+    TEXT_SETTING("KAFKA_GROUP_ID", kafka_group, "cartledger-views",
+                 "consumer group; instances with one database share one"),
+    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "",
+                   "librdkafka security properties, name=value;name=value"),
+    INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000, 600000,
+                "milliseconds of silence after which an instance loses its partitions"),
+    INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
+                "MiB of carts that the projection keeps in memory between batches"),
+    INT_SETTING("QUERY_READERS", readers, "2", 1, 64,
+                "database connections that serve GETs; one more serves those that wait"),
+    INT_SETTING("QUERY_QUEUE_MAX", queue_max, "4096", 1, 1000000,
+                "GETs of a cart that may wait for a reader; more are refused as overloaded"),
+    INT_SETTING("QUERY_LIST_QUEUE_MAX", list_queue_max, "64", 1, 100000,
+                "GETs of a list that may wait for a reader; more are refused as overloaded"),
+    INT_SETTING("QUERY_WAITERS_MAX", waiters_max, "1024", 1, 100000,
+                "requests that may wait for a minVersion; more are refused as overloaded"),
+    INT_SETTING("HTTP_THREADS", http_threads, "2", 1, 64, "threads that serve connections"),
+    INT_SETTING("HTTP_CONNECTIONS_MAX", connections_max, "4096", 1, 1000000,
+                "connections at a time"),
+    INT_SETTING("HTTP_CONNECTIONS_PER_ADDRESS_MAX", connections_per_address_max, "0", 0, 1000000,
+                "connections at a time from one address; 0 is no limit"),
+    INT_SETTING("HTTP_HEAD_TIMEOUT_S", head_timeout_s, "10", 1, 3600,
+                "seconds in which a request's head must arrive"),
+    INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
+                "seconds in which all of a request must arrive"),
+    TEXT_SETTING("LOG_LEVEL", log_level, "info", "debug, info, warning or error"),
+};
+const size_t QUERY_SETTING_COUNT = ARRAY_SIZE(QUERY_SETTINGS);

@@ -1,0 +1,25 @@
+/*
+ * query_metrics.h - what the query service counts, as /metrics shows it.
+ */
+#pragma once
+
+#include "metrics.h"
+#include "projector.h"
+#include "view_request.h"
+
+struct query_metrics;
+
+/* *New*; everything is registered here. NULL: memory is out. */
+MUST_CHECK struct query_metrics *query_metrics_new(struct metrics *metrics);
+void query_metrics_free(struct query_metrics *metrics); /* takes NULL */
+
+/* For the members of struct view_observer; `context` is the struct query_metrics. */
+void query_metrics_looked_up(void *context, size_t carts, int64_t duration_us);
+void query_metrics_queued(void *context, size_t requests);
+void query_metrics_waiting(void *context, size_t requests);
+void query_metrics_connected(void *context, int change);
+
+/* One transaction of the projector. */
+void query_metrics_projected(struct query_metrics *metrics, size_t events, int64_t duration_us);
+/* Copies what the projector counts; now and then, by one thread. */
+void query_metrics_update(struct query_metrics *metrics, const struct projector_stats *stats);

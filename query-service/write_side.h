@@ -1,0 +1,49 @@
+/*
+ * write_side.h - everything that makes the views, put together: the topic, the log, the read
+ * database, the dead letters and the projector between them.
+ */
+#pragma once
+
+#include "dead_letter_kafka.h"
+#include "event_feed_kafka.h"
+#include "health.h"
+#include "log_client_http.h"
+#include "parked_replay.h"
+#include "projector.h"
+#include "query_config.h"
+#include "query_metrics.h"
+#include "view_store_postgres.h"
+#include "view_waiters.h"
+
+struct write_side {
+    struct health_check *progress_check; /* borrowed */
+    struct health_check *parked_check;   /* borrowed */
+    struct query_metrics *metrics;       /* borrowed */
+    struct view_waiters *waiters;        /* borrowed */
+    struct view_store_postgres *store;
+    struct event_feed_kafka *feed;
+    struct log_client_http *log;
+    struct dead_letter_kafka *dead_letters;
+    struct projector *projector;
+};
+
+/*
+ * Builds it; nothing runs yet. `side` holds what is borrowed. Looks at the topic once:
+ * STATUS_CONFLICT when it has another number of partitions than configured; one that is away is
+ * waited for. The caller owes write_side_done() whatever comes back.
+ */
+MUST_CHECK enum status write_side_build(struct write_side *side, const struct query_config *config,
+                                        struct error *error);
+MUST_CHECK enum status write_side_start(struct write_side *side, struct error *error);
+/* Finishes the batch in hand. Works whatever has been built. */
+void write_side_stop(struct write_side *side);
+void write_side_done(struct write_side *side);
+
+/* Operators' commands, beside a running service or without one. */
+
+/* Forgets every view; running services make them again from the log. */
+MUST_CHECK enum status write_side_rebuild(const struct query_config *config, struct error *error);
+/* Applies what is parked, as far as it can be applied now. */
+MUST_CHECK enum status write_side_replay_parked(const struct query_config *config,
+                                                struct replay_result *ret_result,
+                                                struct error *error);
