@@ -1,0 +1,109 @@
+"""SIGKILL of each process under load: every acknowledged command exists exactly once, each view equals the fold."""
+
+import itertools
+import random
+
+import pytest
+
+from invariants import check_log, check_topic, check_views
+from load import Load
+from shop import Shop, eventually, line, new_id
+
+RECOVERY_SECONDS = 4  # two are promised; sanitizers and two busy cores take their share
+PROCESSES = ["postgres", "kafka", "command-service", "query-service"]
+
+
+def check_everything(stack, load):
+    log = check_log(stack.command_database_url)
+    load.told.check(log)
+    check_views(stack.query_database_url, log)
+    check_topic(stack.kafka_servers, stack.topic, log, stack.partitions)
+    return log
+
+
+def shop_on(load, answers=200, seconds=30):
+    """Waits until so many more requests were answered: the load goes on."""
+    goal = load.answers + answers
+    eventually(lambda: load.answers >= goal, seconds)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_given_load_when_a_process_is_killed_then_nothing_acknowledged_is_lost(stack_factory, name):
+    stack = stack_factory()
+    with Load(stack.command_url) as load:
+        shop_on(load)
+        for _ in range(2):
+            stack.process(name).kill()
+            load.stopping.wait(0.3)
+            stack.process(name).start()
+            shop_on(load)
+    assert load.told.events
+    check_everything(stack, load)
+
+
+def test_given_load_when_pairs_of_processes_are_killed_then_nothing_acknowledged_is_lost(stack_factory):
+    stack = stack_factory()
+    with Load(stack.command_url) as load:
+        shop_on(load)
+        pairs = random.Random(7).sample(list(itertools.combinations(PROCESSES, 2)), 3)
+        for pair in pairs:
+            for name in pair:
+                stack.process(name).kill()
+            load.stopping.wait(0.2)
+            for name in sorted(pair, key=PROCESSES.index):
+                stack.process(name).start()
+            shop_on(load, 100, 60)
+    check_everything(stack, load)
+
+
+def test_given_kafka_is_away_when_shopping_goes_on_then_the_view_catches_up_in_order(stack_factory):
+    stack = stack_factory()
+    shop, cart = Shop(stack.command_url, stack.query_url), new_id()
+    assert shop.create(cart).status_code == 201
+    shop.view(cart, min_version=1)
+    stack.process("kafka").stop()
+    with Load(stack.command_url) as load:
+        for _ in range(50):
+            assert shop.add(cart, line()).status_code == 200
+        load.stopping.wait(8)
+    assert load.told.unknown == 0
+    ready = shop.get("/readyz", base=stack.command_url)
+    assert ready.status_code == 200, ready.text
+    eventually(lambda: shop.get("/readyz").status_code == 200)
+    behind = eventually(lambda: shop.get(f"/v1/carts/{cart}").json().get("version"))
+    assert behind < 51
+    stack.process("kafka").start()
+    assert eventually(lambda: shop.view(cart, min_version=51)["itemCount"], 60) == 50
+    check_everything(stack, load)
+
+
+def test_given_postgres_is_away_then_503_within_two_seconds_and_it_recovers_by_itself(stack_factory):
+    stack = stack_factory()
+    shop, cart = Shop(stack.command_url, stack.query_url), new_id()
+    assert shop.create(cart).status_code == 201
+    shop.view(cart, min_version=1)
+    for stop, start in (("stop", "start"), ("kill", "start"), ("pause", "cont")):
+        getattr(stack.process("postgres"), stop)()
+        for _ in range(4):
+            for response in (shop.add(cart, line()), shop.get(f"/v1/carts/{cart}")):
+                assert response.status_code == 503 and "Retry-After" in response.headers, response.text
+                assert response.elapsed.total_seconds() < 2.2, (stop, response.elapsed)
+        for base in (stack.command_url, stack.query_url):
+            assert shop.get("/livez", base=base).status_code == 200
+            eventually(lambda: shop.get("/readyz", base=base).status_code == 503, 5)
+        getattr(stack.process("postgres"), start)()
+        eventually(lambda: shop.add(cart, line()).status_code == 200, RECOVERY_SECONDS)
+        eventually(lambda: shop.get(f"/v1/carts/{cart}").status_code == 200, RECOVERY_SECONDS)
+    log = check_log(stack.command_database_url)
+    check_views(stack.query_database_url, log)
+
+
+def test_given_load_when_the_command_service_is_told_to_stop_then_it_answers_what_it_accepted(stack_factory):
+    stack = stack_factory()
+    with Load(stack.command_url, clients=20) as load:
+        shop_on(load)
+        assert stack.process("command-service").stop() == 0
+        load.stopping.wait(0.2)
+        stack.process("command-service").start()
+        shop_on(load)
+    check_everything(stack, load)

@@ -1,0 +1,213 @@
+"""The life of a process: what it says for --help, how it refuses to start, how it stops, what never leaks."""
+
+import json
+import signal
+import socket
+import threading
+import time
+
+import psycopg2
+import pytest
+import requests
+
+from invariants import check_log
+from load import Load
+from shop import Shop, eventually, line, new_id
+
+SERVICES = ["command-service", "query-service"]
+SECRET = "sekrit-%41-word"
+
+
+@pytest.fixture(params=SERVICES)
+def idle(request, stack_factory):
+    """Each service in turn, made but not started, and its stack."""
+    stack = stack_factory(command_services=0, query_services=0)
+    add = stack.add_command_service if request.param == "command-service" else stack.add_query_service
+    return stack, add(start=False)
+
+
+def database_url_name(service):
+    return service.kind.partition("-")[0].upper() + "_DATABASE_URL"
+
+
+def last_error(text):
+    """The one line that says why it did not start."""
+    errors = [json.loads(line) for line in text.splitlines() if '"level":"error"' in line]
+    assert len(errors) == 1, text
+    return errors[0]["error"]
+
+
+def test_given_help_and_version_then_they_say_what_it_is(idle):
+    _, service = idle
+    shown = service.run("--help")
+    assert shown.returncode == 0 and database_url_name(service) in shown.stdout and "--check-config" in shown.stdout
+    version = service.run("--version")
+    assert version.returncode == 0 and version.stdout.startswith(service.kind + " ")
+    assert service.run("--no-such-option").returncode == 2
+    assert service.run("word").returncode == 2
+
+
+def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
+    _, service = idle
+    assert service.run("--check-config").returncode == 0
+    wrong = service.run("--check-config", **{database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many",
+                                             "KAFKA_BOOTSTRAP_SERVERS": None})
+    assert wrong.returncode == 2
+    for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS"):
+        assert sum(line.startswith(name) for line in wrong.stderr.splitlines()) == 1, wrong.stderr
+
+
+def test_given_a_file_and_a_secret_file_then_they_are_read_and_the_environment_wins(idle, tmp_path):
+    _, service = idle
+    name = database_url_name(service)
+    secret, config = tmp_path / "url", tmp_path / "service.conf"
+    secret.write_text(service.env[name] + "\n")
+    config.write_text("# a comment\nPARTITIONS = 6\nLOG_LEVEL=nonsense\n")
+    changes = {name: None, name + "_FILE": str(secret), "LOG_LEVEL": "debug", "PARTITIONS": None}
+    assert service.run("--config", str(config), "--check-config", **changes).returncode == 0
+    config.write_text("NO_SUCH_SETTING=1\n")
+    assert service.run("--config", str(config), "--check-config", **changes).returncode == 2
+    assert service.run("--config", str(tmp_path / "absent"), "--check-config").returncode == 2
+
+
+def test_given_the_port_is_in_use_then_one_clear_line_and_exit(idle):
+    _, service = idle
+    with socket.create_server(("127.0.0.1", service.port)):
+        ended = service.run()
+    assert ended.returncode == 1 and str(service.port) in last_error(ended.stderr)
+
+
+def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
+    _, service = idle
+    name = database_url_name(service)
+    scheme, _, rest = service.env[name].partition("://")
+    user = rest.partition(":")[0]
+    ended = service.run(**{name: f"{scheme}://{user}:{SECRET}@{rest.partition('@')[2]}"})
+    assert ended.returncode == 1 and "password" in last_error(ended.stderr)
+    assert SECRET not in ended.stderr and "sekrit" not in ended.stderr
+
+
+@pytest.mark.parametrize("sql, words", [
+    ("UPDATE schema_version SET version = 99", "99"), ("DROP TABLE schema_version", "migrations")])
+def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(idle, sql, words):
+    stack, service = idle
+    owner = stack.command_owner_url if service.kind == "command-service" else stack.query_owner_url
+    with psycopg2.connect(owner) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+    ended = service.run()
+    assert ended.returncode == 1 and words in last_error(ended.stderr)
+
+
+def test_given_another_number_of_partitions_then_one_clear_line_and_exit(stack_factory):
+    stack = stack_factory(command_services=0, query_services=0)
+    ended = stack.add_command_service(start=False).run(PARTITIONS="5")
+    assert ended.returncode == 1 and "partitions" in last_error(ended.stderr)
+
+
+def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_start(stack_factory):
+    three = stack_factory(command_services=0, query_services=0, partitions=3)
+    stack = stack_factory(command_services=0, query_services=0)
+    ended = stack.add_command_service(start=False).run(KAFKA_TOPIC=three.topic)
+    assert ended.returncode == 1 and "partition" in last_error(ended.stderr)
+
+
+def test_given_no_database_at_start_then_it_waits_and_says_why(idle):
+    stack, service = idle
+    name = database_url_name(service)
+    nobody = service.env[name].replace(f":{stack.infrastructure.postgres.port}/", ":9/")
+    assert nobody != service.env[name]
+    right, service.env[name] = service.env[name], nobody
+    service.start(ready=False)
+    answer = service.wait_ready(status=503)
+    assert not all(check["ok"] for check in answer.json()["checks"].values() if check["required"])
+    assert requests.get(service.url + "/livez", timeout=5).status_code == 200
+    assert service.stop() == 0
+    service.env[name] = right
+
+
+def test_given_sigterm_then_readyz_says_no_first_and_accepted_commands_are_answered(stack_factory):
+    stack = stack_factory(query_services=0)
+    service = stack.process("command-service")
+    with Load(stack.command_url, clients=8) as load:
+        eventually(lambda: load.answers > 100)
+        began = time.monotonic()
+        service.on_purpose = True
+        service.signal(signal.SIGTERM)
+        saw_drain = False
+        while service.running() and time.monotonic() - began < 10:
+            try:
+                saw_drain |= requests.get(service.url + "/readyz", timeout=2).status_code == 503
+            except requests.RequestException:
+                pass
+            time.sleep(0.02)
+        load.stopping.set()
+    assert saw_drain and service.child.wait(1) == 0 and time.monotonic() - began < 10
+    load.told.check(check_log(stack.command_database_url))
+
+
+def test_given_a_second_sigterm_then_it_ends_at_once(stack_factory):
+    stack = stack_factory(query_services=0)
+    service = stack.process("command-service")
+    slow = socket.create_connection(("127.0.0.1", service.port))
+    slow.sendall(b"POST /v1/carts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{")
+    service.on_purpose = True
+    service.signal(signal.SIGTERM)
+    time.sleep(0.1)
+    service.signal(signal.SIGTERM)
+    assert service.child.wait(1) in (143, -signal.SIGTERM)
+    slow.close()
+
+
+def test_given_a_full_queue_then_overloaded_at_once_and_accepted_commands_are_answered(stack_factory):
+    stack = stack_factory(query_services=0, command_env={"COMMAND_QUEUE_MAX": "4"})
+    cart = new_id()
+    assert Shop(stack.command_url).create(cart).status_code == 201
+    stack.process("postgres").pause()
+    answers = []
+
+    def shopper():
+        answers.append(Shop(stack.command_url).add(cart, line()))
+
+    threads = [threading.Thread(target=shopper) for _ in range(30)]
+    try:
+        for thread in threads:
+            thread.start()
+            time.sleep(0.01)
+    finally:
+        time.sleep(0.1)
+        stack.process("postgres").cont()
+        for thread in threads:
+            thread.join()
+    kinds = [answer.json().get("type", "accepted").rpartition(":")[2] for answer in answers]
+    assert kinds.count("overloaded") >= 10, kinds
+    for answer in answers:
+        if answer.status_code == 503:
+            assert "Retry-After" in answer.headers
+    check_log(stack.command_database_url)
+
+
+def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers(stack):
+    passwords = {url.partition("://")[2].partition(":")[2].partition("@")[0]
+                 for url in (stack.command_database_url, stack.query_database_url)}
+    for name in SERVICES:
+        service = stack.process(name)
+        seen = service.stderr() + open(f"/proc/{service.pid}/cmdline").read()
+        for path in ("/readyz", "/metrics", "/v1/nothing"):
+            seen += requests.get(service.url + path, timeout=5).text
+        assert not [password for password in passwords if password in seen]
+
+
+@pytest.mark.tsan
+def test_given_shopping_then_metrics_tell_of_it(stack):
+    shop, cart = Shop(stack.command_url, stack.query_url), new_id()
+    shop.create(cart)
+    shop.view(cart, min_version=1)
+    for url, names in ((stack.command_url, ["http_requests_total{", "http_request_seconds_bucket{", "lane_batch_commands",
+                                            "lane_queue_depth", "lane_commit_seconds", "lane_cache_bytes",
+                                            "lane_cache_hits", "relay_published_position{", "relay_lag", "build_info{"]),
+                       (stack.query_url, ["http_requests_total{", "http_request_seconds_bucket{", "lag_events",
+                                          "lag_seconds", "parked_carts", "build_info{"])):
+        answer = requests.get(url + "/metrics", timeout=5)
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        for name in names:
+            assert name in answer.text, (url, name)

@@ -1,0 +1,83 @@
+"""Shoppers in threads that keep shopping while something goes wrong, and remember what they were told."""
+
+import random
+import threading
+
+import requests
+
+from invariants import Acknowledged
+from shop import Shop, line, new_id
+
+
+class Load:
+    """`with Load(stack, clients=16) as load:` … on leaving the block every client has stopped.
+
+    Each client owns a few carts and mixes adds, changes and removals; all of them also add to one shared cart.
+    A request that fails without an answer counts as unknown: it may or may not have happened.
+    """
+
+    def __init__(self, command_urls, clients=12, seed=1):
+        self.command_urls = [command_urls] if isinstance(command_urls, str) else list(command_urls)
+        self.told = Acknowledged()
+        self.shared_cart = new_id()
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.answers = 0
+        self.errors = []
+        self.threads = [threading.Thread(target=self.run, args=(index, seed)) for index in range(clients)]
+
+    def __enter__(self):
+        with_retry = Shop(self.command_urls[0])
+        self.note(with_retry.create(self.shared_cart))
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+        assert not self.errors, self.errors[0]
+
+    def note(self, response):
+        with self.lock:
+            self.told.note(response)
+            self.answers += response.status_code < 500
+
+    def run(self, index, seed):
+        rng = random.Random(seed * 1000 + index)
+        shop = Shop(self.command_urls[index % len(self.command_urls)])
+        carts = []
+        while not self.stopping.is_set():
+            try:
+                self.step(rng, shop, carts)
+            except requests.RequestException:
+                with self.lock:
+                    self.told.unknown += 1
+                shop = Shop(rng.choice(self.command_urls))
+                self.stopping.wait(0.05)
+            except Exception as error:
+                self.errors.append(error)
+                return
+
+    def step(self, rng, shop, carts):
+        roll = rng.random()
+        if len(carts) < 3 or roll < 0.02:
+            cart = new_id()
+            response = shop.create(cart)
+            if response.status_code == 201:
+                carts.append(cart)
+        elif roll < 0.15:
+            response = shop.add(self.shared_cart, line("shared", 1, 1))
+        elif roll < 0.75:
+            response = shop.add(rng.choice(carts), line(f"sku-{rng.randrange(8)}", rng.randint(1, 3)))
+        elif roll < 0.85:
+            response = shop.set_quantity(rng.choice(carts), f"sku-{rng.randrange(8)}", rng.randrange(5))
+        elif roll < 0.97:
+            response = shop.remove(rng.choice(carts), f"sku-{rng.randrange(8)}", rng.choice([None, 1]))
+        else:
+            response = shop.check_out(carts.pop(rng.randrange(len(carts))))
+        assert response.status_code in (200, 201, 404, 409, 503), (response.status_code, response.text)
+        self.note(response)
+        if response.status_code == 503:
+            self.stopping.wait(0.02)
