@@ -170,8 +170,8 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* About VIEW_WAIT_POLL_MS from now, at a time that all who wait have in common: one statement looks for
- * them together, whenever each of them came. */
+/* About VIEW_WAIT_POLL_MS from now, at a time that all who wait have in common: one statement looks
+ * for them together, whenever each of them came. */
 static int64_t next_look_us(int64_t now_us)
 {
     const int64_t poll_us = VIEW_WAIT_POLL_MS * MICROSECONDS_PER_MILLISECOND;
