@@ -52,11 +52,11 @@ class Setting:
     def positions(self):
         return dict(self.sql("SELECT partition, position FROM projection_positions"))
 
-    def wait_applied(self, seconds=30):
+    def wait_applied(self, seconds=60):
         wanted = {number: len(events) for number, events in enumerate(self.log.events)}
         eventually(lambda: {**dict.fromkeys(wanted, 0), **self.positions()} == wanted, seconds)
 
-    def check(self, seconds=30):
+    def check(self, seconds=60):
         """Every view is the fold of its events, every event is in its timeline, once."""
         self.wait_applied(seconds)
         check_views(self.database_url, self.log.all(), seconds)

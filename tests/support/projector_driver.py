@@ -192,7 +192,7 @@ class ProjectorProcess:
                               check=True)
         return json.loads(done.stdout)
 
-    def wait(self, seconds=30, **wanted):
+    def wait(self, seconds=60, **wanted):
         """Waits until the status has these values; functions are asked."""
         def reached():
             return all(value(self.status.get(name)) if callable(value) else self.status.get(name) == value
@@ -202,7 +202,7 @@ class ProjectorProcess:
         except AssertionError:
             raise AssertionError(f"not {wanted} within {seconds} s: {self.status}\n{self.tail()}") from None
 
-    def wait_detail(self, words, seconds=30):
+    def wait_detail(self, words, seconds=60):
         try:
             eventually(lambda: words in self.status.get("progress", {}).get("detail", ""), seconds)
         except AssertionError:

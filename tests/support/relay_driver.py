@@ -146,7 +146,7 @@ class RelayProcess:
     def tail(self):
         return self.log_file.read_text()[-4000:]
 
-    def wait(self, seconds=20, **expected):
+    def wait(self, seconds=60, **expected):
         """Until the status has these members."""
         def check():
             shown = {name: self.status.get(name) for name in expected}
@@ -154,5 +154,5 @@ class RelayProcess:
             return True
         eventually(check, seconds)
 
-    def wait_published(self, positions, seconds=30):
+    def wait_published(self, positions, seconds=60):
         self.wait(seconds, published=positions)

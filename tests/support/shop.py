@@ -96,7 +96,7 @@ def problem(response):
     return body["type"][len(prefix):]
 
 
-def eventually(check, seconds=20, every=0.05):
+def eventually(check, seconds=60, every=0.05):
     """Calls check() until it returns something true; fails with its last exception or value."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,0 +1,123 @@
+"""The query service's HTTP contract: one cart, conditions, waiting for a version, lists."""
+
+import time
+
+import pytest
+
+from shop import Shop, line, new_id, problem
+
+
+@pytest.fixture
+def shop(stack):
+    return Shop(stack.command_url, stack.query_url)
+
+
+def fill(shop, customer=None, adds=1):
+    """A cart of version 1 + adds that the view shows."""
+    cart = new_id()
+    assert shop.create(cart, customer=customer).status_code == 201
+    for _ in range(adds):
+        assert shop.add(cart, line("tea-01", 2)).status_code == 200
+    shop.view(cart, min_version=1 + adds)
+    return cart
+
+
+def ids_of(page):
+    assert page.status_code == 200, page.text
+    return [cart["cartId"] for cart in page.json()["carts"]]
+
+
+def test_given_a_cart_then_its_view_has_exactly_the_members_of_the_contract(shop):
+    cart = fill(shop)
+    answer = shop.get(f"/v1/carts/{cart}")
+    view = answer.json()
+    assert answer.headers["Content-Type"] == "application/json" and answer.headers["ETag"] == '"2"'
+    assert view.pop("createdAt").endswith("Z") and view.pop("updatedAt").endswith("Z")
+    money = {"currency": "EUR", "amountMinor": 3998}
+    assert view == {
+        "cartId": cart, "status": "open", "customerId": None, "currency": "EUR", "version": 2,
+        "items": [{"sku": "tea-01", "name": "Green tea", "quantity": 2,
+                   "unitPrice": {"amountMinor": 1999, "currency": "EUR"}, "lineTotal": money}],
+        "lineCount": 1, "itemCount": 2, "coupons": [], "subtotal": money,
+        "discountTotal": {"amountMinor": 0, "currency": "EUR"}, "total": money, "closedAt": None, "orderId": None,
+        "mergedInto": None}
+
+
+def test_given_a_head_request_then_it_is_the_get_without_its_body(shop):
+    cart = fill(shop)
+    got = shop.get(f"/v1/carts/{cart}")
+    head = shop.send("HEAD", f"/v1/carts/{cart}", base=shop.query_url)
+    assert head.status_code == 200 and head.content == b""
+    for name in ("ETag", "Content-Type", "Content-Length"):
+        assert head.headers[name] == got.headers[name]
+    assert shop.send("HEAD", f"/v1/carts/{new_id()}", base=shop.query_url).status_code == 404
+
+
+@pytest.mark.parametrize("condition, status", [
+    ('"2"', 304), ('W/"2"', 304), ('"1", "2"', 304), ("*", 304), ('"1"', 200), ('"22"', 200), ("2", 400), ('"2', 400)])
+def test_given_version_two_when_if_none_match_is_sent_then_304_only_for_it(shop, condition, status):
+    cart = fill(shop)
+    answer = shop.get(f"/v1/carts/{cart}", headers={"If-None-Match": condition})
+    assert answer.status_code == status, answer.text
+    if status == 304:
+        assert answer.content == b"" and answer.headers["ETag"] == '"2"'
+    if status == 400:
+        assert problem(answer) == "invalid-header"
+
+
+def test_given_a_version_that_never_comes_then_the_wait_is_as_long_as_preferred(shop):
+    cart = fill(shop)
+    began = time.monotonic()
+    answer = shop.get(f"/v1/carts/{cart}?minVersion=3", headers={"Prefer": "wait=1"})
+    assert 1 <= time.monotonic() - began < 6
+    assert problem(answer) == "not-yet-visible" and answer.status_code == 503 and "Retry-After" in answer.headers
+    assert problem(shop.get(f"/v1/carts/{new_id()}")) == "cart-not-found"
+
+
+def test_given_a_command_when_its_version_is_asked_for_then_the_view_has_it(shop):
+    cart = fill(shop)
+    for _ in range(20):
+        version = shop.add(cart, line("tea-02")).json()["version"]
+        assert shop.view(cart, min_version=version)["version"] == version
+
+
+@pytest.mark.parametrize("path, status, kind", [
+    ("/v1/carts/nonsense", 400, "malformed-request"), ("/v1/carts/{}?minVersion=0", 400, "malformed-request"),
+    ("/v1/carts/{}?minVersion=1&minVersion=2", 400, "malformed-request"),
+    ("/v1/carts/{}?what=1", 400, "malformed-request"), ("/v1/carts?status=asleep", 400, "malformed-request"),
+    ("/v1/carts?limit=0", 400, "malformed-request"), ("/v1/carts?limit=201", 400, "malformed-request"),
+    ("/v1/carts?cursor=x", 400, "malformed-request"), ("/v1/carts?customerId=", 400, "malformed-request"),
+    ("/v1/events", 405, "method-not-allowed"), ("/v1/nothing", 404, "no-such-resource")])
+def test_given_a_bad_request_then_the_refusal_says_what_is_wrong(shop, path, status, kind):
+    answer = shop.get(path.format(new_id()))
+    assert answer.status_code == status and problem(answer) == kind
+    assert status != 405 or "GET" in answer.headers["Allow"]
+
+
+def test_given_a_customers_carts_when_paged_then_each_comes_once_and_the_newest_change_first(shop):
+    customer = f"Zoë/{new_id()}"
+    carts = [fill(shop, customer) for _ in range(7)]
+    shop.view(carts[2], min_version=shop.add(carts[2], line("tea-02")).json()["version"])
+    newest_first = [carts[2], *(cart for cart in reversed(carts) if cart != carts[2])]
+    pages, cursor = [], {}
+    for _ in range(3):
+        page = shop.get("/v1/carts", params={"customerId": customer, "limit": 3, **cursor})
+        pages.append(ids_of(page))
+        cursor = {"cursor": page.json()["next"]}
+    assert pages == [newest_first[:3], newest_first[3:6], newest_first[6:]] and cursor == {"cursor": None}
+    whole = shop.get("/v1/carts", params={"customerId": customer}).json()["carts"]
+    assert shop.get(f"/v1/carts/{carts[0]}").json() in whole
+
+
+def test_given_a_closed_cart_then_the_status_filter_tells_it_apart(shop):
+    customer = new_id()
+    kept, closed = fill(shop, customer), fill(shop, customer)
+    shop.view(closed, min_version=shop.check_out(closed, "order-7").json()["version"])
+    assert ids_of(shop.get(f"/v1/carts?customerId={customer}&status=open")) == [kept]
+    assert ids_of(shop.get(f"/v1/carts?customerId={customer}&status=checked_out")) == [closed]
+    assert ids_of(shop.get(f"/v1/carts?customerId={customer}&status=cancelled")) == []
+    view = shop.view(closed)
+    assert view["status"] == "checked_out" and view["orderId"] == "order-7"
+    assert view["closedAt"] and view["lineCount"] == 1
+    other = shop.get(f"/v1/carts?customerId={customer}&limit=1").json()["next"]
+    assert problem(shop.get(f"/v1/carts?customerId={new_id()}&cursor={other}")) == "malformed-request"
