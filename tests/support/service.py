@@ -16,10 +16,8 @@ READY_SECONDS = 120
 STOP_SECONDS = 12  # the service promises 10
 COMPLAINTS = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|WARNING: ThreadSanitizer|"
                         r"Assertion .* failed")
-# Freed memory is kept apart for a while, so that a late use is seen: a little of it, since tests bound the memory.
 SANITIZER_OPTIONS = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:quarantine_size_mb=16:"
-                    "thread_local_quarantine_size_kb=64",
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
     "TSAN_OPTIONS": f"suppressions={ROOT}/tests/support/tsan.supp:ignore_noninstrumented_modules=1:report_thread_leaks=0:"
