@@ -249,11 +249,12 @@ static enum MHD_Result handle(struct http_request *request)
                                                                        "application/json"),
                                                  .current_version = -1});
     begin_handling(request);
-    if (atomic_load(&server->stopping)) {
-        atomic_fetch_sub(&server->owed, 1);
-        return MHD_NO;
-    }
-    server->options.handle(request, server->options.context);
+    /* After it is counted as owed: http_server_stop() waits for whoever did not see it stopping. */
+    if (atomic_load(&server->stopping))
+        http_refuse(request, 503, "overloaded", "Overloaded",
+                    "the service is stopping and has done nothing; try again");
+    else
+        server->options.handle(request, server->options.context);
     return send_or_sleep(request);
 }
 

@@ -808,6 +808,24 @@ def test_stopping_cuts_what_would_not_end():
         assert not answers[5].endswith(b"0\r\n\r\n")
 
 
+def test_what_comes_while_it_stops_is_refused_and_nothing_breaks():
+    with serving() as server:
+        idle, half = [server.connect() for _ in range(60)], server.connect()
+        for sock in idle:
+            sock.sendall(get("/hello"))
+            assert Reader(sock).answer().status == 200
+        half.sendall(post("/echo", b"abc")[:-1])  # the server gives it a moment before it cuts it
+        server.process.send_signal(signal.SIGTERM)
+        for sock in idle:
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(get("/hello"))
+            time.sleep(0.03)
+        answers = [receive_all(sock) for sock in idle]
+        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+        assert refused and all(b"Retry-After: 1\r\n" in answer and b"is stopping" in answer for answer in refused)
+        assert all(answer == b"" or answer[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 ") for answer in answers)
+
+
 def test_nothing_breaks_under_a_mix_of_clients():
     requests = [get("/hello"), post("/echo", b"abc"), get("/later?delay=3"), get("/stream?pieces=5&delay=1"),
                 get("/large?size=300000"), get("/later?spin=1"), post_chunked("/echo", b"abc", b"def")]

@@ -147,7 +147,8 @@ def test_given_a_gap_then_it_is_filled_from_the_log(setting):
     setting.make(300)
     setting.check()
     projector.wait(applied=15600, parked=0)
-    assert 14900 <= projector.status["refilled"] <= 15000 and projector.status["gaps"] == PARTITIONS
+    assert 14900 <= projector.status["refilled"] <= 15000
+    assert projector.status["gaps"] >= PARTITIONS  # a partition that is assigned anew meanwhile meets its gap again
     assert projector.status["progress"] == {"ok": True, "detail": "following 6 partitions"}
 
 
