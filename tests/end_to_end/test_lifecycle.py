@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import statistics
 import threading
 import time
 
@@ -12,7 +13,7 @@ import requests
 
 from invariants import check_log
 from load import Load
-from shop import Shop, eventually, line, new_id
+from shop import Shop, eventually, line, new_id, problem
 
 SERVICES = ["command-service", "query-service"]
 SECRET = "sekrit-%41-word"
@@ -32,7 +33,7 @@ def database_url_name(service):
 
 def last_error(text):
     """The one line that says why it did not start."""
-    errors = [json.loads(line) for line in text.splitlines() if '"level":"error"' in line]
+    errors = [json.loads(line) for line in text.splitlines() if '"message":"cannot start"' in line]
     assert len(errors) == 1, text
     return errors[0]["error"]
 
@@ -184,6 +185,31 @@ def test_given_a_full_queue_then_overloaded_at_once_and_accepted_commands_are_an
         if answer.status_code == 503:
             assert "Retry-After" in answer.headers
     check_log(stack.command_database_url)
+
+
+def test_given_a_full_queue_then_a_refusal_comes_as_fast_as_a_sign_of_life(stack_factory):
+    stack = stack_factory(query_services=0, command_env={"COMMAND_QUEUE_MAX": "2"})
+    shop, cart = Shop(stack.command_url), new_id()
+    assert shop.create(cart).status_code == 201
+    stack.process("postgres").pause()
+    waiting = [threading.Thread(target=Shop(stack.command_url).add, args=(cart, line())) for _ in range(12)]
+    refusals, signs = [], []
+    deadline = time.monotonic() + 1.5  # then those who wait are told that the store is away
+    try:
+        for thread in waiting:
+            thread.start()
+        eventually(lambda: not all(thread.is_alive() for thread in waiting), every=0.005)  # one was refused
+        while len(refusals) < 20 and time.monotonic() < deadline:
+            answer = shop.add(cart, line())
+            if answer.status_code == 503 and problem(answer) == "overloaded":
+                refusals.append(answer.elapsed.total_seconds())
+                signs.append(shop.get("/livez", base=stack.command_url).elapsed.total_seconds())
+    finally:
+        stack.process("postgres").cont()
+        for thread in waiting:
+            thread.join()
+    assert len(refusals) >= 3
+    assert statistics.median(refusals) < 0.01 + 2 * statistics.median(signs), (refusals, signs)
 
 
 def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers(stack):

@@ -63,14 +63,18 @@ class Shop:
     def get(self, path, base=None, **options):
         return self.session.get((base or self.query_url) + path, timeout=self.TIMEOUT, **options)
 
-    def view(self, cart, min_version=None, wait=10):
-        """The cart's view as JSON; waits until it has min_version."""
+    def view(self, cart, min_version=None, patience=60):
+        """The cart's view as JSON; waits until it has min_version. A 503 is tried again, as its Retry-After says."""
         query, headers = "", {}
         if min_version is not None:
-            query, headers = f"?minVersion={min_version}", {"Prefer": f"wait={wait}"}
-        response = self.get(f"/v1/carts/{cart}{query}", headers=headers)
-        assert response.status_code == 200, (response.status_code, response.text)
-        return response.json()
+            query, headers = f"?minVersion={min_version}", {"Prefer": "wait=10"}
+        deadline = time.monotonic() + patience
+        while True:
+            response = self.get(f"/v1/carts/{cart}{query}", headers=headers)
+            if response.status_code != 503 or time.monotonic() > deadline:
+                assert response.status_code == 200, (response.status_code, response.text)
+                return response.json()
+            time.sleep(0.2)
 
     def events(self, **filters):
         """All events that match, read through as many pages as it takes."""
