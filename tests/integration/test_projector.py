@@ -148,7 +148,7 @@ def test_given_a_gap_then_it_is_filled_from_the_log(setting):
     setting.check()
     projector.wait(applied=15600, parked=0)
     assert 14900 <= projector.status["refilled"] <= 15000
-    assert projector.status["gaps"] >= PARTITIONS  # a partition that is assigned anew meanwhile meets its gap again
+    assert projector.status["gaps"] >= PARTITIONS  # a busy machine has counted 7 and 8: some gap was met twice
     assert projector.status["progress"] == {"ok": True, "detail": "following 6 partitions"}
 
 
