@@ -63,12 +63,12 @@ class Shop:
     def get(self, path, base=None, **options):
         return self.session.get((base or self.query_url) + path, timeout=self.TIMEOUT, **options)
 
-    def view(self, cart, min_version=None, patience=60):
+    def view(self, cart, min_version=None):
         """The cart's view as JSON; waits until it has min_version. A 503 is tried again, as its Retry-After says."""
         query, headers = "", {}
         if min_version is not None:
             query, headers = f"?minVersion={min_version}", {"Prefer": "wait=10"}
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + 60
         while True:
             response = self.get(f"/v1/carts/{cart}{query}", headers=headers)
             if response.status_code != 503 or time.monotonic() > deadline:
