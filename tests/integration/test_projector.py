@@ -21,8 +21,8 @@ class Setting:
     def __init__(self, infrastructure, folder):
         self.infrastructure, self.folder = infrastructure, folder
         self.kafka = infrastructure.kafka
-        databases = infrastructure.fresh_databases(PARTITIONS)
-        self.database_url, self.owner_url = databases.query, databases.query_owner
+        self.databases = infrastructure.fresh_databases(kinds=["query"])
+        self.database_url, self.owner_url = self.databases.query, self.databases.query_owner
         self.topic, self.dead_topic = infrastructure.fresh_topics(PARTITIONS)
         self.publisher = Publisher(self.kafka.servers, self.topic)
         self.log = MadeUpLog(PARTITIONS)
@@ -75,6 +75,9 @@ class Setting:
         for projector in self.projectors:
             projector.finish()
         self.server.close()
+        for topic in (self.topic, self.dead_topic):
+            self.kafka.delete_topic(topic)
+        self.infrastructure.drop_databases(self.databases)
         complaints = [made.tail(60) for made in self.projectors if COMPLAINTS.search(made.log_file.read_text())]
         assert not complaints, complaints[0]
 

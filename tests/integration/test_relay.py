@@ -28,9 +28,9 @@ class Setting:
     def __init__(self, infrastructure, folder):
         self.infrastructure, self.folder = infrastructure, folder
         self.kafka = infrastructure.kafka
-        databases = infrastructure.fresh_databases(PARTITIONS)
-        self.database_url, self.owner_url = databases.command, databases.command_owner
-        self.topic = infrastructure.fresh_topics(PARTITIONS)[0]
+        self.databases = infrastructure.fresh_databases(PARTITIONS, ["command"])
+        self.database_url, self.owner_url = self.databases.command, self.databases.command_owner
+        self.topic, self.dead_topic = infrastructure.fresh_topics(PARTITIONS)
         self.log = EventLog(self.database_url)
         self.relays = []
 
@@ -62,6 +62,9 @@ class Setting:
         self.infrastructure.ensure_running()
         for relay in self.relays:
             relay.finish()
+        for topic in (self.topic, self.dead_topic):
+            self.kafka.delete_topic(topic)
+        self.infrastructure.drop_databases(self.databases)
         complaints = [relay.tail() for relay in self.relays if COMPLAINTS.search(relay.log_file.read_text())]
         assert not complaints, complaints[0]
 
@@ -320,7 +323,7 @@ def test_log_that_took_another_course_is_not_mixed_in(setting):
     relay = setting.relay()
     relay.wait_published(setting.log.ends())
     relay.stop()
-    restored = setting.infrastructure.fresh_databases(PARTITIONS).command
+    restored = setting.infrastructure.fresh_databases(PARTITIONS, ["command"]).command
     EventLog(restored).append(120)
     relay = setting.relay(restored)
     relay.wait(state="diverged")
@@ -337,7 +340,7 @@ def test_log_that_lost_its_end_is_not_mixed_in(setting):
     relay = setting.relay()
     relay.wait_published(setting.log.ends())
     relay.stop()
-    relay = setting.relay(setting.infrastructure.fresh_databases(PARTITIONS).command)
+    relay = setting.relay(setting.infrastructure.fresh_databases(PARTITIONS, ["command"]).command)
     relay.wait(state="diverged")
     assert setting.record_count() == 60
 

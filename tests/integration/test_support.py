@@ -13,8 +13,13 @@ def rows(url, statement):
         return cursor.fetchall() if cursor.description else None
 
 
-def test_given_fresh_databases_then_each_service_role_has_its_own_and_no_more(infrastructure):
-    first, second = infrastructure.fresh_databases(), infrastructure.fresh_databases(partitions=3)
+@pytest.fixture(scope="module", name="fresh")
+def _fresh(infrastructure):
+    return infrastructure.fresh_databases()
+
+
+def test_given_fresh_databases_then_each_service_role_has_its_own_and_no_more(infrastructure, fresh):
+    first, second = fresh, infrastructure.fresh_databases(partitions=3)
     assert rows(first.command, "SELECT partition_count FROM event_log") == [(6,)]
     assert rows(second.command, "SELECT count(*) FROM event_partitions") == [(3,)]
     logs = [rows(made.command, "SELECT log_id FROM event_log") for made in (first, second)]
@@ -31,9 +36,9 @@ def test_given_fresh_databases_then_each_service_role_has_its_own_and_no_more(in
     "UPDATE events SET type = 'x'", "DELETE FROM events", "TRUNCATE events",
     "DELETE FROM event_log", "UPDATE event_partitions SET partition = 9", "DELETE FROM event_partitions",
     "INSERT INTO event_log (partition_count) VALUES (1)", "SELECT initialise_event_log(6::smallint)"])
-def test_given_the_command_role_then_it_can_only_append_and_advance(infrastructure, statement):
+def test_given_the_command_role_then_it_can_only_append_and_advance(fresh, statement):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        rows(infrastructure.fresh_databases().command, statement)
+        rows(fresh.command, statement)
 
 
 @pytest.mark.parametrize("name", ["postgres", "kafka"])
@@ -53,25 +58,25 @@ def test_given_a_killed_or_frozen_process_then_it_comes_back(infrastructure, nam
 
 
 @pytest.mark.parametrize(("when", "kept"), [("before", 0), ("after", 1)])
-def test_given_a_proxy_when_it_cuts_on_commit_then_the_row_is_there_only_after(infrastructure, proxy_factory, when, kept):
-    made = infrastructure.fresh_databases()
-    rows(made.command_owner, "CREATE TABLE numbers (number int)")
+def test_given_a_proxy_when_it_cuts_on_commit_then_the_row_is_there_only_after(
+        infrastructure, fresh, proxy_factory, when, kept):
+    rows(fresh.command_owner, "DROP TABLE IF EXISTS numbers; CREATE TABLE numbers (number int)")
     proxy = proxy_factory(("127.0.0.1", infrastructure.postgres.port))
-    connection = psycopg2.connect(proxy.instead_of(made.command_owner))
+    connection = psycopg2.connect(proxy.instead_of(fresh.command_owner))
     connection.cursor().execute("INSERT INTO numbers VALUES (1)")
     proxy.cut_on(b"COMMIT", when=when)
     with pytest.raises(psycopg2.OperationalError):
         connection.commit()
     assert proxy.seen.wait(5)
     deadline = time.monotonic() + 5
-    while len(rows(made.command_owner, "SELECT * FROM numbers")) != kept and time.monotonic() < deadline:
+    while len(rows(fresh.command_owner, "SELECT * FROM numbers")) != kept and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(rows(made.command_owner, "SELECT * FROM numbers")) == kept
+    assert len(rows(fresh.command_owner, "SELECT * FROM numbers")) == kept
 
 
-def test_given_a_proxy_when_it_stalls_then_nothing_passes_until_it_resumes(infrastructure, proxy_factory):
+def test_given_a_proxy_when_it_stalls_then_nothing_passes_until_it_resumes(infrastructure, fresh, proxy_factory):
     proxy = proxy_factory(("127.0.0.1", infrastructure.postgres.port))
-    connection = psycopg2.connect(proxy.instead_of(infrastructure.fresh_databases().query))
+    connection = psycopg2.connect(proxy.instead_of(fresh.query))
     cursor = connection.cursor()
     proxy.stall_on(b"first")
     threading.Timer(0.6, proxy.resume).start()

@@ -20,16 +20,20 @@ from devstack.process import Daemon, locked, pids_in_folder
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MIGRATIONS = ROOT / "migrations"
 
-Databases = namedtuple("Databases", "command command_owner query query_owner")
+Databases = namedtuple("Databases", "command command_owner query query_owner", defaults=[None] * 4)
 Databases.__doc__ = "The URLs of a fresh pair of databases, as the service roles and as their owners."
 
 
 class Postgres:
-    """The PostgreSQL server: start, stop, kill, pause, cont. kill hits the postmaster alone, pause all processes."""
+    """The PostgreSQL server: start, stop, kill, pause, cont. kill hits the postmaster alone, pause all processes.
+
+    It does not wait for the disk: the tests end processes, never the machine, and a disk that others keep busy took
+    half a second and more for each commit.
+    """
 
     def __init__(self, folder):
         self.server = postgres.PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log",
-                                              folder / "secrets")
+                                              folder / "secrets", survives_power_cut=False)
         self.port = self.server.port
         self.start, self.stop, self.kill = self.server.start, self.server.stop, self.server.kill
         self.log = self.server.daemon.log_file
@@ -121,18 +125,25 @@ class Infrastructure:
             name = f"cartledger_{kind}"
             databases.migrate(kind, server.url(f"{name}_owner", name), MIGRATIONS, self.folder / "sql-migrate.yml")
 
-    def fresh_databases(self, partitions=6):
-        """A new command database, with a log of its own, and a new query database."""
-        urls = []
-        for kind in databases.KINDS:
+    def fresh_databases(self, partitions=6, kinds=databases.KINDS):
+        """A new command database, with a log of its own, and a new query database; or the one of them in `kinds`."""
+        urls = {}
+        for kind in kinds:
             template, name = f"cartledger_{kind}", f"{kind}_{next(self._numbers)}"
             self.postgres.sql(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {template}_owner")
             self.postgres.sql(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
             self.postgres.sql(f"GRANT CONNECT ON DATABASE {name} TO {template}")
-            urls += [self.postgres.server.url(template, name), self.postgres.server.url(f"{template}_owner", name)]
-        made = Databases(*urls)
-        databases.initialise_event_log(made.command_owner, partitions)
+            urls[kind] = self.postgres.server.url(template, name)
+            urls[f"{kind}_owner"] = self.postgres.server.url(f"{template}_owner", name)
+        made = Databases(**urls)
+        if made.command:
+            databases.initialise_event_log(made.command_owner, partitions)
         return made
+
+    def drop_databases(self, made):
+        """Drops what fresh_databases() made, so that the server stays small; who still uses it is cut off."""
+        for url in filter(None, (made.command, made.query)):
+            self.postgres.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     def fresh_topics(self, partitions=6):
         """The names of a new topic and a new dead-letter topic."""

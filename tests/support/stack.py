@@ -77,9 +77,10 @@ class Stack:
         return service.start() if start else service
 
     def close(self):
-        """Ends the services, deletes the topics; answers what was wrong (see Service.finish)."""
+        """Ends the services, deletes topics and databases; answers what was wrong (see Service.finish)."""
         self.infrastructure.ensure_running()
         wrong = [text for service in reversed(self.services.values()) for text in service.finish()]
         for topic in (self.topic, self.dead_letter_topic):
             self.infrastructure.kafka.delete_topic(topic)
+        self.infrastructure.drop_databases(self.databases)
         return wrong
