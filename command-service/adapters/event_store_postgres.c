@@ -175,8 +175,9 @@ static enum status open_session(void *context, int64_t deadline_us, bool *ret_is
     }
     store->is_holding = false;
     enum status status = postgres_connect(store->postgres, deadline_us, error);
-    if (status == STATUS_OK)
-        status = begin_session(store, deadline_us, error);
+    if (status != STATUS_OK)
+        return status;
+    status = begin_session(store, deadline_us, error);
     if (status == STATUS_OK)
         *ret_is_new = true;
     else

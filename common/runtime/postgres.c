@@ -22,13 +22,14 @@ void postgres_free(struct postgres *postgres)
 
 bool postgres_is_connected(const struct postgres *postgres)
 {
-    return postgres->connection != NULL && PQstatus(postgres->connection) == CONNECTION_OK;
+    return postgres->is_ready && PQstatus(postgres->connection) == CONNECTION_OK;
 }
 
 void postgres_disconnect(struct postgres *postgres)
 {
     PQfinish(postgres->connection);
     postgres->connection = NULL;
+    postgres->is_ready = false;
     postgres->prepared_count = 0;
 }
 

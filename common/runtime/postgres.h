@@ -37,7 +37,8 @@ MUST_CHECK struct postgres *postgres_new(const struct postgres_options *options)
 void postgres_free(struct postgres *postgres);
 
 /* Connects unless connected, and prepares nothing. STATUS_UNAVAILABLE: nobody there, or not in
- * time; STATUS_INVALID: refused for a reason that retrying will not change (password, database,
+ * time, and then the next call goes on where this one was (postgres_disconnect() forgets it);
+ * STATUS_INVALID: refused for a reason that retrying will not change (password, database,
  * role). Messages never hold the password. */
 MUST_CHECK enum status postgres_connect(struct postgres *postgres, int64_t deadline_us,
                                         struct error *error);

@@ -116,36 +116,6 @@ static enum status connect_failed(struct postgres *postgres, struct error *error
     return status;
 }
 
-/* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
- * addresses and /etc/hosts do not. Of several hosts, one that keeps silent uses up the deadline;
- * one that refuses does not. */
-static enum status establish(struct postgres *postgres, const struct conninfo *info,
-                             int64_t deadline_us, struct error *error)
-{
-    postgres->connection = PQconnectStartParams(info->keywords, info->values, 0);
-    if (postgres->connection == NULL)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for a connection");
-    PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
-    PQsetErrorVerbosity(postgres->connection, PQERRORS_VERBOSE);
-    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-    if (PQstatus(postgres->connection) == CONNECTION_BAD)
-        return connect_failed(postgres, error);
-    while (next != PGRES_POLLING_OK) {
-        short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        if (!postgres_wait(postgres->connection, events, deadline_us)) {
-            postgres_disconnect(postgres);
-            return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
-        }
-        next = PQconnectPoll(postgres->connection);
-        if (next == PGRES_POLLING_FAILED)
-            return connect_failed(postgres, error);
-    }
-    PQsetErrorVerbosity(postgres->connection, PQERRORS_TERSE);
-    if (PQsetnonblocking(postgres->connection, 1) != 0)
-        return connect_failed(postgres, error);
-    return STATUS_OK;
-}
-
 static const char *session_options(const struct postgres_options *options, const char *from_url,
                                    char *buffer, size_t size)
 {
@@ -158,13 +128,10 @@ static const char *session_options(const struct postgres_options *options, const
     return length >= 0 && (size_t)length < size ? buffer : NULL;
 }
 
-enum status postgres_connect(struct postgres *postgres, int64_t deadline_us, struct error *error)
+/* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
+ * addresses and /etc/hosts do not. */
+static enum status begin_attempt(struct postgres *postgres, struct error *error)
 {
-    if (postgres_is_connected(postgres))
-        return STATUS_OK;
-    postgres_disconnect(postgres);
-    postgres->sqlstate[0] = '\0';
-
     /* libpq's own message would quote the URL. */
     AUTO(message_free)
     char *message = NULL;
@@ -193,5 +160,60 @@ enum status postgres_connect(struct postgres *postgres, int64_t deadline_us, str
     conninfo_add(&info, "application_name", postgres->options.application_name);
     for (size_t i = 0; i < ARRAY_SIZE(TCP_SETTINGS); i++)
         conninfo_add(&info, TCP_SETTINGS[i][0], TCP_SETTINGS[i][1]);
-    return establish(postgres, &info, deadline_us, error);
+
+    postgres->connection = PQconnectStartParams(info.keywords, info.values, 0);
+    if (postgres->connection == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a connection");
+    PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
+    PQsetErrorVerbosity(postgres->connection, PQERRORS_VERBOSE);
+    postgres->attempt_next = PGRES_POLLING_WRITING;
+    postgres->attempt_until_us =
+        clock_monotonic_us() + (int64_t)POSTGRES_ATTEMPT_MS * MICROSECONDS_PER_MILLISECOND;
+    if (PQstatus(postgres->connection) == CONNECTION_BAD)
+        return connect_failed(postgres, error);
+    return STATUS_OK;
+}
+
+/* A server that has taken the call may just be slow: the next call goes on with this attempt, since
+ * a server that is asked to begin anew each time gets no faster. A host that does not even take the
+ * call is asked anew, which is quicker than to wait for TCP to repeat itself. */
+static enum status out_of_time(struct postgres *postgres, struct error *error)
+{
+    if (PQstatus(postgres->connection) == CONNECTION_STARTED)
+        postgres_disconnect(postgres);
+    return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
+}
+
+/* Of several hosts, one that keeps silent uses up the attempt; one that refuses does not. */
+static enum status go_on(struct postgres *postgres, int64_t deadline_us, struct error *error)
+{
+    while (postgres->attempt_next != PGRES_POLLING_OK) {
+        short events = postgres->attempt_next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (!postgres_wait(postgres->connection, events, deadline_us))
+            return out_of_time(postgres, error);
+        postgres->attempt_next = PQconnectPoll(postgres->connection);
+        if (postgres->attempt_next == PGRES_POLLING_FAILED)
+            return connect_failed(postgres, error);
+    }
+    if (deadline_us - clock_monotonic_us() <
+        (int64_t)POSTGRES_GREETING_MS * MICROSECONDS_PER_MILLISECOND)
+        return out_of_time(postgres, error);
+    PQsetErrorVerbosity(postgres->connection, PQERRORS_TERSE);
+    if (PQsetnonblocking(postgres->connection, 1) != 0)
+        return connect_failed(postgres, error);
+    postgres->is_ready = true;
+    return STATUS_OK;
+}
+
+enum status postgres_connect(struct postgres *postgres, int64_t deadline_us, struct error *error)
+{
+    if (postgres_is_connected(postgres))
+        return STATUS_OK;
+    postgres->sqlstate[0] = '\0';
+    if (postgres->is_ready || clock_monotonic_us() >= postgres->attempt_until_us)
+        postgres_disconnect(postgres);
+    enum status status = STATUS_OK;
+    if (postgres->connection == NULL)
+        status = begin_attempt(postgres, error);
+    return status == STATUS_OK ? go_on(postgres, deadline_us, error) : status;
 }

@@ -8,11 +8,16 @@
 enum {
     POSTGRES_STATEMENTS_MAX = 32, /* different statements that one connection can have prepared */
     SQLSTATE_LENGTH = 5,
+    POSTGRES_ATTEMPT_MS = 3000, /* to connect; over as many calls as it takes */
+    POSTGRES_GREETING_MS = 150, /* left to the caller of postgres_connect() for its first words */
 };
 
 struct postgres {
     struct postgres_options options;
-    PGconn *connection; /* NULL: not connected */
+    PGconn *connection; /* NULL: not connected, nor about to be */
+    bool is_ready;      /* postgres_connect() has succeeded; else the attempt goes on */
+    PostgresPollingStatusType attempt_next; /* what it waits for */
+    int64_t attempt_until_us;
     const struct postgres_statement *prepared[POSTGRES_STATEMENTS_MAX];
     size_t prepared_count;
     char sqlstate[SQLSTATE_LENGTH + 1];

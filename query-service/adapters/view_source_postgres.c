@@ -84,8 +84,9 @@ static enum status connect_source(void *self, int64_t deadline_us, struct error 
     if (postgres_is_connected(source->postgres))
         return STATUS_OK;
     enum status status = postgres_connect(source->postgres, deadline_us, error);
-    if (status == STATUS_OK)
-        status = check_schema(source, deadline_us, error);
+    if (status != STATUS_OK)
+        return status;
+    status = check_schema(source, deadline_us, error);
     if (status != STATUS_OK)
         postgres_disconnect(source->postgres);
     return status;
