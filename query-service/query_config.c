@@ -46,8 +46,9 @@ const struct config_setting QUERY_SETTINGS[] = {
                 "database connections that serve GETs; one more serves those that wait"),
     INT_SETTING("QUERY_QUEUE_MAX", queue_max, "4096", 1, 1000000,
                 "GETs of a cart that may wait for a reader; more are refused as overloaded"),
-    INT_SETTING("QUERY_LIST_QUEUE_MAX", list_queue_max, "64", 1, 100000,
-                "GETs of a list that may wait for a reader; more are refused as overloaded"),
+    INT_SETTING(
+        "QUERY_LIST_QUEUE_MAX", list_queue_max, "64", 1, 100000,
+        "GETs of a list or a past that may wait for a reader; more are refused as overloaded"),
     INT_SETTING("QUERY_WAITERS_MAX", waiters_max, "1024", 1, 100000,
                 "requests that may wait for a minVersion; more are refused as overloaded"),
     INT_SETTING("HTTP_THREADS", http_threads, "2", 1, 64, "threads that serve connections"),

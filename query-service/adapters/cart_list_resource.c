@@ -129,7 +129,7 @@ void cart_list_resource_get(const struct query_routes *routes, struct http_reque
         http_refuse(request, 500, "internal", "Internal error", "no memory");
         return;
     }
-    *question = (struct list_question){.view = {.answer = answer, .row = add_row},
+    *question = (struct list_question){.view = {VIEW_PAGE, .answer = answer, .row = add_row},
                                        .http = request,
                                        .text = TEXT_INIT(PAGE_TEXT_MAX)};
     if (!read_list(request, &question->view.list)) {

@@ -1,7 +1,9 @@
 #include "cart_resource.h"
 
+#include "cart_view.h"
 #include "clock.h"
 #include "if_none_match.h"
+#include "log.h"
 #include "prefer.h"
 #include "problem.h"
 #include "query_number.h"
@@ -14,15 +16,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ETAG_MAX = 16, PREFERENCE_MAX = 16, NOT_ASKED = -1 };
+enum { ETAG_MAX = 16, PREFERENCE_MAX = 16, NOT_ASKED = -1, NEWEST = 0 };
 
 /* A question on its way, and what is needed to answer it. */
 struct cart_question {
     struct view_request view; /* first: the readers hand this back */
+    struct view_reader *reader;
     struct http_request *http;
     struct if_none_match condition;
-    int wait_s; /* as the client preferred, or NOT_ASKED */
+    int wait_s;            /* as the client preferred, or NOT_ASKED */
+    int32_t version;       /* that is asked for, or NEWEST */
+    struct cart_view past; /* the fold of the events that have been read */
+    enum status fold_status;
 };
+
+static void cart_question_free(struct cart_question *question)
+{
+    cart_view_done(&question->past);
+    free(question);
+}
 
 static void answer_found(const struct cart_question *question, int32_t version, struct str body)
 {
@@ -48,16 +60,103 @@ static void answer_found(const struct cart_question *question, int32_t version, 
     http_respond(question->http, &response);
 }
 
+static bool fold_event(void *context, const struct recorded_event *event)
+{
+    struct cart_question *question = context;
+    struct error error = {0};
+    question->fold_status = cart_view_apply_event(&question->past, event, &error);
+    if (question->fold_status != STATUS_OK)
+        log_error("view-store", "an event in a cart's past cannot be applied",
+                  LOG_STR("reason", error.message), LOG_INT("version", event->version));
+    return question->fold_status == STATUS_OK;
+}
+
+static void refuse_version(const struct cart_question *question)
+{
+    http_refuse(question->http, 404, "no-such-version", "No such version", "the cart %s",
+                question->version > NEWEST ? "has not had this version"
+                                           : "did not exist at this time");
+}
+
+static void answer_past(const struct cart_question *question)
+{
+    if (question->fold_status != STATUS_OK) {
+        view_refuse(question->http, VIEW_FAILED);
+        return;
+    }
+    if (question->past.version != question->version) { /* the views are being made again */
+        refuse_version(question);
+        return;
+    }
+    AUTO(text_done) struct text body = TEXT_INIT(CART_VIEW_BODY_MAX);
+    cart_view_render(&question->past, &body);
+    if (text_ok(&body))
+        answer_found(question, question->version, text_str(&body));
+    else
+        view_refuse(question->http, VIEW_FAILED);
+}
+
+/* Asks on; the question belongs to the readers again. */
+static void ask_for_version(struct cart_question *question, int32_t version)
+{
+    question->version = version;
+    question->view.question = VIEW_CART;
+    view_reader_submit(question->reader, &question->view);
+}
+
+static void ask_for_past(struct cart_question *question)
+{
+    question->view.question = VIEW_EVENTS;
+    question->view.events = (struct view_events){.cart_id = question->view.lookup.cart_id,
+                                                 .until = question->version,
+                                                 .metadata_after = question->version};
+    view_reader_submit(question->reader, &question->view);
+}
+
 static void answer(struct view_request *request, enum view_outcome outcome, int32_t version,
                    struct str body, bool more)
 {
     struct cart_question *question = (struct cart_question *)request;
     (void)more;
-    if (outcome == VIEW_FOUND)
-        answer_found(question, version, body);
-    else
+    if (outcome != VIEW_FOUND) {
         view_refuse(question->http, outcome);
-    free(question);
+    } else if (request->question == VIEW_EVENTS) {
+        answer_past(question);
+    } else if (request->question == VIEW_VERSION_AT && version > 0) {
+        ask_for_version(question, version);
+        return;
+    } else if (request->question == VIEW_VERSION_AT || version < question->version) {
+        refuse_version(question);
+    } else if (question->version == NEWEST || version == question->version) {
+        answer_found(question, version, body);
+    } else {
+        ask_for_past(question);
+        return;
+    }
+    cart_question_free(question);
+}
+
+/* False after the refusal. */
+static bool read_past(struct http_request *request, struct cart_question *question,
+                      struct str version, struct str at)
+{
+    int64_t number;
+    if (!str_is_none(version)) {
+        if (!query_number_parse(version, INT32_MAX, &number)) {
+            query_parameter_refuse(request, "version", "a number from 1 to 2147483647");
+            return false;
+        }
+        question->version = (int32_t)number;
+    }
+    if (str_is_none(at))
+        return true;
+    if (!time_parse(at, &question->view.time_us)) {
+        query_parameter_refuse(request, "at", "an RFC 3339 time");
+        return false;
+    }
+    if (question->view.time_us <= clock_wall_us())
+        question->view.question = VIEW_VERSION_AT;
+    return true;
 }
 
 /* False after the refusal. */
@@ -65,13 +164,23 @@ static bool read_question(struct http_request *request, struct cart_question *qu
                           bool *ret_waits)
 {
     struct str least_version;
-    const struct query_parameter known[] = {{"minVersion", &least_version}};
+    struct str past_version;
+    struct str at;
+    const struct query_parameter known[] = {
+        {"minVersion", &least_version}, {"version", &past_version}, {"at", &at}};
     if (!uuid_parse(http_request_segment(request, 2), &question->view.lookup.cart_id)) {
         http_refuse(request, 400, "malformed-request", "Malformed request",
                     "the cart's id must be a UUID");
         return false;
     }
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
+        return false;
+    if (!str_is_none(least_version) + !str_is_none(past_version) + !str_is_none(at) > 1) {
+        http_refuse(request, 400, "malformed-request", "Malformed request",
+                    "minVersion, version and at exclude each other");
+        return false;
+    }
+    if (!read_past(request, question, past_version, at))
         return false;
     int64_t version = 1;
     *ret_waits = !str_is_none(least_version);
@@ -99,11 +208,13 @@ void cart_resource_get(const struct query_routes *routes, struct http_request *r
         http_refuse(request, 500, "internal", "Internal error", "no memory");
         return;
     }
-    *question =
-        (struct cart_question){.view = {.answer = answer}, .http = request, .wait_s = NOT_ASKED};
+    *question = (struct cart_question){.view = {VIEW_CART, .event = fold_event, .answer = answer},
+                                       .reader = routes->reader,
+                                       .http = request,
+                                       .wait_s = NOT_ASKED};
     bool waits;
     if (!read_question(request, question, &waits)) {
-        free(question);
+        cart_question_free(question);
         return;
     }
     http_defer(request);

@@ -256,6 +256,99 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
     return status;
 }
 
+/* --- the past of a cart -------------------------------------------------------------------- */
+
+/* Along the primary key. octet_length() of a text does not read what is stored out of line. */
+static const struct postgres_statement READ_EVENTS = {
+    .name = "read_events",
+    .sql = "SELECT version, partition, position, event_id, type, schema_version, occurred_at, data,"
+           " CASE WHEN version > $4 THEN metadata END, found FROM ("
+           "SELECT *, count(*) OVER () AS found,"
+           " sum(octet_length(data::text) + octet_length(metadata::text)) OVER"
+           " (ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
+           " FROM (SELECT * FROM cart_timeline WHERE cart_id = $1 AND version > $2"
+           " AND version <= $3 ORDER BY version LIMIT $5 + 1) AS piece) AS counted"
+           " WHERE before IS NULL OR before < $6 ORDER BY version LIMIT $5",
+    .parameter_count = 6,
+    .parameter_types = (const Oid[]){PG_UUID, PG_INT4, PG_INT4, PG_INT4, PG_INT8, PG_INT8},
+};
+
+/* From the newest version backwards: a time that is not long ago is found at once. */
+static const struct postgres_statement VERSION_AT = {
+    .name = "version_at",
+    .sql = "SELECT coalesce((SELECT version FROM cart_timeline WHERE cart_id = $1"
+           " AND occurred_at <= $2 ORDER BY version DESC LIMIT 1), 0)"
+           " FROM cart_views WHERE cart_id = $1",
+    .parameter_count = 2,
+    .parameter_types = (const Oid[]){PG_UUID, PG_TIMESTAMPTZ},
+};
+
+static void visit_events(const PGresult *result, const struct uuid *cart_id, view_event_fn *event,
+                         void *context, bool *ret_more)
+{
+    int count = PQntuples(result);
+    int row = 0;
+    for (bool goes_on = true; goes_on && row < count; row++)
+        goes_on = event(context, &(struct recorded_event){
+                                     .cart_id = *cart_id,
+                                     .version = pg_get_int4(result, row, 0),
+                                     .partition = pg_get_int2(result, row, 1),
+                                     .position = pg_get_int8(result, row, 2),
+                                     .event_id = pg_get_uuid(result, row, 3),
+                                     .type = pg_get_str(result, row, 4),
+                                     .schema_version = pg_get_int2(result, row, 5),
+                                     .occurred_at_us = pg_get_time(result, row, 6),
+                                     .data = pg_get_str(result, row, 7),
+                                     .metadata = pg_get_str(result, row, 8),
+                                 });
+    *ret_more = count > 0 && pg_get_int8(result, 0, 9) > row;
+}
+
+static enum status read_events(void *self, const struct view_events *events, int64_t deadline_us,
+                               view_event_fn *event, void *context, bool *ret_more,
+                               struct error *error)
+{
+    struct view_source_postgres *source = self;
+    char cart_id[UUID_TEXT_LENGTH + 1];
+    uuid_format(&events->cart_id, cart_id);
+    const int numbers[] = {events->after, events->until, events->metadata_after, VIEW_EVENTS_MAX,
+                           VIEW_EVENTS_BYTES_MAX};
+    char decimals[ARRAY_SIZE(numbers)][DECIMAL_MAX];
+    const char *values[PARAMETERS_MAX] = {cart_id};
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        snprintf(decimals[i], sizeof(decimals[i]), "%d", numbers[i]);
+        values[i + 1] = decimals[i];
+    }
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = postgres_execute(source->postgres, &READ_EVENTS,
+                                          &(struct postgres_parameters){.values = values}, true,
+                                          deadline_us, &result, error);
+    if (status == STATUS_OK)
+        visit_events(result, &events->cart_id, event, context, ret_more);
+    return status;
+}
+
+static enum status version_at(void *self, const struct uuid *cart_id, int64_t time_us,
+                              int64_t deadline_us, int32_t *ret_version, struct error *error)
+{
+    struct view_source_postgres *source = self;
+    char id[UUID_TEXT_LENGTH + 1];
+    char time[TIME_TEXT_LENGTH + 1];
+    uuid_format(cart_id, id);
+    time_format(time_us, time);
+    const char *values[] = {id, time};
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = postgres_execute(source->postgres, &VERSION_AT,
+                                          &(struct postgres_parameters){.values = values}, true,
+                                          deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    if (PQntuples(result) == 0)
+        return error_set(error, STATUS_NOT_FOUND, "no such cart");
+    *ret_version = pg_get_int4(result, 0, 0);
+    return STATUS_OK;
+}
+
 struct view_source_postgres *view_source_postgres_new(const char *url)
 {
     struct view_source_postgres *source = calloc(1, sizeof(*source));
@@ -273,7 +366,8 @@ struct view_source_postgres *view_source_postgres_new(const char *url)
     source->postgres = postgres;
     source->ids = TEXT_INIT(ARRAY_BYTES_MAX);
     source->versions = TEXT_INIT(ARRAY_BYTES_MAX);
-    source->port = (struct view_source){source, connect_source, find_views, list_views};
+    source->port = (struct view_source){source,     connect_source, find_views,
+                                        list_views, read_events,    version_at};
     return source;
 }
 

@@ -1,5 +1,6 @@
 /*
- * view_source_postgres.h - cart views read from PostgreSQL, many with one statement.
+ * view_source_postgres.h - cart views read from PostgreSQL, many with one statement, and carts'
+ * events, piece by piece.
  */
 #pragma once
 

@@ -43,7 +43,6 @@ static enum status apply_record(struct cart_replay *replay, const struct parked_
                                 struct error *error)
 {
     AUTO(text_done) struct text metadata = TEXT_INIT(4 * CLOUD_EVENT_TEXT_MAX);
-    AUTO(event_data_done) struct event_data data = {0};
     struct recorded_event event;
     enum status status =
         cloud_event_read(record->partition, record->key, record->value, record->headers,
@@ -51,9 +50,7 @@ static enum status apply_record(struct cart_replay *replay, const struct parked_
     if (status == STATUS_OK && event.position != record->position)
         status = error_set(error, STATUS_INVALID, "the record's position has changed");
     if (status == STATUS_OK)
-        status = event_data_read(event.type, event.schema_version, event.data, &data, error);
-    if (status == STATUS_OK)
-        status = cart_view_apply(&replay->view, &data, &event, error);
+        status = cart_view_apply_event(&replay->view, &event, error);
     if (status != STATUS_OK)
         return status;
     struct recorded_event *copy = recorded_event_copy(&event);

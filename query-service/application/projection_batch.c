@@ -253,17 +253,6 @@ static enum status park_event(struct projection_batch *batch, const struct batch
     return item->record != NULL ? STATUS_OK : make_record(slot, &item->event, parked, error);
 }
 
-static enum status change_cart(struct cached_cart *cart, const struct recorded_event *event,
-                               struct error *error)
-{
-    AUTO(event_data_done) struct event_data data = {0};
-    enum status status =
-        event_data_read(event->type, event->schema_version, event->data, &data, error);
-    if (status != STATUS_OK)
-        return status;
-    return cart_view_apply(&cart->view, &data, event, error);
-}
-
 enum status batch_apply(struct projection_batch *batch, const struct batch_item *item,
                         const char *refused, struct error *error)
 {
@@ -274,7 +263,7 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
     if (cart->is_parked)
         refused = "an earlier event of this cart could not be applied";
     if (refused == NULL)
-        status = change_cart(cart, &item->event, &problem);
+        status = cart_view_apply_event(&cart->view, &item->event, &problem);
     if (status == STATUS_INVALID) {
         status = park_event(batch, item, cart, refused != NULL ? refused : problem.message, error);
         return status;

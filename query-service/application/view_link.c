@@ -33,14 +33,20 @@ enum status view_link_connect(struct view_link *link, struct error *error)
     return connect_by(link, INT64_MAX, error);
 }
 
-/* One of the two calls, so that they share the second try. */
+/* One of the calls, so that they share the second try. */
 struct call {
+    enum view_question question;
     const struct view_lookup *lookups;
     size_t count;
     view_found_fn *found;
     const struct view_list *list;
     view_row_fn *row;
+    const struct view_events *events;
+    view_event_fn *event;
     bool *ret_more;
+    const struct uuid *cart_id;
+    int64_t time_us;
+    int32_t *ret_version;
     void *context;
 };
 
@@ -51,11 +57,21 @@ static enum status try_once(struct view_link *link, const struct call *call, int
     if (status != STATUS_OK)
         return status;
     const struct view_source *source = link->source;
-    if (call->list != NULL)
+    switch (call->question) {
+    case VIEW_CART:
+        return source->find(source->self, call->lookups, call->count, deadline_us, call->found,
+                            call->context, error);
+    case VIEW_PAGE:
         return source->list(source->self, call->list, deadline_us, call->row, call->context,
                             call->ret_more, error);
-    return source->find(source->self, call->lookups, call->count, deadline_us, call->found,
-                        call->context, error);
+    case VIEW_EVENTS:
+        return source->events(source->self, call->events, deadline_us, call->event, call->context,
+                              call->ret_more, error);
+    case VIEW_VERSION_AT:
+        break;
+    }
+    return source->version_at(source->self, call->cart_id, call->time_us, deadline_us,
+                              call->ret_version, error);
 }
 
 static bool is_broken(enum status status)
@@ -71,21 +87,48 @@ static enum status run(struct view_link *link, const struct call *call, struct e
     bool was_quick = clock_monotonic_us() - start_us < VIEW_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
     if (is_broken(status) && was_quick)
         status = try_once(link, call, deadline_us, error);
-    set_up(link, status == STATUS_OK || status == STATUS_INTERNAL);
+    set_up(link, status == STATUS_OK || status == STATUS_INTERNAL || status == STATUS_NOT_FOUND);
     return status;
 }
 
 enum status view_link_find(struct view_link *link, const struct view_lookup *lookups, size_t count,
                            view_found_fn *found, void *context, struct error *error)
 {
-    struct call call = {.lookups = lookups, .count = count, .found = found, .context = context};
+    struct call call = {.question = VIEW_CART,
+                        .lookups = lookups,
+                        .count = count,
+                        .found = found,
+                        .context = context};
     return run(link, &call, error);
 }
 
 enum status view_link_list(struct view_link *link, const struct view_list *list, view_row_fn *row,
                            void *context, bool *ret_more, struct error *error)
 {
-    struct call call = {.list = list, .row = row, .ret_more = ret_more, .context = context};
+    struct call call = {
+        .question = VIEW_PAGE, .list = list, .row = row, .ret_more = ret_more, .context = context};
+    return run(link, &call, error);
+}
+
+enum status view_link_events(struct view_link *link, const struct view_events *events,
+                             view_event_fn *event, void *context, bool *ret_more,
+                             struct error *error)
+{
+    struct call call = {.question = VIEW_EVENTS,
+                        .events = events,
+                        .event = event,
+                        .ret_more = ret_more,
+                        .context = context};
+    return run(link, &call, error);
+}
+
+enum status view_link_version_at(struct view_link *link, const struct uuid *cart_id,
+                                 int64_t time_us, int32_t *ret_version, struct error *error)
+{
+    struct call call = {.question = VIEW_VERSION_AT,
+                        .cart_id = cart_id,
+                        .time_us = time_us,
+                        .ret_version = ret_version};
     return run(link, &call, error);
 }
 

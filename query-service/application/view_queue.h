@@ -17,15 +17,21 @@ static inline void view_queue_init(struct view_queue *queue, size_t most)
     *queue = (struct view_queue){.end = &queue->first, .most = most};
 }
 
-/* False: it is full. */
-MUST_CHECK static inline bool view_queue_put(struct view_queue *queue, struct view_request *request)
+/* Puts back what had a place before: may be one more than the limit. */
+static inline void view_queue_put_back(struct view_queue *queue, struct view_request *request)
 {
-    if (queue->count == queue->most)
-        return false;
     request->next = NULL;
     *queue->end = request;
     queue->end = &request->next;
     queue->count++;
+}
+
+/* False: it is full. */
+MUST_CHECK static inline bool view_queue_put(struct view_queue *queue, struct view_request *request)
+{
+    if (queue->count >= queue->most)
+        return false;
+    view_queue_put_back(queue, request);
     return true;
 }
 

@@ -19,6 +19,7 @@ struct reader_thread {
     struct view_request *group[VIEW_GROUP_MAX]; /* NULL: answered */
     struct view_lookup lookups[VIEW_GROUP_MAX];
     struct view_request *page;
+    bool wants_more; /* of the page's events */
 };
 
 struct view_reader {
@@ -88,11 +89,13 @@ static void tell_queued(struct view_reader *reader, size_t count)
 void view_reader_submit(struct view_reader *reader, struct view_request *request)
 {
     request->submitted_us = clock_monotonic_us();
+    request->queued_us = request->submitted_us;
     enum view_outcome refusal = VIEW_FOUND;
     pthread_mutex_lock(&reader->lock);
     if (reader->up_count == 0 || reader->is_stopping)
         refusal = VIEW_STORE_UNAVAILABLE;
-    else if (!view_queue_put(request->row != NULL ? &reader->pages : &reader->carts, request))
+    else if (!view_queue_put(request->question == VIEW_CART ? &reader->carts : &reader->pages,
+                             request))
         refusal = VIEW_OVERLOADED;
     else if (reader->idle_count > 0)
         pthread_cond_signal(&reader->work);
@@ -195,7 +198,7 @@ static void note_state(struct reader_thread *thread, const struct error *error)
 
 static enum view_outcome outcome_of(enum status status)
 {
-    if (status == STATUS_OK)
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         return VIEW_ABSENT;
     return status == STATUS_INTERNAL ? VIEW_FAILED : VIEW_STORE_UNAVAILABLE;
 }
@@ -234,25 +237,62 @@ static void answer_group(struct reader_thread *thread)
         note_state(thread, &error);
 }
 
-static void answer_page(struct reader_thread *thread)
+static bool pass_event(void *context, const struct recorded_event *event)
+{
+    struct reader_thread *thread = context;
+    struct view_request *page = thread->page;
+    page->events.after = event->version;
+    thread->wants_more = page->event(page, event);
+    return thread->wants_more;
+}
+
+static enum status read_page(struct reader_thread *thread, int32_t *ret_version, bool *ret_more,
+                             struct error *error)
+{
+    struct view_request *page = thread->page;
+    enum status status = STATUS_UNAVAILABLE;
+    thread->wants_more = false;
+    if (!thread->link.is_up)
+        return status;
+    if (page->question == VIEW_PAGE)
+        return view_link_list(&thread->link, &page->list, page->row, page, ret_more, error);
+    if (page->question == VIEW_VERSION_AT)
+        return view_link_version_at(&thread->link, &page->lookup.cart_id, page->time_us,
+                                    ret_version, error);
+    status = view_link_events(&thread->link, &page->events, pass_event, thread, ret_more, error);
+    *ret_version = page->events.after;
+    if (status == STATUS_OK && *ret_version == 0) /* not even the first one */
+        return STATUS_NOT_FOUND;
+    return status;
+}
+
+/* The next page may be taken; this one comes again when `again`. */
+static void let_go_of_page(struct reader_thread *thread, bool again)
 {
     struct view_reader *reader = thread->reader;
-    struct view_request *page = thread->page;
-    struct error error = {0};
-    bool more = false;
-    enum status status = STATUS_UNAVAILABLE;
-    if (thread->link.is_up)
-        status = view_link_list(&thread->link, &page->list, page->row, page, &more, &error);
-    log_bug(status, &error);
-
     pthread_mutex_lock(&reader->lock);
     reader->is_page_in_hand = false;
+    if (again)
+        view_queue_put_back(&reader->pages, thread->page);
     if (reader->pages.count > 0 && reader->idle_count > 0)
         pthread_cond_signal(&reader->work);
     pthread_mutex_unlock(&reader->lock);
-    if (status == STATUS_OK)
-        page->answer(page, VIEW_FOUND, 0, STR_NONE, more);
-    else
+}
+
+static void answer_page(struct reader_thread *thread)
+{
+    struct view_request *page = thread->page;
+    struct error error = {0};
+    int32_t version = 0;
+    bool more = false;
+    enum status status = read_page(thread, &version, &more, &error);
+    log_bug(status, &error);
+    bool again = status == STATUS_OK && more && thread->wants_more;
+    page->queued_us = clock_monotonic_us();
+    let_go_of_page(thread, again);
+    if (status == STATUS_OK && !again)
+        page->answer(page, VIEW_FOUND, version, STR_NONE, more);
+    else if (status != STATUS_OK)
         view_request_end(page, outcome_of(status));
     if (!thread->link.is_up)
         note_state(thread, &error);
@@ -261,8 +301,10 @@ static void answer_page(struct reader_thread *thread)
 /* The pages that waited behind slow ones are refused rather than read for nobody. */
 static bool is_too_late(const struct view_request *request)
 {
-    return clock_monotonic_us() - request->submitted_us >
-           (VIEW_ANSWER_MS - VIEW_CALL_MS) * MICROSECONDS_PER_MILLISECOND;
+    int64_t now_us = clock_monotonic_us();
+    return now_us - request->queued_us >
+               (VIEW_ANSWER_MS - VIEW_CALL_MS) * MICROSECONDS_PER_MILLISECOND ||
+           now_us - request->submitted_us > VIEW_EVENTS_MS * MICROSECONDS_PER_MILLISECOND;
 }
 
 static void work(struct reader_thread *thread)
@@ -272,9 +314,7 @@ static void work(struct reader_thread *thread)
     if (thread->page == NULL)
         return;
     if (is_too_late(thread->page)) {
-        pthread_mutex_lock(&thread->reader->lock);
-        thread->reader->is_page_in_hand = false;
-        pthread_mutex_unlock(&thread->reader->lock);
+        let_go_of_page(thread, false);
         view_request_end(thread->page, VIEW_OVERLOADED);
         return;
     }

@@ -1,6 +1,5 @@
 /*
- * view_request.h - one question about cart views on its way from an HTTP request to a reader and
- * back.
+ * view_request.h - one question about carts on its way from an HTTP request to a reader and back.
  *
  * The adapter that made it owns it before it is submitted and again from the moment `answer` is
  * called; in between it belongs to the readers.
@@ -15,6 +14,7 @@ enum {
     VIEW_RETRY_MS = 200,   /* between two attempts, and how long a second try is worth it */
     VIEW_PING_MS = 500,    /* an idle connection is asked whether it still answers */
     VIEW_ANSWER_MS = 1900, /* a request that waited so long for the database is refused */
+    VIEW_EVENTS_MS = 5000, /* and one that has been reading events for so long */
     VIEW_GROUP_MAX = 256,  /* carts in one statement */
 };
 
@@ -27,25 +27,38 @@ enum view_outcome {
     VIEW_FAILED, /* a bug; it has been logged */
 };
 
+enum view_question {
+    VIEW_CART,       /* `lookup` */
+    VIEW_PAGE,       /* `list`, cart by cart to `row` */
+    VIEW_EVENTS,     /* `events`, one by one to `event` */
+    VIEW_VERSION_AT, /* of lookup.cart_id at `time_us` */
+};
+
 struct view_request {
-    /* A cart, or a page of carts when `row` is given. */
+    enum view_question question;
     struct view_lookup lookup;
     struct view_list list;
-    int64_t wait_us; /* how long lookup.least_version is waited for */
+    struct view_events events; /* the readers move `after` along */
+    int64_t time_us;           /* microseconds since 1970 */
+    int64_t wait_us;           /* how long lookup.least_version is waited for */
 
-    /* Called by a reader's thread for each cart of a page, before `answer`. */
+    /* Called by a reader's thread, with the request as context, before `answer`. */
     view_row_fn *row;
+    view_event_fn *event;
 
     /* Called exactly once, by a reader's thread, or by the submitting one when it is refused. Must
-     * not block. `version` and `body` (borrowed) of a cart that was found; `more` of a page. */
+     * not block; may submit the request again with another question. `version` and `body`
+     * (borrowed) of a cart that was found; `version` of the last event, or at the time; `more` of a
+     * page, or behind the last event that was visited. */
     void (*answer)(struct view_request *request, enum view_outcome outcome, int32_t version,
                    struct str body, bool more);
 
     /* The readers' own. */
     struct view_request *next;
     int64_t submitted_us;
-    int64_t due_us;  /* waiting: when to look again */
-    bool is_checked; /* waiting: looked for at least once */
+    int64_t queued_us; /* events: the last time; they come back for each piece */
+    int64_t due_us;    /* waiting: when to look again */
+    bool is_checked;   /* waiting: looked for at least once */
 };
 
 /* Refuses, or answers without a view. */

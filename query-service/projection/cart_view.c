@@ -77,3 +77,12 @@ enum status cart_view_apply(struct cart_view *view, const struct event_data *dat
         view->closed_at_us = event->occurred_at_us;
     return STATUS_OK;
 }
+
+enum status cart_view_apply_event(struct cart_view *view, const struct recorded_event *event,
+                                  struct error *error)
+{
+    AUTO(event_data_done) struct event_data data = {0};
+    enum status status =
+        event_data_read(event->type, event->schema_version, event->data, &data, error);
+    return status == STATUS_OK ? cart_view_apply(view, &data, event, error) : status;
+}

@@ -69,6 +69,12 @@ void cart_view_done(struct cart_view *view);
 MUST_CHECK enum status cart_view_apply(struct cart_view *view, const struct event_data *data,
                                        const struct recorded_event *event, struct error *error);
 
+/* The same for an event as it is stored: reads its data first, whatever the schema version (then
+ * STATUS_INVALID: it cannot be read, either). */
+MUST_CHECK enum status cart_view_apply_event(struct cart_view *view,
+                                             const struct recorded_event *event,
+                                             struct error *error);
+
 /* Appends the JSON of api.md. The view is not absent. What does not fit shows in text_ok(). */
 void cart_view_render(const struct cart_view *view, struct text *text);
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { FAKE_CARTS = 2000, PATIENCE_MS = 10000 };
+enum { FAKE_CARTS = 2000, FAKE_PIECE = 10, PATIENCE_MS = 10000 };
 
 struct fake_source {
     struct view_source port;
@@ -27,6 +27,7 @@ struct fake_source {
     int32_t versions[FAKE_CARTS]; /* 0: no such cart */
     int finds;                    /* calls with carts */
     int lists;
+    int pieces;       /* of events */
     int calls_inside; /* that stand still */
     size_t largest_group;
 };
@@ -109,10 +110,53 @@ static inline enum status fake_list(void *self, const struct view_list *list, in
     return status;
 }
 
+/* A cart's version is how many events it has; a piece has FAKE_PIECE of them. */
+static inline enum status fake_events(void *self, const struct view_events *events,
+                                      int64_t deadline_us, view_event_fn *event, void *context,
+                                      bool *ret_more, struct error *error)
+{
+    struct fake_source *fake = self;
+    (void)deadline_us;
+    pthread_mutex_lock(&fake->lock);
+    fake->pieces++;
+    int32_t last = fake->versions[fake_number(&events->cart_id)];
+    enum status status = fake_call(fake, error);
+    pthread_mutex_unlock(&fake->lock);
+    if (status != STATUS_OK)
+        return status;
+    last = last < events->until ? last : events->until;
+    int32_t version = events->after;
+    int32_t end = version + FAKE_PIECE < last ? version + FAKE_PIECE : last;
+    for (bool goes_on = true; goes_on && version < end;)
+        goes_on = event(context, &(struct recorded_event){.version = ++version});
+    *ret_more = version < last;
+    return STATUS_OK;
+}
+
+/* A version a second. */
+static inline enum status fake_version_at(void *self, const struct uuid *cart_id, int64_t time_us,
+                                          int64_t deadline_us, int32_t *ret_version,
+                                          struct error *error)
+{
+    struct fake_source *fake = self;
+    (void)deadline_us;
+    pthread_mutex_lock(&fake->lock);
+    int32_t last = fake->versions[fake_number(cart_id)];
+    enum status status = fake_call(fake, error);
+    pthread_mutex_unlock(&fake->lock);
+    if (status != STATUS_OK)
+        return status;
+    if (last == 0)
+        return error_set(error, STATUS_NOT_FOUND, "no such cart");
+    int64_t second = time_us / MICROSECONDS_PER_SECOND;
+    *ret_version = second < last ? (int32_t)second : last;
+    return STATUS_OK;
+}
+
 static inline void fake_source_init(struct fake_source *fake)
 {
     *fake = (struct fake_source){
-        .port = {fake, fake_connect, fake_find, fake_list},
+        .port = {fake, fake_connect, fake_find, fake_list, fake_events, fake_version_at},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,
     };
@@ -149,7 +193,9 @@ struct asked {
     _Atomic int answers;
     _Atomic int outcome;
     _Atomic int version;
-    _Atomic int rows;
+    _Atomic int rows; /* or events */
+    int enough;       /* events; 0: all of them */
+    bool more;
     _Atomic int64_t answered_us;
 };
 
@@ -158,7 +204,7 @@ static inline void asked_answer(struct view_request *request, enum view_outcome 
 {
     struct asked *asked = (struct asked *)request;
     (void)body;
-    (void)more;
+    asked->more = more;
     asked->outcome = (int)outcome;
     asked->version = version;
     asked->answered_us = clock_monotonic_us();
@@ -188,7 +234,28 @@ static inline void ask_version(struct asked *asked, int number, int32_t version,
 static inline void ask_page(struct asked *asked, int limit)
 {
     *asked = (struct asked){
-        .request = {.list = {.limit = limit}, .row = asked_row, .answer = asked_answer}};
+        .request = {VIEW_PAGE, .list = {.limit = limit}, .row = asked_row, .answer = asked_answer}};
+}
+
+static inline bool asked_event(void *context, const struct recorded_event *event)
+{
+    struct asked *asked = context;
+    cr_assert_eq(event->version, ++asked->rows);
+    return asked->rows != asked->enough;
+}
+
+static inline void ask_events(struct asked *asked, int number, int32_t until)
+{
+    *asked = (struct asked){.request = {VIEW_EVENTS,
+                                        .events = {.cart_id = fake_id(number), .until = until},
+                                        .event = asked_event, .answer = asked_answer}};
+}
+
+static inline void ask_version_at(struct asked *asked, int number, int seconds)
+{
+    *asked = (struct asked){.request = {VIEW_VERSION_AT, .lookup = {fake_id(number), 1},
+                                        .time_us = (int64_t)seconds * MICROSECONDS_PER_SECOND,
+                                        .answer = asked_answer}};
 }
 
 static inline void wait_answered(struct asked *asked)

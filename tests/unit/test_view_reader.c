@@ -170,6 +170,75 @@ Test(view_reader, a_slow_page_does_not_hold_up_the_carts_of_the_other_thread)
     ends(given);
 }
 
+Test(view_reader, a_long_past_comes_in_pieces_and_lets_the_others_have_their_turn)
+{
+    struct given *given = a_reader(1);
+    given->fake.versions[1] = 100;
+    starts(given);
+    given->fake.is_still = true;
+    struct asked past;
+    struct asked page;
+    struct asked cart;
+    ask_events(&past, 1, 4 * FAKE_PIECE);
+    view_reader_submit(given->reader, &past.request);
+    fake_wait_inside(&given->fake, 1);
+    ask_page(&page, 3);
+    ask_cart(&cart, 1);
+    view_reader_submit(given->reader, &page.request);
+    view_reader_submit(given->reader, &cart.request);
+    fake_set(&given->fake, &given->fake.is_still, false);
+    is_answered(&past, VIEW_FOUND);
+    cr_assert_eq(given->fake.pieces, 4);
+    cr_assert_eq(past.rows, 4 * FAKE_PIECE);
+    cr_assert_eq(past.version, 4 * FAKE_PIECE);
+    cr_assert_not(past.more);
+    cr_assert_eq(page.answers + cart.answers, 2, "they had to wait for all pieces");
+    ends(given);
+}
+
+Test(view_reader, events_end_where_it_is_enough_or_where_there_are_no_more)
+{
+    struct given *given = a_reader(2);
+    given->fake.versions[1] = 25;
+    starts(given);
+    struct asked asked;
+    ask_events(&asked, 1, INT32_MAX);
+    asked.enough = 13;
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_FOUND);
+    cr_assert(asked.rows == 13 && asked.version == 13 && asked.more);
+    cr_assert_eq(given->fake.pieces, 2);
+    ask_events(&asked, 1, INT32_MAX);
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_FOUND);
+    cr_assert(asked.rows == 25 && asked.version == 25 && !asked.more);
+    ask_events(&asked, 2, INT32_MAX);
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_ABSENT);
+    ends(given);
+}
+
+Test(view_reader, tells_the_version_at_a_time_and_an_absence_leaves_the_connection_up)
+{
+    struct given *given = a_reader(1);
+    given->fake.versions[1] = 25;
+    starts(given);
+    struct asked asked;
+    ask_version_at(&asked, 1, 7);
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_FOUND);
+    cr_assert_eq(asked.version, 7);
+    ask_version_at(&asked, 1, 0);
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_FOUND);
+    cr_assert_eq(asked.version, 0);
+    ask_version_at(&asked, 2, 7);
+    view_reader_submit(given->reader, &asked.request);
+    is_answered(&asked, VIEW_ABSENT);
+    cr_assert_eq(given->said_down, 0);
+    ends(given);
+}
+
 Test(view_reader, a_connection_that_broke_is_made_again_without_anybody_noticing)
 {
     struct given *given = a_reader(1);

@@ -1,0 +1,170 @@
+"""The past of a cart: as it was at a version or a time, against the fold of its events."""
+
+import datetime
+import random
+import time
+from urllib.parse import quote
+
+import psycopg2
+import pytest
+
+from cart_model import fold
+from shop import Shop, eventually, line, new_id, problem, random_command
+from test_model import SKUS, call
+
+EVENTS, LARGE, WIDE = 45, 10_000, 100
+WHO = {"X-Correlation-Id": "order-desk-7"}
+
+
+@pytest.fixture(scope="module")
+def shop(stack):
+    return Shop(stack.command_url, stack.query_url)
+
+
+@pytest.fixture(scope="module")
+def story(shop):
+    """A cart with a random past, closed at its end, and its events."""
+    rng, cart, version = random.Random(11), new_id(), 1
+    assert shop.create(cart, customer="customer-7", headers=WHO).status_code == 201
+    while version < EVENTS:
+        name, arguments = random_command(rng, SKUS)
+        if name not in ("check_out", "cancel", "create"):
+            answer = call(shop, cart, name, arguments, WHO)
+            version = answer.json().get("version", version)
+    shop.add(cart, line("a/b~c", 2))
+    shop.add(cart, line("a/b~c"))
+    assert shop.check_out(cart, "order-7").status_code == 200
+    events = shop.events(cartId=cart)
+    shop.view(cart, min_version=len(events))
+    return cart, events
+
+
+def at(shop, cart, moment, **options):
+    return shop.get(f"/v1/carts/{cart}?at={moment}", **options)
+
+
+def expected_view(cart, events):
+    """What a GET shows after these events, times included."""
+    folded = fold(events)
+    return {**folded.view(cart), "createdAt": events[0]["occurredAt"], "updatedAt": events[-1]["occurredAt"],
+            "closedAt": None if folded.status == "open" else events[-1]["occurredAt"]}
+
+
+def test_given_a_cart_then_each_version_is_the_fold_of_its_first_events(shop, story):
+    cart, events = story
+    for version in range(1, len(events) + 1):
+        answer = shop.get(f"/v1/carts/{cart}?version={version}")
+        assert answer.status_code == 200 and answer.headers["ETag"] == f'"{version}"', answer.text
+        assert answer.json() == expected_view(cart, events[:version])
+    assert answer.content == shop.get(f"/v1/carts/{cart}").content
+
+
+def test_given_a_time_then_it_is_the_version_of_the_last_event_by_then(shop, story):
+    cart, events = story
+    for event in events:
+        wanted = max(other["version"] for other in events if other["occurredAt"] <= event["occurredAt"])
+        answer = at(shop, cart, event["occurredAt"])
+        assert answer.json() == expected_view(cart, events[:wanted]) and answer.headers["ETag"] == f'"{wanted}"'
+
+
+def test_given_a_time_in_any_offset_then_it_is_the_same_moment(shop, story):
+    cart, events = story
+    moment = datetime.datetime.fromisoformat(events[20]["occurredAt"].replace("Z", "+00:00"))
+    wanted = at(shop, cart, events[20]["occurredAt"]).json()
+    for hours, minutes in ((2, 0), (-9, -30), (14, 0)):
+        zone = datetime.timezone(datetime.timedelta(hours=hours, minutes=minutes))
+        text = moment.astimezone(zone).isoformat()
+        for written in (text, quote(text, safe=""), text.replace("T", "t")):  # a raw + is a plus
+            assert at(shop, cart, written).json() == wanted, written
+
+
+def test_given_the_time_before_the_first_event_then_there_was_no_version_and_in_the_future_it_is_as_now(shop, story):
+    cart, events = story
+    created = datetime.datetime.fromisoformat(events[0]["occurredAt"].replace("Z", "+00:00"))
+    before = (created - datetime.timedelta(microseconds=1)).isoformat()
+    for moment in (before, "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"):
+        answer = at(shop, cart, moment)
+        assert answer.status_code == 404 and problem(answer) == "no-such-version"
+    now = shop.get(f"/v1/carts/{cart}")
+    for moment in ("2999-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        answer = at(shop, cart, moment)
+        assert answer.content == now.content and answer.headers["ETag"] == now.headers["ETag"]
+
+
+def test_given_a_past_version_then_conditions_and_head_work_as_on_the_newest(shop, story):
+    cart, events = story
+    for query, version in (("version=7", 7), (f"version={len(events)}", len(events)), ("at=2999-01-01T00:00:00Z", 48)):
+        path = f"/v1/carts/{cart}?{query}"
+        got, head = shop.get(path), shop.send("HEAD", path, base=shop.query_url)
+        assert head.status_code == 200 and head.content == b""
+        for name in ("ETag", "Content-Type", "Content-Length"):
+            assert head.headers[name] == got.headers[name]
+        same = shop.get(path, headers={"If-None-Match": f'"{version}"'})
+        assert same.status_code == 304 and same.content == b"" and same.headers["ETag"] == f'"{version}"'
+        assert shop.get(path, headers={"If-None-Match": f'"{version + 1}"'}).content == got.content
+    for version in (len(events) + 1, 2**31 - 1):
+        assert problem(shop.get(f"/v1/carts/{cart}?version={version}")) == "no-such-version"
+
+
+@pytest.mark.parametrize("query", [
+    "version=0", "version=-1", "version=01", "version=2147483648", "version=", "version=1&version=1", "at=", "at=now",
+    "at=2026-11-23", "at=2026-11-23T09:00:00", "version=1&at=2026-11-23T09:00:00Z", "version=1&minVersion=1",
+    "at=2026-11-23T09:00:00Z&minVersion=1"])
+def test_given_a_bad_past_then_it_is_malformed(shop, story, query):
+    answer = shop.get(f"/v1/carts/{story[0]}?{query}")
+    assert answer.status_code == 400 and problem(answer) == "malformed-request"
+
+
+@pytest.mark.parametrize("path", ["?version=1", "?at=2026-11-23T09:00:00Z", "?at=2999-11-23T09:00:00Z"])
+def test_given_no_such_cart_then_it_has_no_past_either(shop, path):
+    answer = shop.get(f"/v1/carts/{new_id()}{path}")
+    assert answer.status_code == 404 and problem(answer) == "cart-not-found"
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def large(shop):
+    """A cart of 10,000 events and a hundred lines."""
+    cart = new_id()
+    assert shop.create(cart).status_code == 201
+    for _ in range(LARGE // WIDE - 1):
+        assert shop.add(cart, *[line(f"sku-{i}") for i in range(WIDE)]).status_code == 200
+    assert shop.add(cart, *[line(f"sku-{i}") for i in range(WIDE - 1)]).status_code == 200
+    shop.view(cart, min_version=LARGE)
+    return cart, shop.events(cartId=cart)
+
+
+def patiently(ask):
+    """The answer of ask(), which an overloaded machine may refuse for a while."""
+    def answered():
+        answer = ask()
+        assert answer.status_code == 200, answer.text
+        return answer
+    return eventually(answered, seconds=120)
+
+
+def test_given_ten_thousand_events_then_any_version_is_shown(shop, large):
+    cart, events = large
+    assert len(events) == LARGE
+    for version in (1, 499, 500, 501, 5_000, LARGE - 1, LARGE):
+        began = time.monotonic()
+        answer = patiently(lambda: shop.get(f"/v1/carts/{cart}?version={version}"))
+        print(f"version {version} of {LARGE}: {1000 * (time.monotonic() - began):.1f} ms")
+        assert answer.json() == expected_view(cart, events[:version])
+
+
+def test_given_an_event_that_cannot_be_read_any_more_then_only_what_needs_it_fails(shop, stack):
+    cart = new_id()
+    shop.create(cart)
+    for number in range(4):
+        version = shop.add(cart, line(f"sku-{number}")).json()["version"]
+    shop.view(cart, min_version=version)
+    with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE cart_timeline SET schema_version = 99 WHERE cart_id = %s AND version = 3", (cart,))
+    assert shop.get(f"/v1/carts/{cart}?version=2").status_code == 200
+    assert shop.get(f"/v1/carts/{cart}?version={version}").status_code == 200
+    for path in ("?version=3", "?version=4"):
+        answer = shop.get(f"/v1/carts/{cart}{path}")
+        assert answer.status_code == 500 and problem(answer) == "internal" and "99" not in answer.text
