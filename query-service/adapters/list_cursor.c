@@ -1,6 +1,7 @@
 #include "list_cursor.h"
 
 #include "cart_partition.h"
+#include "cursor_text.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -14,12 +15,11 @@ enum {
     CURSOR_BYTES = 29,
     FILTERS_TEXT_MAX = 256,
 };
+_Static_assert(CURSOR_TEXT_LENGTH(CURSOR_BYTES) == LIST_CURSOR_LENGTH, "as the header says");
 
 /* What time_format() can write: years 0001 to 9999. */
 static const int64_t TIME_MIN_US = INT64_C(-62135596800000000);
 static const int64_t TIME_MAX_US = INT64_C(253402300799999999);
-
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static uint32_t filters_hash(const struct view_list *list)
 {
@@ -39,43 +39,20 @@ static uint32_t filters_hash(const struct view_list *list)
 void list_cursor_format(const struct view_list *list, const struct view_place *place,
                         char ret_cursor[LIST_CURSOR_LENGTH + 1])
 {
-    uint8_t bytes[CURSOR_BYTES + 1] = {CURSOR_FORMAT};
+    uint8_t bytes[CURSOR_BYTES] = {CURSOR_FORMAT};
     uint64_t time = htobe64((uint64_t)place->updated_at_us);
     uint32_t filters = htobe32(filters_hash(list));
     memcpy(bytes + TIME_AT, &time, sizeof(time));
     memcpy(bytes + CART_AT, place->cart_id.bytes, sizeof(place->cart_id.bytes));
     memcpy(bytes + FILTERS_AT, &filters, sizeof(filters));
-    for (size_t i = 0; i < LIST_CURSOR_LENGTH; i++) {
-        size_t at = i * 6 / 8;
-        unsigned pair = (unsigned)bytes[at] << 8 | bytes[at + 1];
-        ret_cursor[i] = ALPHABET[pair >> (10 - i * 6 % 8) & 0x3f];
-    }
-    ret_cursor[LIST_CURSOR_LENGTH] = '\0';
-}
-
-static bool decode(struct str cursor, uint8_t ret_bytes[CURSOR_BYTES])
-{
-    uint8_t bytes[CURSOR_BYTES + 1] = {0};
-    if (cursor.length != LIST_CURSOR_LENGTH)
-        return false;
-    for (size_t i = 0; i < LIST_CURSOR_LENGTH; i++) {
-        const char *found = memchr(ALPHABET, cursor.bytes[i], sizeof(ALPHABET) - 1);
-        if (found == NULL)
-            return false;
-        size_t at = i * 6 / 8;
-        unsigned pair = (unsigned)(found - ALPHABET) << (10 - i * 6 % 8);
-        bytes[at] |= (uint8_t)(pair >> 8);
-        bytes[at + 1] |= (uint8_t)pair;
-    }
-    memcpy(ret_bytes, bytes, CURSOR_BYTES);
-    return bytes[CURSOR_BYTES] == 0; /* one text for one place */
+    cursor_text_format(bytes, sizeof(bytes), ret_cursor);
 }
 
 bool list_cursor_parse(struct str cursor, const struct view_list *list,
                        struct view_place *ret_place)
 {
     uint8_t bytes[CURSOR_BYTES];
-    if (!decode(cursor, bytes) || bytes[0] != CURSOR_FORMAT)
+    if (!cursor_text_parse(cursor, sizeof(bytes), bytes) || bytes[0] != CURSOR_FORMAT)
         return false;
     uint32_t filters;
     memcpy(&filters, bytes + FILTERS_AT, sizeof(filters));

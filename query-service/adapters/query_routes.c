@@ -1,5 +1,6 @@
 #include "query_routes.h"
 
+#include "cart_history_resource.h"
 #include "cart_list_resource.h"
 #include "cart_resource.h"
 #include "http_accept.h"
@@ -17,6 +18,8 @@ struct path {
 static const struct path PATHS[] = {
     {"v1/carts", "GET, HEAD, OPTIONS, POST", cart_list_resource_get, "GET /v1/carts"},
     {"v1/carts/{}", "DELETE, GET, HEAD, OPTIONS, PUT", cart_resource_get, "GET /v1/carts/{id}"},
+    {"v1/carts/{}/history", "GET, HEAD, OPTIONS", cart_history_resource_get,
+     "GET /v1/carts/{id}/history"},
     {"v1/carts/{}/items", "DELETE, OPTIONS, POST", NULL, "/v1/carts/{id}/items"},
     {"v1/carts/{}/items/{}", "DELETE, OPTIONS, PATCH", NULL, "/v1/carts/{id}/items/{sku}"},
     {"v1/carts/{}/checkout", "OPTIONS, POST", NULL, "/v1/carts/{id}/checkout"},

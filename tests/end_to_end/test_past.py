@@ -1,4 +1,4 @@
-"""The past of a cart: as it was at a version or a time, against the fold of its events."""
+"""The past of a cart: as it was at a version or a time, and its history, against the fold of its events."""
 
 import datetime
 import random
@@ -13,6 +13,7 @@ from shop import Shop, eventually, line, new_id, problem, random_command
 from test_model import SKUS, call
 
 EVENTS, LARGE, WIDE = 45, 10_000, 100
+MEMBERS = {"status", "customerId", "currency", "orderId", "mergedInto"}
 WHO = {"X-Correlation-Id": "order-desk-7"}
 
 
@@ -115,10 +116,111 @@ def test_given_a_bad_past_then_it_is_malformed(shop, story, query):
     assert answer.status_code == 400 and problem(answer) == "malformed-request"
 
 
-@pytest.mark.parametrize("path", ["?version=1", "?at=2026-11-23T09:00:00Z", "?at=2999-11-23T09:00:00Z"])
+@pytest.mark.parametrize("path", ["?version=1", "?at=2026-11-23T09:00:00Z", "?at=2999-11-23T09:00:00Z", "/history",
+                                  "/history?limit=200"])
 def test_given_no_such_cart_then_it_has_no_past_either(shop, path):
     answer = shop.get(f"/v1/carts/{new_id()}{path}")
     assert answer.status_code == 404 and problem(answer) == "cart-not-found"
+
+
+# -- history -----------------------------------------------------------------------------------------------------------
+
+
+def history(shop, cart, limit=None):
+    """All pages: a list of lists of events."""
+    pages, query = [], {} if limit is None else {"limit": limit}
+    while True:
+        answer = shop.get(f"/v1/carts/{cart}/history", params=query)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert page.keys() == {"events", "next"}
+        pages.append(page["events"])
+        if page["next"] is None:
+            return pages
+        query["cursor"] = page["next"]
+
+
+def pointer(*names):
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
+def differences(before, after):
+    """What differs between two views, but for what follows from the rest; written from the contract alone."""
+    found = {pointer(member): (before.get(member), after[member]) for member in MEMBERS}
+    lines = [{item["sku"]: {key: item[key] for key in ("sku", "name", "quantity", "unitPrice")}
+              for item in view.get("items", [])} for view in (before, after)]
+    coupons = [{coupon["code"]: coupon for coupon in view.get("coupons", [])} for view in (before, after)]
+    for sku in lines[0].keys() | lines[1].keys():
+        pair = lines[0].get(sku), lines[1].get(sku)
+        if None in pair:
+            found[pointer("items", sku)] = pair
+        else:
+            found.update({pointer("items", sku, key): (pair[0][key], pair[1][key]) for key in pair[0]})
+    for code in coupons[0].keys() | coupons[1].keys():
+        found[pointer("coupons", code)] = coupons[0].get(code), coupons[1].get(code)
+    return {path: pair for path, pair in found.items() if pair[0] != pair[1]}
+
+
+def test_given_a_history_then_each_event_has_what_differs_between_the_versions_around_it(shop, story):
+    cart, events = story
+    (shown,) = history(shop, cart)
+    assert [(e["version"], e["eventId"], e["type"], e["occurredAt"]) for e in shown] == \
+           [(e["version"], e["eventId"], e["type"], e["occurredAt"]) for e in events]
+    before = {}
+    for event in shown:
+        after = shop.get(event["href"]).json()
+        assert after["version"] == event["version"]
+        paths = [change["path"] for change in event["changes"]]
+        assert len(set(paths)) == len(paths)
+        assert {c["path"]: (c["before"], c["after"]) for c in event["changes"]} == differences(before, after), event
+        before = after
+    assert shown[-2]["changes"] == [{"path": "/items/a~1b~0c/quantity", "before": 2, "after": 3}]
+    assert {frozenset(event) for event in shown} == {frozenset(
+        {"version", "eventId", "type", "occurredAt", "correlationId", "causationId", "actor", "changes", "href"})}
+
+
+def test_given_commands_with_a_correlation_then_the_history_tells_it(shop, story):
+    cart, events = story
+    (shown,) = history(shop, cart)
+    for event, logged in zip(shown, events):
+        for member in ("correlationId", "causationId", "actor"):
+            assert event[member] == logged["metadata"].get(member)
+    assert shown[0]["correlationId"] == "order-desk-7" and shown[-1]["actor"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 7, 24, 47, 48, 49])
+def test_given_pages_of_any_size_then_together_they_are_the_history(shop, story, limit):
+    cart, events = story
+    (whole,) = history(shop, cart, 200)
+    pages = history(shop, cart, limit)
+    assert [event for page in pages for event in page] == whole and len(events) == 48
+    assert all(len(page) == limit for page in pages[:-1]) and 0 < len(pages[-1]) <= limit
+
+
+def test_given_more_is_appended_then_a_page_goes_on_where_it_ended(shop):
+    cart = new_id()
+    shop.create(cart)
+    shop.add(cart, line("a"))
+    shop.view(cart, min_version=shop.add(cart, line("b")).json()["version"])
+    page = shop.get(f"/v1/carts/{cart}/history?limit=2").json()
+    shop.view(cart, min_version=shop.add(cart, line("c")).json()["version"])
+    rest = shop.get(f"/v1/carts/{cart}/history", params={"cursor": page["next"]}).json()
+    assert [event["version"] for event in page["events"] + rest["events"]] == [1, 2, 3, 4] and rest["next"] is None
+
+
+def test_given_a_bad_question_about_a_history_then_it_is_refused(shop, story):
+    cart, _ = story
+    cursor = shop.get(f"/v1/carts/{cart}/history?limit=1").json()["next"]
+    for path in (f"{cart}/history?limit=0", f"{cart}/history?limit=201", f"{cart}/history?limit=",
+                 f"{cart}/history?cursor=", f"{cart}/history?cursor={cursor[:-1]}", f"{cart}/history?what=1",
+                 f"{cart}/history?cursor={cursor}&cursor={cursor}", f"{new_id()}/history?cursor={cursor}",
+                 "nonsense/history"):
+        answer = shop.get(f"/v1/carts/{path}")
+        assert answer.status_code == 400 and problem(answer) == "malformed-request", path
+    posted = shop.send("POST", f"/v1/carts/{cart}/history", {}, base=shop.query_url)
+    assert problem(posted) == "method-not-allowed" and posted.headers["Allow"] == "GET, HEAD, OPTIONS"
+    head = shop.send("HEAD", f"/v1/carts/{cart}/history", base=shop.query_url)
+    assert head.status_code == 200 and head.content == b""
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -155,6 +257,19 @@ def test_given_ten_thousand_events_then_any_version_is_shown(shop, large):
         assert answer.json() == expected_view(cart, events[:version])
 
 
+def test_given_ten_thousand_events_then_its_history_can_be_paged_to_the_end(shop, large):
+    cart, events = large
+    began = time.monotonic()
+    shown, query = [], {"limit": 200}
+    while "cursor" not in query or query["cursor"]:
+        page = patiently(lambda: shop.get(f"/v1/carts/{cart}/history", params=query)).json()
+        shown += page["events"]
+        query["cursor"] = page["next"]
+    print(f"{LARGE} events in pages of 200: {time.monotonic() - began:.2f} s")
+    assert [event["eventId"] for event in shown] == [event["eventId"] for event in events]
+    assert shown[-1]["changes"] == [{"path": f"/items/sku-{WIDE - 2}/quantity", "before": WIDE - 1, "after": WIDE}]
+
+
 def test_given_an_event_that_cannot_be_read_any_more_then_only_what_needs_it_fails(shop, stack):
     cart = new_id()
     shop.create(cart)
@@ -165,6 +280,7 @@ def test_given_an_event_that_cannot_be_read_any_more_then_only_what_needs_it_fai
         cursor.execute("UPDATE cart_timeline SET schema_version = 99 WHERE cart_id = %s AND version = 3", (cart,))
     assert shop.get(f"/v1/carts/{cart}?version=2").status_code == 200
     assert shop.get(f"/v1/carts/{cart}?version={version}").status_code == 200
-    for path in ("?version=3", "?version=4"):
+    for path in ("?version=3", "?version=4", "/history"):
         answer = shop.get(f"/v1/carts/{cart}{path}")
         assert answer.status_code == 500 and problem(answer) == "internal" and "99" not in answer.text
+    assert shop.get(f"/v1/carts/{cart}/history?limit=1").status_code == 200

@@ -1,0 +1,217 @@
+#include "cart_history_resource.h"
+
+#include "cart_changes.h"
+#include "history_cursor.h"
+#include "log.h"
+#include "problem.h"
+#include "query_number.h"
+#include "query_parameters.h"
+#include "view_reader.h"
+#include "view_refusal.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PAGE_TEXT_MAX = HISTORY_BYTES_MAX + 4 * CART_VIEW_BODY_MAX, /* all lines of two carts change */
+    HREF_MAX = 80,
+};
+
+/* A question on its way, and its answer as it grows. */
+struct history_question {
+    struct view_request view; /* first: the reader hands this back */
+    struct http_request *http;
+    int32_t after; /* the page begins behind this version */
+    int32_t limit;
+    struct text text;
+    struct json_out out;
+    struct cart_view before; /* one event behind `now` while that is being written */
+    struct cart_view now;
+    bool has_next;
+    enum status fold_status;
+};
+
+static void history_question_free(struct history_question *question)
+{
+    cart_view_done(&question->before);
+    cart_view_done(&question->now);
+    text_done(&question->text);
+    free(question);
+}
+
+/* --- one event ----------------------------------------------------------------------------- */
+
+static void write_member(struct json_out *out, const char *name, const json_t *metadata)
+{
+    const json_t *value = json_object_get(metadata, name);
+    json_out_key(out, name);
+    json_out_string(out, (struct str){json_string_value(value), json_string_length(value)});
+}
+
+static void write_cause(struct json_out *out, struct str json)
+{
+    json_t *metadata = str_is_none(json) ? NULL : json_loadb(json.bytes, json.length, 0, NULL);
+    write_member(out, "correlationId", metadata);
+    write_member(out, "causationId", metadata);
+    write_member(out, "actor", metadata);
+    json_decref(metadata);
+}
+
+static void write_href(struct json_out *out, const struct recorded_event *event)
+{
+    char cart_id[UUID_TEXT_LENGTH + 1];
+    char href[HREF_MAX];
+    uuid_format(&event->cart_id, cart_id);
+    snprintf(href, sizeof(href), "/v1/carts/%s?version=%" PRId32, cart_id, event->version);
+    json_out_key(out, "href");
+    json_out_string(out, str_from(href));
+}
+
+static void write_event(struct history_question *question, const struct recorded_event *event)
+{
+    struct json_out *out = &question->out;
+    json_out_object(out);
+    json_out_key(out, "version");
+    json_out_int(out, event->version);
+    json_out_key(out, "eventId");
+    json_out_uuid(out, &event->event_id);
+    json_out_key(out, "type");
+    json_out_string(out, event->type);
+    json_out_key(out, "occurredAt");
+    json_out_time(out, event->occurred_at_us);
+    write_cause(out, event->metadata);
+    json_out_key(out, "changes");
+    cart_changes_write(&question->before, &question->now, out);
+    write_href(out, event);
+    json_out_end_object(out);
+}
+
+static enum status take_event(struct history_question *question, const struct recorded_event *event,
+                              struct error *error)
+{
+    AUTO(event_data_done) struct event_data data = {0};
+    enum status status =
+        event_data_read(event->type, event->schema_version, event->data, &data, error);
+    if (status == STATUS_OK)
+        status = cart_view_apply(&question->now, &data, event, error);
+    if (status != STATUS_OK)
+        return status;
+    if (event->version > question->after)
+        write_event(question, event);
+    return cart_view_apply(&question->before, &data, event, error);
+}
+
+static bool fold_event(void *context, const struct recorded_event *event)
+{
+    struct history_question *question = context;
+    struct error error = {0};
+    bool is_full = question->text.length >= HISTORY_BYTES_MAX;
+    if (is_full || (int64_t)event->version > (int64_t)question->after + question->limit) {
+        question->has_next = true;
+        return false;
+    }
+    question->fold_status = take_event(question, event, &error);
+    if (question->fold_status != STATUS_OK)
+        log_error("view-store", "an event in a cart's past cannot be applied",
+                  LOG_STR("reason", error.message), LOG_INT("version", event->version));
+    return question->fold_status == STATUS_OK;
+}
+
+/* --- the page ------------------------------------------------------------------------------ */
+
+static void answer_page(struct history_question *question)
+{
+    struct json_out *out = &question->out;
+    json_out_end_array(out);
+    json_out_key(out, "next");
+    if (question->has_next) {
+        char cursor[HISTORY_CURSOR_LENGTH + 1];
+        history_cursor_format(&question->now.cart_id, question->now.version, cursor);
+        json_out_string(out, str_from(cursor));
+    } else {
+        json_out_null(out);
+    }
+    json_out_end_object(out);
+    struct http_response response = {
+        .status = 200, .content_type = "application/json", .free_body = true};
+    char *body = text_steal(&question->text, &response.body.length);
+    if (body == NULL) {
+        http_refuse(question->http, 500, "internal", "Internal error", "the page does not fit");
+        return;
+    }
+    response.body.bytes = body;
+    http_respond(question->http, &response);
+}
+
+static void answer(struct view_request *request, enum view_outcome outcome, int32_t version,
+                   struct str body, bool more)
+{
+    struct history_question *question = (struct history_question *)request;
+    (void)version;
+    (void)body;
+    (void)more;
+    if (outcome == VIEW_FOUND && question->fold_status != STATUS_OK)
+        outcome = VIEW_FAILED;
+    if (outcome == VIEW_FOUND)
+        answer_page(question);
+    else
+        view_refuse(question->http, outcome);
+    history_question_free(question);
+}
+
+/* False after the refusal. */
+static bool read_question(struct http_request *request, struct history_question *question)
+{
+    struct view_events *events = &question->view.events;
+    struct str limit;
+    struct str cursor;
+    const struct query_parameter known[] = {{"limit", &limit}, {"cursor", &cursor}};
+    if (!uuid_parse(http_request_segment(request, 2), &events->cart_id)) {
+        http_refuse(request, 400, "malformed-request", "Malformed request",
+                    "the cart's id must be a UUID");
+        return false;
+    }
+    if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
+        return false;
+    int64_t number = HISTORY_LIMIT_DEFAULT;
+    if (!str_is_none(limit) && !query_number_parse(limit, HISTORY_LIMIT_MAX, &number)) {
+        query_parameter_refuse(request, "limit", "a number from 1 to 200");
+        return false;
+    }
+    question->limit = (int32_t)number;
+    if (!str_is_none(cursor) && !history_cursor_parse(cursor, &events->cart_id, &question->after)) {
+        query_parameter_refuse(request, "cursor",
+                               "the `next` of a page of the same cart's history");
+        return false;
+    }
+    /* One more than the page has, to know whether there is a next page. */
+    int64_t until = (int64_t)question->after + number + 1;
+    events->until = until < INT32_MAX ? (int32_t)until : INT32_MAX;
+    events->metadata_after = question->after;
+    return true;
+}
+
+void cart_history_resource_get(const struct query_routes *routes, struct http_request *request)
+{
+    struct history_question *question = malloc(sizeof(*question));
+    if (question == NULL) {
+        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        return;
+    }
+    *question =
+        (struct history_question){.view = {VIEW_EVENTS, .event = fold_event, .answer = answer},
+                                  .http = request,
+                                  .text = TEXT_INIT(PAGE_TEXT_MAX)};
+    if (!read_question(request, question)) {
+        history_question_free(question);
+        return;
+    }
+    question->out = json_out_to(&question->text);
+    json_out_object(&question->out);
+    json_out_key(&question->out, "events");
+    json_out_array(&question->out);
+    http_defer(request);
+    view_reader_submit(routes->reader, &question->view);
+}

@@ -1,0 +1,25 @@
+/*
+ * cart_history_resource.h - GET and HEAD of /v1/carts/{id}/history: a cart's events, oldest first,
+ * page by page, each with what it changed, who caused it, and where to see the cart as it was then.
+ *
+ *     {"events":[{"version","eventId","type","occurredAt","correlationId","causationId","actor",
+ *                 "changes":[{"path","before","after"}],"href"}],"next"}
+ *
+ * correlationId, causationId and actor are null when nobody told; changes are those of
+ * cart_changes.h; href is this event's state of the cart, by version.
+ *
+ * A page is the fold of all events up to its end, read piece by piece and not kept: what a page
+ * costs grows with its place in the history, what it needs of memory does not.
+ */
+#pragma once
+
+#include "http.h"
+#include "query_routes.h"
+
+enum {
+    HISTORY_LIMIT_DEFAULT = 50,
+    HISTORY_LIMIT_MAX = 200,
+    HISTORY_BYTES_MAX = 1024 * 1024, /* a page ends behind the event that reaches this */
+};
+
+void cart_history_resource_get(const struct query_routes *routes, struct http_request *request);

@@ -1,0 +1,19 @@
+/*
+ * history_cursor.h - where a page of a cart's history ended, as an opaque text that goes with the
+ * cart.
+ */
+#pragma once
+
+#include "macros.h"
+#include "str.h"
+#include "uuid.h"
+
+enum { HISTORY_CURSOR_LENGTH = 12 };
+
+/* Behind the event of that version (1 or more); writes a NUL too. */
+void history_cursor_format(const struct uuid *cart_id, int32_t version,
+                           char ret_cursor[HISTORY_CURSOR_LENGTH + 1]);
+
+/* False when it is not a cursor, or one of another cart. */
+MUST_CHECK bool history_cursor_parse(struct str cursor, const struct uuid *cart_id,
+                                     int32_t *ret_version);
