@@ -41,6 +41,11 @@ static void add_invalid(const struct body_object *object, const char *member, co
     va_end(arguments);
 }
 
+void body_invalid(const struct body_object *object, const char *member, const char *detail)
+{
+    add_invalid(object, member, "%s", detail);
+}
+
 /* An object at this place, or one that reads as nothing after the report. */
 static struct body_object object_at(const struct body_object *place, const json_t *json)
 {

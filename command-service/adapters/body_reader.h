@@ -57,4 +57,6 @@ struct body_object body_member(const struct body_object *object, const char *mem
 size_t body_array(const struct body_object *object, const char *member, size_t minimum,
                   size_t maximum);
 struct body_object body_element(const struct body_object *object, const char *member, size_t index);
+/* Reports something else that is wrong with a member ("": with the object). */
+void body_invalid(const struct body_object *object, const char *member, const char *detail);
 bool body_has(const struct body_object *object, const char *member);

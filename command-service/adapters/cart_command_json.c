@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { KEY_BYTES_MAX = SKU_BYTES_MAX };
+_Static_assert((int)KEY_BYTES_MAX == (int)COUPON_CODE_BYTES_MAX, "one limit for both");
+
 #define MEMBERS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void set_malformed(struct body_problems *problems, const char *what)
@@ -14,6 +17,16 @@ static void set_malformed(struct body_problems *problems, const char *what)
     problems->is_malformed = true;
 }
 
+static struct money read_money(const struct body_object *object, const char *member)
+{
+    struct money money = {0};
+    struct body_object at = body_member(object, member);
+    body_allow(&at, MEMBERS("amountMinor", "currency"));
+    money.amount_minor = body_int(&at, "amountMinor", 0, MONEY_AMOUNT_MAX);
+    body_currency(&at, "currency", money.currency);
+    return money;
+}
+
 static struct cart_line read_line(const struct body_object *object,
                                   const struct cart_limits *limits)
 {
@@ -21,10 +34,7 @@ static struct cart_line read_line(const struct body_object *object,
     line.sku = body_text(object, "sku", 1, SKU_BYTES_MAX);
     line.name = body_text(object, "name", 0, NAME_BYTES_MAX);
     line.quantity = (int32_t)body_int(object, "quantity", 1, limits->quantity_max);
-    struct body_object price = body_member(object, "unitPrice");
-    body_allow(&price, MEMBERS("amountMinor", "currency"));
-    line.unit_price.amount_minor = body_int(&price, "amountMinor", 0, MONEY_AMOUNT_MAX);
-    body_currency(&price, "currency", line.unit_price.currency);
+    line.unit_price = read_money(object, "unitPrice");
     return line;
 }
 
@@ -66,6 +76,19 @@ static void read_create(const struct body_object *root, const struct cart_comman
     command->create.customer_id = body_optional_text(root, "customerId", 1, CUSTOMER_ID_BYTES_MAX);
 }
 
+static void read_coupon(const struct body_object *root, struct cart_coupon *coupon)
+{
+    body_allow(root, MEMBERS("code", "percentOff", "amountOff"));
+    coupon->code = body_text(root, "code", 1, COUPON_CODE_BYTES_MAX);
+    bool takes_percentage = body_has(root, "percentOff");
+    if (takes_percentage == body_has(root, "amountOff"))
+        body_invalid(root, "", "must have either percentOff or amountOff");
+    else if (takes_percentage)
+        coupon->percent_off = (int32_t)body_int(root, "percentOff", 1, 100);
+    else
+        coupon->amount_off = read_money(root, "amountOff");
+}
+
 static void read_body(const struct cart_command_source *source, const struct cart_limits *limits,
                       struct cart_command_body *body, struct body_problems *problems)
 {
@@ -88,6 +111,14 @@ static void read_body(const struct cart_command_source *source, const struct car
         command->set_quantity.quantity =
             (int32_t)body_int(&root, "quantity", 0, limits->quantity_max);
         break;
+    case CART_ASSIGN_CUSTOMER:
+        body_allow(&root, MEMBERS("customerId"));
+        command->assign_customer.customer_id =
+            body_text(&root, "customerId", 1, CUSTOMER_ID_BYTES_MAX);
+        break;
+    case CART_APPLY_COUPON:
+        read_coupon(&root, &command->apply_coupon.coupon);
+        break;
     default:
         body_allow(&root, MEMBERS("orderId"));
         command->check_out.order_id = body_optional_text(&root, "orderId", 1, ORDER_ID_BYTES_MAX);
@@ -97,8 +128,17 @@ static void read_body(const struct cart_command_source *source, const struct car
 
 static bool has_body(enum cart_command_type type)
 {
-    return type == CART_CREATE || type == CART_ADD_ITEMS || type == CART_SET_QUANTITY ||
-           type == CART_CHECK_OUT;
+    switch (type) {
+    case CART_CREATE:
+    case CART_ADD_ITEMS:
+    case CART_SET_QUANTITY:
+    case CART_ASSIGN_CUSTOMER:
+    case CART_APPLY_COUPON:
+    case CART_CHECK_OUT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* A positive 32-bit integer in decimal digits. */
@@ -121,15 +161,20 @@ static bool read_quantity(struct str text, int32_t *ret_quantity)
 static void read_path(const struct cart_command_source *source, struct cart_command *command,
                       struct body_problems *problems)
 {
-    if (str_is_none(source->sku))
+    if (str_is_none(source->key))
         return;
-    if (source->sku.length == 0 || source->sku.length > SKU_BYTES_MAX ||
-        !utf8_is_printable(source->sku))
-        set_malformed(problems, "the sku in the path must be 1 to 64 bytes of printable UTF-8");
-    if (source->type == CART_SET_QUANTITY)
-        command->set_quantity.sku = source->sku;
+    bool is_code = source->type == CART_REMOVE_COUPON;
+    if (source->key.length == 0 || source->key.length > KEY_BYTES_MAX ||
+        !utf8_is_printable(source->key))
+        set_malformed(problems,
+                      is_code ? "the code in the path must be 1 to 64 bytes of printable UTF-8"
+                              : "the sku in the path must be 1 to 64 bytes of printable UTF-8");
+    if (is_code)
+        command->remove_coupon.code = source->key;
+    else if (source->type == CART_SET_QUANTITY)
+        command->set_quantity.sku = source->key;
     else
-        command->remove_item.sku = source->sku;
+        command->remove_item.sku = source->key;
     if (!str_is_none(source->quantity) &&
         !read_quantity(source->quantity, &command->remove_item.quantity))
         set_malformed(problems, "quantity must be a positive 32-bit integer");

@@ -12,7 +12,7 @@ struct cart_command_source {
     enum cart_command_type type;
     struct str body;
     bool may_name_cart;  /* POST /v1/carts: `cartId` is a known member */
-    struct str sku;      /* from the path; none where the path has none */
+    struct str key;      /* the sku or the coupon's code in the path; none where it has none */
     struct str quantity; /* the parameter, or none */
 };
 

@@ -38,7 +38,7 @@ static void answer_and_free(struct command_request *request)
     cart_call_free(call);
 }
 
-/* One line of the URL space: /v1/carts/{id}/THIRD/{sku}, as far as `segments` goes. */
+/* One line of the URL space: /v1/carts/{id}/THIRD/{key}, as far as `segments` goes. */
 struct route {
     enum http_method method;
     size_t segments;
@@ -55,6 +55,9 @@ static const struct route ROUTES[] = {
     {HTTP_DELETE, 4, "items", CART_CLEAR, "DELETE /v1/carts/{id}/items"},
     {HTTP_PATCH, 5, "items", CART_SET_QUANTITY, "PATCH /v1/carts/{id}/items/{sku}"},
     {HTTP_DELETE, 5, "items", CART_REMOVE_ITEM, "DELETE /v1/carts/{id}/items/{sku}"},
+    {HTTP_PUT, 4, "customer", CART_ASSIGN_CUSTOMER, "PUT /v1/carts/{id}/customer"},
+    {HTTP_POST, 4, "coupons", CART_APPLY_COUPON, "POST /v1/carts/{id}/coupons"},
+    {HTTP_DELETE, 5, "coupons", CART_REMOVE_COUPON, "DELETE /v1/carts/{id}/coupons/{code}"},
     {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
 };
 
@@ -68,6 +71,9 @@ static const struct {
     {3, NULL, "PUT, DELETE"},
     {4, "items", "POST, DELETE"},
     {5, "items", "PATCH, DELETE"},
+    {4, "customer", "PUT"},
+    {4, "coupons", "POST"},
+    {5, "coupons", "DELETE"},
     {4, "checkout", "POST"},
     {4, "history", "GET, HEAD"},
     {4, "live", "GET, HEAD"},
@@ -176,11 +182,11 @@ static bool read_command(const struct command_routes *routes, struct http_reques
     struct cart_command_source source = {.type = route->type,
                                          .body = http_request_body(http),
                                          .may_name_cart = !has_id,
-                                         .sku = STR_NONE};
+                                         .key = STR_NONE};
     if (!read_parameters(http, route, &source.quantity))
         return false;
     if (route->segments == SEGMENTS_MAX)
-        source.sku = http_request_segment(http, SEGMENTS_MAX - 1);
+        source.key = http_request_segment(http, SEGMENTS_MAX - 1);
     struct body_problems problems;
     if (!cart_command_read(&source, &routes->limits, &call->body, &problems)) {
         refuse_body(http, &problems);

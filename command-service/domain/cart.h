@@ -41,6 +41,8 @@ struct cart {
     size_t bytes; /* heap memory held, for the cache's bound */
 };
 
+enum { CART_COUPONS_MAX = 10 };
+
 struct cart_limits {
     int32_t lines_max;    /* lines a cart */
     int32_t quantity_max; /* pieces a line */
@@ -59,6 +61,8 @@ enum cart_refusal {
     CART_REFUSED_TOO_MANY_LINES,
     CART_REFUSED_QUANTITY_LIMIT,
     CART_REFUSED_ITEM_NOT_IN_CART,
+    CART_REFUSED_TOO_MANY_COUPONS,
+    CART_REFUSED_COUPON_NOT_IN_CART,
     CART_REFUSED_VERSION_MISMATCH, /* by cart_condition_holds(), never by cart_decide() */
     CART_REFUSAL_COUNT,
 };
@@ -99,6 +103,9 @@ void cart_done(struct cart *cart);
 
 /* The line with that sku, borrowed until the cart changes; NULL when there is none. */
 const struct cart_line *cart_find_line(const struct cart *cart, struct str sku);
+
+/* The coupon with that code, likewise. */
+const struct cart_coupon *cart_find_coupon(const struct cart *cart, struct str code);
 
 /* If-Match as RFC 9110, 13.1.1 says it: any of the tags, or `*` for any existing cart. */
 enum { CART_CONDITION_VERSIONS_MAX = 16 };

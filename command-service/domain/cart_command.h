@@ -17,6 +17,7 @@ enum {
     NAME_BYTES_MAX = 256,
     CUSTOMER_ID_BYTES_MAX = 64,
     ORDER_ID_BYTES_MAX = 64,
+    COUPON_CODE_BYTES_MAX = 64,
 };
 
 enum cart_command_type {
@@ -25,6 +26,9 @@ enum cart_command_type {
     CART_SET_QUANTITY,
     CART_REMOVE_ITEM,
     CART_CLEAR,
+    CART_ASSIGN_CUSTOMER,
+    CART_APPLY_COUPON,
+    CART_REMOVE_COUPON,
     CART_CHECK_OUT,
     CART_CANCEL,
     CART_COMMAND_TYPE_COUNT,
@@ -51,6 +55,15 @@ struct cart_command {
             struct str sku;
             int32_t quantity; /* 0: the whole line */
         } remove_item;
+        struct {
+            struct str customer_id;
+        } assign_customer;
+        struct {
+            struct cart_coupon coupon; /* takes a percentage or an amount, never both */
+        } apply_coupon;
+        struct {
+            struct str code;
+        } remove_coupon;
         struct {
             struct str order_id; /* or none */
         } check_out;

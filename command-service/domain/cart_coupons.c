@@ -12,6 +12,11 @@ struct cart_coupon *cart_coupons_find(const struct cart *cart, struct str code)
     return NULL;
 }
 
+const struct cart_coupon *cart_find_coupon(const struct cart *cart, struct str code)
+{
+    return cart_coupons_find(cart, code);
+}
+
 static size_t array_bytes(size_t count)
 {
     return cart_block_bytes(count * sizeof(struct cart_coupon));

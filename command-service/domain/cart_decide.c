@@ -146,6 +146,49 @@ static enum cart_refusal decide_clear(const struct cart *cart, struct cart_decis
                               });
 }
 
+static enum cart_refusal decide_assign_customer(const struct cart *cart,
+                                                const struct cart_command *command,
+                                                struct cart_decision *decision)
+{
+    struct customer_assigned assigned = {.customer_id = command->assign_customer.customer_id,
+                                         .previous_customer_id = str_from(cart->customer_id)};
+
+    if (str_equal(assigned.customer_id, assigned.previous_customer_id))
+        return already_so(decision);
+    return happened(decision, (struct event_data){.type = EVENT_CUSTOMER_ASSIGNED,
+                                                  .customer_assigned = assigned});
+}
+
+static enum cart_refusal decide_apply_coupon(const struct cart *cart,
+                                             const struct cart_command *command,
+                                             struct cart_decision *decision)
+{
+    const struct cart_coupon *coupon = &command->apply_coupon.coupon;
+    const struct cart_coupon *known = cart_find_coupon(cart, coupon->code);
+
+    if (coupon->percent_off == 0 && strcmp(coupon->amount_off.currency, cart->currency) != 0)
+        return CART_REFUSED_CURRENCY_MISMATCH;
+    if (known == NULL && cart->coupon_count >= CART_COUPONS_MAX)
+        return CART_REFUSED_TOO_MANY_COUPONS;
+    if (known != NULL && known->percent_off == coupon->percent_off &&
+        known->amount_off.amount_minor == coupon->amount_off.amount_minor)
+        return already_so(decision);
+    return happened(decision, (struct event_data){.type = EVENT_COUPON_APPLIED,
+                                                  .coupon_applied = {.coupon = *coupon}});
+}
+
+static enum cart_refusal decide_remove_coupon(const struct cart *cart,
+                                              const struct cart_command *command,
+                                              struct cart_decision *decision)
+{
+    const struct cart_coupon *coupon = cart_find_coupon(cart, command->remove_coupon.code);
+
+    if (coupon == NULL)
+        return CART_REFUSED_COUPON_NOT_IN_CART;
+    return happened(decision, (struct event_data){.type = EVENT_COUPON_REMOVED,
+                                                  .coupon_removed = {.code = coupon->code}});
+}
+
 static enum cart_refusal decide_check_out(const struct cart *cart,
                                           const struct cart_command *command,
                                           struct cart_decision *decision)
@@ -188,6 +231,12 @@ enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command
         return decide_remove_item(cart, command, ret_decision);
     case CART_CLEAR:
         return decide_clear(cart, ret_decision);
+    case CART_ASSIGN_CUSTOMER:
+        return decide_assign_customer(cart, command, ret_decision);
+    case CART_APPLY_COUPON:
+        return decide_apply_coupon(cart, command, ret_decision);
+    case CART_REMOVE_COUPON:
+        return decide_remove_coupon(cart, command, ret_decision);
     case CART_CHECK_OUT:
         return decide_check_out(cart, command, ret_decision);
     case CART_CANCEL:

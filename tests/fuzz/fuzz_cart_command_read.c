@@ -1,7 +1,7 @@
 /*
- * Input: a line `ROUTE[ SKU[ QUANTITY]]`, the body. A command that is taken is well formed as
- * cart_command.h says it, its body is JSON, and what it decides on a cart can happen; one that is
- * not comes with a reason.
+ * Input: a line `ROUTE[ SKU-OR-CODE[ QUANTITY]]`, the body. A command that is taken is well formed
+ * as cart_command.h says it, its body is JSON, and what it decides on a cart can happen; one that
+ * is not comes with a reason.
  */
 #include "cart_command_json.h"
 #include "fuzz.h"
@@ -14,10 +14,17 @@ static const struct {
     enum cart_command_type type;
     bool may_name_cart;
 } ROUTES[] = {
-    {"post", CART_CREATE, true},         {"put", CART_CREATE, false},
-    {"add", CART_ADD_ITEMS, false},      {"set", CART_SET_QUANTITY, false},
-    {"remove", CART_REMOVE_ITEM, false}, {"clear", CART_CLEAR, false},
-    {"checkout", CART_CHECK_OUT, false}, {"cancel", CART_CANCEL, false},
+    {"post", CART_CREATE, true},
+    {"put", CART_CREATE, false},
+    {"add", CART_ADD_ITEMS, false},
+    {"set", CART_SET_QUANTITY, false},
+    {"remove", CART_REMOVE_ITEM, false},
+    {"clear", CART_CLEAR, false},
+    {"checkout", CART_CHECK_OUT, false},
+    {"cancel", CART_CANCEL, false},
+    {"customer", CART_ASSIGN_CUSTOMER, false},
+    {"coupon", CART_APPLY_COUPON, false},
+    {"uncoupon", CART_REMOVE_COUPON, false},
 };
 
 /* Takes the first word off `rest`; none when there is none. */
@@ -41,15 +48,16 @@ static bool read_source(struct str input, struct cart_command_source *ret_source
     for (size_t i = 0; i < ARRAY_SIZE(ROUTES); i++) {
         if (!str_equal_literal(route, ROUTES[i].name))
             continue;
-        bool has_sku = ROUTES[i].type == CART_SET_QUANTITY || ROUTES[i].type == CART_REMOVE_ITEM;
-        struct str sku = take_word(&line);
+        bool has_key = ROUTES[i].type == CART_SET_QUANTITY || ROUTES[i].type == CART_REMOVE_ITEM ||
+                       ROUTES[i].type == CART_REMOVE_COUPON;
+        struct str key = take_word(&line);
         *ret_source = (struct cart_command_source){
             .type = ROUTES[i].type,
             .body = input,
             .may_name_cart = ROUTES[i].may_name_cart,
-            .sku = !has_sku           ? STR_NONE
-                   : str_is_none(sku) ? STR_LITERAL("")
-                                      : sku,
+            .key = !has_key           ? STR_NONE
+                   : str_is_none(key) ? STR_LITERAL("")
+                                      : key,
             .quantity = ROUTES[i].type == CART_REMOVE_ITEM ? take_word(&line) : STR_NONE,
         };
         return true;
@@ -70,6 +78,22 @@ static void require_currency(const char *currency)
     REQUIRE(currency_parse(str_from(currency), same));
 }
 
+static void require_money(const struct money *money)
+{
+    REQUIRE(money->amount_minor >= 0 && money->amount_minor <= MONEY_AMOUNT_MAX);
+    require_currency(money->currency);
+}
+
+static void require_coupon(const struct cart_coupon *coupon)
+{
+    require_text(coupon->code, 1, COUPON_CODE_BYTES_MAX);
+    REQUIRE(coupon->percent_off >= 0 && coupon->percent_off <= 100);
+    if (coupon->percent_off == 0)
+        require_money(&coupon->amount_off);
+    else
+        REQUIRE(coupon->amount_off.amount_minor == 0);
+}
+
 static void require_well_formed(const struct cart_command *command)
 {
     switch (command->type) {
@@ -86,9 +110,7 @@ static void require_well_formed(const struct cart_command *command)
             require_text(line->sku, 1, SKU_BYTES_MAX);
             require_text(line->name, 0, NAME_BYTES_MAX);
             REQUIRE(line->quantity >= 1 && line->quantity <= LIMITS.quantity_max);
-            REQUIRE(line->unit_price.amount_minor >= 0);
-            REQUIRE(line->unit_price.amount_minor <= MONEY_AMOUNT_MAX);
-            require_currency(line->unit_price.currency);
+            require_money(&line->unit_price);
         }
         break;
     case CART_SET_QUANTITY:
@@ -99,6 +121,15 @@ static void require_well_formed(const struct cart_command *command)
     case CART_REMOVE_ITEM:
         require_text(command->remove_item.sku, 1, SKU_BYTES_MAX);
         REQUIRE(command->remove_item.quantity >= 0);
+        break;
+    case CART_ASSIGN_CUSTOMER:
+        require_text(command->assign_customer.customer_id, 1, CUSTOMER_ID_BYTES_MAX);
+        break;
+    case CART_APPLY_COUPON:
+        require_coupon(&command->apply_coupon.coupon);
+        break;
+    case CART_REMOVE_COUPON:
+        require_text(command->remove_coupon.code, 1, COUPON_CODE_BYTES_MAX);
         break;
     case CART_CHECK_OUT:
         if (!str_is_none(command->check_out.order_id))
@@ -112,10 +143,9 @@ static void require_well_formed(const struct cart_command *command)
 /* jansson by itself must take the body too. */
 static void require_json(const struct cart_command_source *source)
 {
-    bool reads_body = source->type == CART_CREATE || source->type == CART_ADD_ITEMS ||
-                      source->type == CART_SET_QUANTITY || source->body.length > 0;
-    if (!reads_body || source->type == CART_REMOVE_ITEM || source->type == CART_CLEAR ||
-        source->type == CART_CANCEL)
+    bool has_no_body = source->type == CART_REMOVE_ITEM || source->type == CART_CLEAR ||
+                       source->type == CART_REMOVE_COUPON || source->type == CART_CANCEL;
+    if (has_no_body || (source->type == CART_CHECK_OUT && source->body.length == 0))
         return;
     json_t *document =
         json_loadb(source->body.bytes, source->body.length, JSON_REJECT_DUPLICATES, NULL);
@@ -175,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (cart_command_read(&source, &LIMITS, &body, &problems)) {
         require_well_formed(&body.command);
         require_json(&source);
-        decide_on_a_cart(&body.command, source.sku);
+        decide_on_a_cart(&body.command, source.key);
         cart_command_body_done(&body);
     } else {
         require_reason(&problems);

@@ -90,6 +90,30 @@ STORY_FUNCTION struct event_data cleared(int32_t line_count)
     return (struct event_data){.type = EVENT_CART_CLEARED, .cart_cleared = {line_count}};
 }
 
+STORY_FUNCTION struct event_data customer_assigned(const char *customer_id, const char *previous)
+{
+    return (struct event_data){.type = EVENT_CUSTOMER_ASSIGNED,
+                               .customer_assigned = {str_from(customer_id), str_from(previous)}};
+}
+
+STORY_FUNCTION struct event_data percent_coupon(const char *code, int32_t percent)
+{
+    return (struct event_data){
+        .type = EVENT_COUPON_APPLIED,
+        .coupon_applied = {{.code = str_from(code), .percent_off = percent}}};
+}
+
+STORY_FUNCTION struct event_data amount_coupon(const char *code, struct money amount)
+{
+    return (struct event_data){.type = EVENT_COUPON_APPLIED,
+                               .coupon_applied = {{.code = str_from(code), .amount_off = amount}}};
+}
+
+STORY_FUNCTION struct event_data coupon_removed(const char *code)
+{
+    return (struct event_data){.type = EVENT_COUPON_REMOVED, .coupon_removed = {str_from(code)}};
+}
+
 STORY_FUNCTION struct event_data cancelled(void)
 {
     return (struct event_data){.type = EVENT_CART_CANCELLED};
@@ -138,6 +162,30 @@ STORY_FUNCTION struct cart_command remove_item(const char *sku, int32_t quantity
 STORY_FUNCTION struct cart_command clear(void)
 {
     return (struct cart_command){.type = CART_CLEAR};
+}
+
+STORY_FUNCTION struct cart_command assign_customer(const char *customer_id)
+{
+    return (struct cart_command){.type = CART_ASSIGN_CUSTOMER,
+                                 .assign_customer = {str_from(customer_id)}};
+}
+
+STORY_FUNCTION struct cart_command apply_percent(const char *code, int32_t percent)
+{
+    return (struct cart_command){
+        .type = CART_APPLY_COUPON,
+        .apply_coupon = {{.code = str_from(code), .percent_off = percent}}};
+}
+
+STORY_FUNCTION struct cart_command apply_amount(const char *code, struct money amount)
+{
+    return (struct cart_command){.type = CART_APPLY_COUPON,
+                                 .apply_coupon = {{.code = str_from(code), .amount_off = amount}}};
+}
+
+STORY_FUNCTION struct cart_command remove_coupon(const char *code)
+{
+    return (struct cart_command){.type = CART_REMOVE_COUPON, .remove_coupon = {str_from(code)}};
 }
 
 STORY_FUNCTION struct cart_command check_out(const char *order_id)
@@ -294,6 +342,25 @@ STORY_FUNCTION void then_event_json(enum event_type type, const char *json)
     cr_assert(str_equal_literal(text_str(&actual), json), STR_FORMAT "\ninstead of:\n%s",
               STR_ARGS(text_str(&actual)), json);
     story_given(story.decision.events, 1);
+}
+
+/* The cart's coupons are these, in this order: code and percentage, or amount. */
+STORY_FUNCTION void then_coupons(const char *expected)
+{
+    AUTO(text_done)
+    struct text actual = TEXT_INIT(STORY_TEXT_MAX);
+
+    for (size_t i = 0; i < story.cart.coupon_count; i++) {
+        const struct cart_coupon *coupon = &story.cart.coupons[i];
+        text_format(&actual, "%s" STR_FORMAT, i == 0 ? "" : ", ", STR_ARGS(coupon->code));
+        if (coupon->percent_off != 0)
+            text_format(&actual, " %d%%", (int)coupon->percent_off);
+        else
+            text_format(&actual, " %lld", (long long)coupon->amount_off.amount_minor);
+    }
+    cr_assert(text_ok(&actual));
+    cr_assert(str_equal_literal(text_str(&actual), expected),
+              "coupons " STR_FORMAT " instead of %s", STR_ARGS(text_str(&actual)), expected);
 }
 
 /* The cart's lines are these, in this order: sku and quantity. */

@@ -24,7 +24,7 @@ static void given_route(enum cart_command_type type)
 {
     call.source = (struct cart_command_source){.type = type};
     if (type == CART_SET_QUANTITY || type == CART_REMOVE_ITEM)
-        call.source.sku = STR_LITERAL("tea");
+        call.source.key = STR_LITERAL("tea");
 }
 
 /* The body is an allocation of exactly its length, so that reading beyond it is seen. */
@@ -202,8 +202,9 @@ Test(cart_command_json, given_any_route_with_a_body_when_it_is_not_json_then_mal
         "{\"quantity\":99999999999999999999999",
         "{\"quantity\":1e99999",
     };
-    static const enum cart_command_type routes[] = {CART_CREATE, CART_ADD_ITEMS, CART_SET_QUANTITY,
-                                                    CART_CHECK_OUT};
+    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
+                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
+                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
     for (size_t route = 0; route < ARRAY_SIZE(routes); route++) {
         given_route(routes[route]);
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -320,8 +321,9 @@ Test(cart_command_json, given_another_value_than_an_object_when_read_then_the_wh
     static const char *const wrong[] = {"[]",      "null", "5",
                                         "\"tea\"", "true", "1e999",
                                         "-1",      "[{}]", "123456789012345678901234567890"};
-    static const enum cart_command_type routes[] = {CART_CREATE, CART_ADD_ITEMS, CART_SET_QUANTITY,
-                                                    CART_CHECK_OUT};
+    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
+                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
+                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
     for (size_t route = 0; route < ARRAY_SIZE(routes); route++) {
         given_route(routes[route]);
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -555,20 +557,24 @@ Test(cart_command_json, given_a_path_when_its_sku_cannot_be_then_malformed)
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         given_route(CART_SET_QUANTITY);
-        call.source.sku = wrong[i];
+        call.source.key = wrong[i];
         when_quantity("1");
         then_malformed("sku in the path");
         given_route(CART_REMOVE_ITEM);
-        call.source.sku = wrong[i];
+        call.source.key = wrong[i];
         when_body("");
         then_malformed("sku in the path");
+        given_route(CART_REMOVE_COUPON);
+        call.source.key = wrong[i];
+        when_body("");
+        then_malformed("code in the path");
     }
     given_route(CART_REMOVE_ITEM);
-    call.source.sku.bytes = "0123456789012345678901234567890123456789012345678901234567890123";
-    call.source.sku.length = SKU_BYTES_MAX;
+    call.source.key.bytes = "0123456789012345678901234567890123456789012345678901234567890123";
+    call.source.key.length = SKU_BYTES_MAX;
     when_body("");
     then_command();
-    call.source.sku = STR_LITERAL("ä/b c");
+    call.source.key = STR_LITERAL("ä/b c");
     when_body("");
     then_command();
     then_text(call.body.command.remove_item.sku, "ä/b c");
@@ -626,6 +632,84 @@ Test(cart_command_json, given_clear_and_cancel_when_read_then_there_is_nothing_t
     cr_assert_eq(call.body.command.type, CART_CANCEL);
 }
 
+/* The customer and coupons */
+
+Test(cart_command_json, given_customer_when_read_then_the_id_is_required)
+{
+    given_route(CART_ASSIGN_CUSTOMER);
+    when_body("{\"customerId\":\"änna\"}");
+    then_command();
+    then_text(call.body.command.assign_customer.customer_id, "änna");
+    when_body("{}");
+    then_invalid("/customerId is missing");
+    when_body("{\"customerId\":null}");
+    then_invalid("/customerId must be a string");
+    when_body("{\"customerId\":\"\"}");
+    then_invalid("/customerId must have 1 to 64 bytes");
+    when_body("{\"customerId\":\"a\",\"currency\":\"EUR\"}");
+    then_malformed("unknown member 'currency'");
+    when_body("");
+    then_malformed("the body is empty");
+}
+
+Test(cart_command_json, given_coupon_when_read_then_a_percentage_or_an_amount)
+{
+    const struct cart_coupon *coupon = &call.body.command.apply_coupon.coupon;
+    given_route(CART_APPLY_COUPON);
+    for (int percent = 1; percent <= 100; percent += 99) {
+        char body[64];
+        snprintf(body, sizeof(body), "{\"code\":\"TEN\",\"percentOff\":%d}", percent);
+        when_body(body);
+        then_command();
+        then_text(coupon->code, "TEN");
+        cr_assert_eq(coupon->percent_off, percent);
+        cr_assert_eq(coupon->amount_off.amount_minor, 0);
+    }
+    when_body("{\"amountOff\":" PRICE ",\"code\":\"a/b ä\"}");
+    then_command();
+    then_text(coupon->code, "a/b ä");
+    cr_assert_eq(coupon->percent_off, 0);
+    cr_assert_eq(coupon->amount_off.amount_minor, 1999);
+    cr_assert_str_eq(coupon->amount_off.currency, "EUR");
+}
+
+Test(cart_command_json, given_coupon_when_values_are_wrong_then_each_is_named)
+{
+    given_route(CART_APPLY_COUPON);
+    when_body("{}");
+    then_invalid("/code is missing,  must have either percentOff or amountOff");
+    when_body("{\"code\":\"A\",\"percentOff\":10,\"amountOff\":" PRICE "}");
+    then_invalid(" must have either percentOff or amountOff");
+    when_body("{\"code\":\"A\",\"percentOff\":10,\"amountOff\":null}");
+    then_invalid(" must have either percentOff or amountOff");
+    when_body("{\"code\":\"\",\"percentOff\":0}");
+    then_invalid("/code must have 1 to 64 bytes, /percentOff must be 1 to 100");
+    when_body("{\"code\":5,\"percentOff\":101}");
+    then_invalid("/code must be a string, /percentOff must be 1 to 100");
+    when_body("{\"code\":\"A\",\"percentOff\":10.0}");
+    then_invalid("/percentOff must be an integer");
+    when_body("{\"code\":\"A\",\"percentOff\":null}");
+    then_invalid("/percentOff must be an integer");
+    when_body("{\"code\":\"A\",\"amountOff\":{\"amountMinor\":-1,\"currency\":\"eur\"}}");
+    then_invalid("/amountOff/amountMinor must be 0 to 1000000000000, "
+                 "/amountOff/currency must be three capital letters (ISO 4217)");
+    when_body("{\"code\":\"A\",\"amountOff\":5}");
+    then_invalid("/amountOff must be an object");
+    when_body("{\"code\":\"A\",\"amountOff\":{\"amountMinor\":1,\"currency\":\"EUR\",\"x\":1}}");
+    then_malformed("unknown member 'x' in /amountOff");
+    when_body("{\"code\":\"A\",\"percent\":1}");
+    then_malformed("unknown member 'percent'");
+}
+
+Test(cart_command_json, given_a_coupons_path_when_read_then_its_code)
+{
+    given_route(CART_REMOVE_COUPON);
+    call.source.key = STR_LITERAL("a/b ä");
+    when_body("");
+    then_command();
+    then_text(call.body.command.remove_coupon.code, "a/b ä");
+}
+
 /* Check out */
 
 Test(cart_command_json, given_check_out_when_the_body_is_empty_then_no_order_id)
@@ -672,8 +756,9 @@ Test(cart_command_json, given_a_body_when_it_ends_early_then_malformed)
 Test(cart_command_json, given_a_body_when_any_bytes_are_changed_then_it_is_answered)
 {
     static const char interesting[] = "{}[]\",:\\/09-.eE+ntf\0\x1f\x7f\x80\xc3\xff u";
-    static const enum cart_command_type routes[] = {CART_CREATE, CART_ADD_ITEMS, CART_SET_QUANTITY,
-                                                    CART_CHECK_OUT};
+    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
+                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
+                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
     char body[sizeof(LARGE)];
     uint64_t state = 20261123;
     for (int round = 0; round < 60000; round++) {
@@ -692,7 +777,7 @@ Test(cart_command_json, given_a_body_when_any_bytes_are_changed_then_it_is_answe
                 body[at] = byte;
             }
         }
-        given_route(routes[round % 8 == 0 ? (round / 8) % 4 : 1]);
+        given_route(routes[round % 8 == 0 ? (size_t)(round / 8) % ARRAY_SIZE(routes) : 1]);
         when_bytes(body, length);
         if (call.accepted)
             cr_assert(call.body.command.add_items.count >= 1);

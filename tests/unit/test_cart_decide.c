@@ -61,9 +61,7 @@ Test(cart_decide, given_a_cart_when_created_differently_then_it_exists_already)
 
 Test(cart_decide, given_a_customer_assigned_later_when_created_then_the_cart_as_it_is_now_counts)
 {
-    given(created("EUR", NULL),
-          (struct event_data){.type = EVENT_CUSTOMER_ASSIGNED,
-                              .customer_assigned = {STR_LITERAL("anna"), STR_NONE}});
+    given(created("EUR", NULL), customer_assigned("anna", NULL));
     when(create("EUR", NULL));
     then_refused(CART_REFUSED_EXISTS);
     when(create("EUR", "anna"));
@@ -89,6 +87,9 @@ Test(cart_decide, given_nothing_when_anything_but_create_then_not_found)
         set_quantity("tea", 0),
         remove_item("tea", 0),
         clear(),
+        assign_customer("anna"),
+        apply_percent("TEN", 10),
+        remove_coupon("TEN"),
         check_out(NULL),
         cancel(),
     };
@@ -106,6 +107,9 @@ static void assert_closed_to_everything(void)
         set_quantity("tea", 0),
         remove_item("tea", 0),
         clear(),
+        assign_customer("anna"),
+        apply_percent("TEN", 10),
+        remove_coupon("TEN"),
         check_out(NULL),
         cancel(),
         create("EUR", NULL),
@@ -413,6 +417,152 @@ Test(cart_decide, given_an_empty_cart_when_cleared_then_nothing_happens)
     then_nothing();
 }
 
+/* The customer */
+
+Test(cart_decide, given_a_guest_when_assigned_then_the_cart_is_the_customers)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(assign_customer("anna"));
+    then_event_json(EVENT_CUSTOMER_ASSIGNED,
+                    "{\"customerId\":\"anna\",\"previousCustomerId\":null}");
+    cr_assert_str_eq(story.cart.customer_id, "anna");
+}
+
+Test(cart_decide, given_a_customer_when_another_is_assigned_then_the_event_names_both)
+{
+    given(created("EUR", "anna"));
+    when(assign_customer("bert"));
+    then_event_json(EVENT_CUSTOMER_ASSIGNED,
+                    "{\"customerId\":\"bert\",\"previousCustomerId\":\"anna\"}");
+}
+
+Test(cart_decide, given_a_customer_when_the_same_is_assigned_then_nothing_happens)
+{
+    given(created("EUR", NULL), customer_assigned("anna", NULL));
+    when(assign_customer("anna"));
+    then_nothing();
+    when(assign_customer("Anna"));
+    then_events(customer_assigned("Anna", "anna"));
+}
+
+/* Coupons */
+
+Test(cart_decide, given_a_cart_when_coupons_are_applied_then_the_events_say_what_they_take_off)
+{
+    given(created("EUR", NULL));
+    when(apply_percent("TEN", 10));
+    then_event_json(EVENT_COUPON_APPLIED, "{\"code\":\"TEN\",\"percentOff\":10}");
+    when(apply_amount("FIVE", euro(500)));
+    then_event_json(EVENT_COUPON_APPLIED, "{\"code\":\"FIVE\",\"amountOff\":"
+                                          "{\"amountMinor\":500,\"currency\":\"EUR\"}}");
+    then_coupons("TEN 10%, FIVE 500");
+}
+
+Test(cart_decide, given_a_coupon_when_the_identical_one_is_applied_then_nothing_happens)
+{
+    given(created("EUR", NULL), percent_coupon("TEN", 10), amount_coupon("FREE", euro(0)));
+    when(apply_percent("TEN", 10));
+    then_nothing();
+    when(apply_amount("FREE", euro(0)));
+    then_nothing();
+}
+
+Test(cart_decide, given_a_coupon_when_its_code_comes_with_something_else_then_it_keeps_its_place)
+{
+    given(created("EUR", NULL), percent_coupon("A", 10), amount_coupon("B", euro(500)));
+    when(apply_amount("A", euro(10)));
+    then_events(amount_coupon("A", euro(10)));
+    when(apply_amount("A", euro(11)));
+    then_events(amount_coupon("A", euro(11)));
+    when(apply_percent("A", 20));
+    then_events(percent_coupon("A", 20));
+    then_coupons("A 20%, B 500");
+}
+
+Test(cart_decide, given_codes_that_differ_in_case_when_applied_then_they_are_two)
+{
+    given(created("EUR", NULL), percent_coupon("ten", 10));
+    when(apply_percent("TEN", 10));
+    then_events(percent_coupon("TEN", 10));
+    then_coupons("ten 10%, TEN 10%");
+}
+
+Test(cart_decide, given_an_amount_in_another_currency_when_applied_then_refused)
+{
+    given(created("EUR", NULL), amount_coupon("A", euro(1)));
+    when(apply_amount("A", (struct money){1, "USD"}));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+    when(apply_amount("B", (struct money){0, "USD"}));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+}
+
+Test(cart_decide, given_ten_coupons_when_one_more_is_applied_then_refused_but_a_known_code_is_not)
+{
+    static const char *const codes[CART_COUPONS_MAX] = {"0", "1", "2", "3", "4",
+                                                        "5", "6", "7", "8", "9"};
+    given(created("EUR", NULL));
+    for (size_t i = 0; i < CART_COUPONS_MAX; i++) {
+        when(apply_percent(codes[i], 10));
+        then_events(percent_coupon(codes[i], 10));
+    }
+    when(apply_percent("10", 10));
+    then_refused(CART_REFUSED_TOO_MANY_COUPONS);
+    when(apply_percent("9", 10));
+    then_nothing();
+    when(apply_percent("9", 11));
+    then_events(percent_coupon("9", 11));
+    when(remove_coupon("0"));
+    then_events(coupon_removed("0"));
+    when(apply_percent("10", 10));
+    then_events(percent_coupon("10", 10));
+    then_coupons("1 10%, 2 10%, 3 10%, 4 10%, 5 10%, 6 10%, 7 10%, 8 10%, 9 11%, 10 10%");
+}
+
+Test(cart_decide, given_no_such_coupon_when_removed_then_it_is_not_in_the_cart)
+{
+    given(created("EUR", NULL), percent_coupon("TEN", 10));
+    when(remove_coupon("ten"));
+    then_refused(CART_REFUSED_COUPON_NOT_IN_CART);
+    when(remove_coupon("TEN"));
+    then_event_json(EVENT_COUPON_REMOVED, "{\"code\":\"TEN\"}");
+    when(remove_coupon("TEN"));
+    then_refused(CART_REFUSED_COUPON_NOT_IN_CART);
+}
+
+Test(cart_decide, given_a_coupon_when_the_cart_is_cleared_then_it_stays)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1), percent_coupon("TEN", 10));
+    when(clear());
+    then_events(cleared(1));
+    then_coupons("TEN 10%");
+}
+
+static void then_checked_out_for(int64_t subtotal, int64_t discount)
+{
+    when(check_out(NULL));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    const struct cart_totals *totals = &story.decision.events[0].cart_checked_out.totals;
+    cr_assert_eq(totals->subtotal, subtotal);
+    cr_assert_eq(totals->discount, discount, "discount %lld", (long long)totals->discount);
+    cr_assert_eq(totals->total, subtotal - discount);
+}
+
+Test(cart_decide,
+     given_amounts_and_percents_when_checked_out_then_percents_go_first_each_on_the_rest)
+{
+    given(created("EUR", NULL), added("tea", 1, 1005, 1), amount_coupon("A", euro(100)),
+          percent_coupon("B", 10), percent_coupon("C", 50));
+    /* 10% of 1005 is 100.5: 101; half of 904 is 452; 100 of 452. */
+    then_checked_out_for(1005, 101 + 452 + 100);
+}
+
+Test(cart_decide, given_more_off_than_there_is_when_checked_out_then_nothing_is_left_to_pay)
+{
+    given(created("EUR", NULL), added("tea", 2, 300, 2), amount_coupon("A", euro(400)),
+          amount_coupon("B", euro(MONEY_AMOUNT_MAX)), percent_coupon("C", 1));
+    then_checked_out_for(600, 600);
+}
+
 /* Check out and cancel */
 
 Test(cart_decide, given_an_empty_cart_when_checked_out_then_refused)
@@ -447,9 +597,7 @@ Test(cart_decide, given_lines_when_checked_out_then_the_event_carries_lines_and_
 
 Test(cart_decide, given_a_coupon_when_checked_out_then_the_totals_know_it)
 {
-    given(created("EUR", NULL), added("tea", 1, 999, 1),
-          (struct event_data){.type = EVENT_COUPON_APPLIED,
-                              .coupon_applied = {{STR_LITERAL("TEN"), 10, {0}}}});
+    given(created("EUR", NULL), added("tea", 1, 999, 1), percent_coupon("TEN", 10));
     when(check_out(NULL));
     cr_assert_eq(story.refusal, CART_ACCEPTED);
     const struct cart_checked_out *event = &story.decision.events[0].cart_checked_out;

@@ -11,30 +11,6 @@ static void then_cannot_happen(struct event_data event)
     cr_assert_not_null(strstr(error.message, event_type_name(event.type)), "%s", error.message);
 }
 
-static struct event_data customer_assigned(const char *customer_id, const char *previous)
-{
-    return (struct event_data){.type = EVENT_CUSTOMER_ASSIGNED,
-                               .customer_assigned = {str_from(customer_id), str_from(previous)}};
-}
-
-static struct event_data percent_coupon(const char *code, int32_t percent)
-{
-    return (struct event_data){
-        .type = EVENT_COUPON_APPLIED,
-        .coupon_applied = {{.code = str_from(code), .percent_off = percent}}};
-}
-
-static struct event_data amount_coupon(const char *code, struct money amount)
-{
-    return (struct event_data){.type = EVENT_COUPON_APPLIED,
-                               .coupon_applied = {{.code = str_from(code), .amount_off = amount}}};
-}
-
-static struct event_data coupon_removed(const char *code)
-{
-    return (struct event_data){.type = EVENT_COUPON_REMOVED, .coupon_removed = {str_from(code)}};
-}
-
 static struct event_data merged(const struct cart_line *lines, size_t count)
 {
     return (struct event_data){.type = EVENT_CART_MERGED,

@@ -6,12 +6,16 @@ enum {
     SKUS = 14,
     NAMES = 4,
     CUSTOMERS = 3,
+    CODES = 13, /* more than a cart may have coupons */
 };
 
 static const char *const SKU[SKUS] = {"a",  "b",  "c",    "d",   "e", "tea-01", "tea-02",
                                       "\"", "\\", "a\"b", "ä/~", "g", "h",      "茶"};
 static const char *const NAME[NAMES] = {"", "x", "Grüner Tee \"fein\" \\o/", "a name"};
 static const char *const CUSTOMER[CUSTOMERS] = {NULL, "anna", "bert"};
+
+static const char *const CODE[CODES] = {"TEN", "ten", "a", "b", "c", "\"", "\\",
+                                        "ä/~", "d",   "e", "f", "g", "h"};
 
 static uint64_t random_state;
 
@@ -36,10 +40,24 @@ static struct cart_line random_line(void)
     return random;
 }
 
+static struct cart_command random_coupon(void)
+{
+    static const int64_t amounts[] = {0, 1, 500, MONEY_AMOUNT_MAX};
+    const char *code = CODE[random_below(CODES)];
+    struct money amount = euro(amounts[random_below(4)]);
+    if (random_below(8) == 0)
+        return remove_coupon(code);
+    if (random_below(2) == 0)
+        return apply_percent(code, 1 + random_below(3) * 49);
+    if (random_below(20) == 0)
+        memcpy(amount.currency, "USD", CURRENCY_LENGTH + 1);
+    return apply_amount(code, amount);
+}
+
 static struct cart_command random_command(struct cart_line *lines)
 {
     const char *sku = SKU[random_below(SKUS)];
-    switch (random_below(24)) {
+    switch (random_below(32)) {
     case 0:
         return create(random_below(8) == 0 ? "USD" : "EUR", CUSTOMER[random_below(CUSTOMERS)]);
     case 1:
@@ -58,6 +76,15 @@ static struct cart_command random_command(struct cart_line *lines)
     case 10:
     case 11:
         return remove_item(sku, random_below(6));
+    case 12:
+        return assign_customer(CUSTOMER[1 + random_below(CUSTOMERS - 1)]);
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 18:
+        return random_coupon();
     default: {
         size_t count = 1 + (size_t)random_below(random_below(10) == 0 ? 100 : 4);
         for (size_t i = 0; i < count; i++)
@@ -86,7 +113,11 @@ static void evolve_from_json(struct cart *cart, const struct event_data *event, 
 static void assert_within_limits(const struct cart *cart)
 {
     cr_assert_leq(cart->line_count, (size_t)story.limits.lines_max);
+    cr_assert_leq(cart->coupon_count, CART_COUPONS_MAX);
     cr_assert_eq(cart->bytes, cart_bytes_held(cart));
+    for (size_t i = 0; i < cart->coupon_count; i++)
+        cr_assert_eq(cart_find_coupon(cart, cart->coupons[i].code), &cart->coupons[i],
+                     "a code has two coupons");
     for (size_t i = 0; i < cart->line_count; i++) {
         const struct cart_line *at = &cart->lines[i];
         cr_assert(at->quantity >= 1 && at->quantity <= story.limits.quantity_max);
