@@ -52,6 +52,8 @@ static const struct {
                               "Uncertain appends answered as outcome-unknown."},
     [LANE_COMMANDS_REFUSED_BUSY] = {COUNTER, "cartledger_lane_commands_refused_total",
                                     "Commands refused as overloaded."},
+    [LANE_COMMANDS_REPLAYED] = {COUNTER, "cartledger_lane_commands_replayed_total",
+                                "Commands whose Idempotency-Key had its answer already."},
 };
 
 static struct metric *register_kind(struct metrics *metrics, enum kind kind, const char *name,

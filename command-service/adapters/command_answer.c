@@ -37,6 +37,8 @@ static const struct refusal_text REFUSALS[CART_REFUSAL_COUNT] = {
                                          "the cart has no coupon with that code"},
     [CART_REFUSED_VERSION_MISMATCH] = {412, "version-mismatch", "Version mismatch",
                                        "the cart is not at a version that If-Match names"},
+    [CART_REFUSED_KEY_REUSED] = {422, "idempotency-key-reused", "Idempotency key reused",
+                                 "the Idempotency-Key stands for another request on this cart"},
 };
 
 static void answer_refusal(struct http_request *http, const struct command_outcome *outcome)
@@ -118,7 +120,7 @@ static void write_accepted(const struct command_request *request, struct text *t
     json_out_key(&out, "events");
     write_events(outcome, &out);
     json_out_key(&out, "replayed");
-    json_out_bool(&out, false);
+    json_out_bool(&out, outcome->is_replayed);
     json_out_end_object(&out);
 }
 

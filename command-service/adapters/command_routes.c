@@ -4,6 +4,7 @@
 #include "cart_partition.h"
 #include "clock.h"
 #include "command_answer.h"
+#include "idempotency_key.h"
 #include "if_match.h"
 #include "problem.h"
 #include "request_metadata.h"
@@ -21,6 +22,7 @@ struct cart_call {
     struct text metadata;
     struct str correlation_id; /* in `correlation`, or none */
     char correlation[CORRELATION_ID_BYTES_MAX];
+    char key[COMMAND_KEY_BYTES_MAX];
 };
 
 static void cart_call_free(struct cart_call *call)
@@ -144,12 +146,19 @@ static bool read_parameters(struct http_request *http, const struct route *route
     return true;
 }
 
-/* Condition and metadata. False after the refusal. */
+/* Condition, key and correlation. False after the refusal. */
 static bool read_headers(struct http_request *http, struct cart_call *call)
 {
     if (!if_match_parse(http_request_header(http, "If-Match"), &call->request.condition)) {
         http_refuse(http, 400, "invalid-header", "Invalid header",
                     "If-Match must be * or entity tags");
+        return false;
+    }
+    if (!idempotency_key_parse(http_request_header(http, "Idempotency-Key"), call->key,
+                               &call->request.key.key)) {
+        http_refuse(http, 400, "invalid-header", "Invalid header",
+                    "Idempotency-Key must be 1 to %d characters of printable ASCII",
+                    COMMAND_KEY_BYTES_MAX);
         return false;
     }
     struct str correlation = http_request_header(http, "X-Correlation-Id");
@@ -163,10 +172,16 @@ static bool read_headers(struct http_request *http, struct cart_call *call)
         memcpy(call->correlation, correlation.bytes, correlation.length);
         call->correlation_id = (struct str){call->correlation, correlation.length};
     }
-    request_metadata_write(call->correlation_id, http_request_header(http, "traceparent"),
-                           &call->metadata);
-    call->request.metadata = text_str(&call->metadata);
     return true;
+}
+
+/* The cart that a request means which names none. */
+static struct uuid choose_cart(const struct cart_call *call)
+{
+    if (call->body.names_cart)
+        return call->body.cart_id;
+    struct str key = call->request.key.key;
+    return str_is_none(key) ? uuid_v7_now() : idempotency_key_cart(key);
 }
 
 /* The command itself. False after the refusal. */
@@ -193,10 +208,27 @@ static bool read_command(const struct command_routes *routes, struct http_reques
         return false;
     }
     if (!has_id)
-        call->request.cart_id = call->body.names_cart ? call->body.cart_id : uuid_v7_now();
+        call->request.cart_id = choose_cart(call);
     call->request.command = call->body.command;
     call->request.command.time_us = clock_wall_us();
+    const struct request_identity identity = {.route = route->label,
+                                              .cart_id = call->request.cart_id,
+                                              .path_key = source.key,
+                                              .quantity = source.quantity,
+                                              .body = call->body.document};
+    if (!str_is_none(call->request.key.key) &&
+        !request_identity_hash(&identity, call->request.key.request_hash)) {
+        http_refuse(http, 500, "internal", "Internal error", "no memory");
+        return false;
+    }
     return true;
+}
+
+static void write_metadata(struct cart_call *call)
+{
+    request_metadata_write(call->correlation_id, http_request_header(call->http, "traceparent"),
+                           &call->request.key, &call->metadata);
+    call->request.metadata = text_str(&call->metadata);
 }
 
 static void submit(const struct command_routes *routes, struct cart_call *call)
@@ -233,9 +265,11 @@ bool command_routes_handle(const struct command_routes *routes, struct http_requ
     }
     call->http = request;
     call->metadata = TEXT_INIT(METADATA_BYTES_MAX);
-    if (read_headers(request, call) && read_command(routes, request, route, call))
+    if (read_headers(request, call) && read_command(routes, request, route, call)) {
+        write_metadata(call);
         submit(routes, call);
-    else
+    } else {
         cart_call_free(call);
+    }
     return true;
 }

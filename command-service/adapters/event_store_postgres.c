@@ -244,6 +244,7 @@ struct event_store event_store_postgres_port(struct event_store_postgres *store)
         .ping = ping,
         .load = event_store_load,
         .versions = event_store_versions,
+        .recall = event_store_recall,
         .hold = event_store_hold,
         .release = event_store_release,
         .append = event_store_append,

@@ -40,6 +40,9 @@ enum status event_store_load(void *context, const struct cart_tail *carts, size_
                              bool *ret_complete, struct error *error);
 enum status event_store_versions(void *context, const struct cart_key *carts, size_t count,
                                  int64_t deadline_us, int32_t *ret_versions, struct error *error);
+enum status event_store_recall(void *context, const struct past_command *commands, size_t count,
+                               int64_t deadline_us, recalled_event_fn *sink, void *sink_context,
+                               struct error *error);
 enum status event_store_hold(void *context, const int16_t *partitions, size_t count,
                              int64_t deadline_us, struct error *error);
 void event_store_release(void *context, int64_t deadline_us);

@@ -7,10 +7,12 @@
 static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
 static const struct postgres_statement LOAD = {
     .name = "load",
-    .sql = "SELECT k.ordinal, e.version, e.type, e.schema_version, e.occurred_at, e.data"
+    .sql = "SELECT k.ordinal, e.version, e.type, e.schema_version, e.occurred_at, e.data,"
+           "  e.command_key"
            " FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, after_version)"
            " CROSS JOIN LATERAL ("
-           "   SELECT version, type, schema_version, occurred_at, data FROM events"
+           "   SELECT version, type, schema_version, occurred_at, data,"
+           "    metadata -> 'commandKey' ->> 'key' AS command_key FROM events"
            "   WHERE partition = k.partition AND cart_id = k.cart_id AND version > k.after_version"
            "   ORDER BY version LIMIT 1000) AS e"
            " LIMIT 4000",
@@ -41,6 +43,27 @@ static const struct postgres_statement FIND = {
     .parameter_count = ARRAY_SIZE(FIND_TYPES),
     .parameter_types = FIND_TYPES,
 };
+
+/* A command's events follow one another, so that a stretch as long as the longest command is all
+ * that is read of its cart. */
+static const Oid RECALL_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY,
+                                   PG_TEXT_ARRAY};
+static const struct postgres_statement RECALL = {
+    .name = "recall",
+    .sql = "SELECT k.ordinal, e.version, e.event_id, e.type, e.occurred_at, e.position,"
+           "  e.command_key ->> 'requestHash'"
+           " FROM unnest($1, $2, $3, $4, $5) AS k (ordinal, partition, cart_id, version, key)"
+           " CROSS JOIN LATERAL ("
+           "   SELECT version, event_id, type, occurred_at, position,"
+           "    metadata -> 'commandKey' AS command_key FROM events"
+           "   WHERE partition = k.partition AND cart_id = k.cart_id"
+           "    AND version BETWEEN k.version AND k.version + 99"
+           "    AND metadata -> 'commandKey' ->> 'key' = k.key"
+           "   ORDER BY version) AS e",
+    .parameter_count = ARRAY_SIZE(RECALL_TYPES),
+    .parameter_types = RECALL_TYPES,
+};
+_Static_assert(CART_DECISION_EVENTS_MAX == 100, "as the statement says");
 
 /* The first three parameters of all statements here. */
 struct key_arrays {
@@ -113,6 +136,7 @@ enum status event_store_load(void *context, const struct cart_tail *carts, size_
             .schema_version = pg_get_int2(result, row, 3),
             .occurred_at_us = pg_get_time(result, row, 4),
             .data = pg_get_str(result, row, 5),
+            .command_key = pg_get_str(result, row, 6),
         };
         sink(sink_context, get_ordinal(result, row, count), &event);
     }
@@ -162,5 +186,39 @@ enum status event_store_find(void *context, const struct new_event *events, size
             .event_id = pg_get_uuid(result, row, 1),
             .position = pg_get_int8(result, row, 2),
         };
+    return STATUS_OK;
+}
+
+enum status event_store_recall(void *context, const struct past_command *commands, size_t count,
+                               int64_t deadline_us, recalled_event_fn *sink, void *sink_context,
+                               struct error *error)
+{
+    struct event_store_postgres *store = context;
+    assert(count <= EVENT_STORE_RECALL_COMMANDS_MAX);
+    struct key_arrays arrays = begin_keys(store, count);
+    struct text *versions = event_store_array(store, 3, PG_INT4, count);
+    struct text *keys = event_store_array(store, 4, PG_TEXT, count);
+    for (size_t i = 0; i < count; i++) {
+        add_key(&arrays, i, &commands[i].cart);
+        pg_array_int4(versions, commands[i].first_version);
+        pg_array_str(keys, commands[i].key);
+    }
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = event_store_run(store, &RECALL, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return status;
+    for (int row = 0; row < PQntuples(result); row++) {
+        struct recalled_event event = {
+            .event = {.version = pg_get_int4(result, row, 1),
+                      .event_id = pg_get_uuid(result, row, 2),
+                      .occurred_at_us = pg_get_time(result, row, 4)},
+            .position = pg_get_int8(result, row, 5),
+            .request_hash = pg_get_str(result, row, 6),
+        };
+        /* The cart could be folded, so all its types are known. */
+        bool is_known = event_type_parse(pg_get_str(result, row, 3), &event.event.type);
+        assert(is_known);
+        sink(sink_context, get_ordinal(result, row, count), &event);
+    }
     return STATUS_OK;
 }

@@ -46,7 +46,8 @@ bool correlation_id_is_valid(struct str header)
            utf8_is_printable(header);
 }
 
-void request_metadata_write(struct str correlation_id, struct str traceparent, struct text *text)
+void request_metadata_write(struct str correlation_id, struct str traceparent,
+                            const struct command_key *key, struct text *text)
 {
     struct json_out out = json_out_to(text);
     json_out_object(&out);
@@ -57,6 +58,15 @@ void request_metadata_write(struct str correlation_id, struct str traceparent, s
     if (traceparent_is_valid(traceparent)) {
         json_out_key(&out, "traceparent");
         json_out_string(&out, traceparent);
+    }
+    if (!str_is_none(key->key)) {
+        json_out_key(&out, "commandKey");
+        json_out_object(&out);
+        json_out_key(&out, "key");
+        json_out_string(&out, key->key);
+        json_out_key(&out, "requestHash");
+        json_out_string(&out, str_from(key->request_hash));
+        json_out_end_object(&out);
     }
     json_out_end_object(&out);
 }

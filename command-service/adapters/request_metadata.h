@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "command_request.h"
 #include "text.h"
 
 enum { CORRELATION_ID_BYTES_MAX = 255, METADATA_BYTES_MAX = 2048 };
@@ -15,6 +16,7 @@ MUST_CHECK bool traceparent_is_valid(struct str header);
 /* 1 to CORRELATION_ID_BYTES_MAX bytes of printable UTF-8. */
 MUST_CHECK bool correlation_id_is_valid(struct str header);
 
-/* Appends {"correlationId":…,"traceparent":…}, each only if it was given; an invalid traceparent is
- * left out. */
-void request_metadata_write(struct str correlation_id, struct str traceparent, struct text *text);
+/* Appends {"correlationId":…,"traceparent":…,"commandKey":{"key":…,"requestHash":…}}, each only if
+ * it was given; an invalid traceparent is left out. */
+void request_metadata_write(struct str correlation_id, struct str traceparent,
+                            const struct command_key *key, struct text *text);

@@ -131,7 +131,7 @@ struct cached_cart *cart_cache_add(struct cart_cache *cache, const struct cart_k
 void cart_cache_account(struct cart_cache *cache, struct cached_cart *cached)
 {
     cache->bytes -= cached->bytes;
-    cached->bytes = sizeof(*cached) + cached->cart.bytes;
+    cached->bytes = sizeof(*cached) + cached->cart.bytes + cached->keys.capacity;
     cache->bytes += cached->bytes;
 }
 
@@ -147,6 +147,7 @@ void cart_cache_remove(struct cart_cache *cache, struct cached_cart *cached)
     cache->count--;
     cache->bytes -= cached->bytes;
     cart_done(&cached->cart);
+    cart_keys_done(&cached->keys);
     free(cached);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cart.h"
+#include "cart_keys.h"
 #include "event_store.h"
 
 struct cart_cache;
@@ -14,6 +15,7 @@ struct cart_cache;
 struct cached_cart {
     struct cart_key key;
     struct cart cart;
+    struct cart_keys keys;
     bool is_complete; /* every event that the log had has been folded into it */
     bool is_damaged;  /* its log cannot be folded: it takes no command */
 

@@ -59,6 +59,7 @@ enum lane_metric {
     LANE_COMMITS_RESOLVED,      /* of them found out in time */
     LANE_COMMITS_UNKNOWN,       /* of them answered as STATUS_UNCERTAIN */
     LANE_COMMANDS_REFUSED_BUSY, /* queue full, or no time left */
+    LANE_COMMANDS_REPLAYED,     /* answered as the first time, by their keys */
     LANE_METRIC_COUNT,
 };
 

@@ -9,6 +9,15 @@
 #include "cart.h"
 #include "uuid.h"
 
+enum { COMMAND_KEY_BYTES_MAX = 255, REQUEST_HASH_LENGTH = 64 };
+
+/* An Idempotency-Key and the SHA-256, in hex, of the request that it came with: `commandKey` in the
+ * events' metadata (events.md). */
+struct command_key {
+    struct str key; /* or none; 1 to COMMAND_KEY_BYTES_MAX bytes, borrowed */
+    char request_hash[REQUEST_HASH_LENGTH + 1];
+};
+
 /* An event as it was appended. */
 struct committed_event {
     struct uuid event_id;
@@ -25,6 +34,7 @@ struct command_outcome {
     enum cart_refusal refusal;
     enum cart_status cart_status; /* before the command */
     int32_t version;              /* of the cart: after the command, or as it was when refused */
+    bool is_replayed;             /* nothing was done now: this is the answer of the first time */
     int64_t position;             /* of the last event appended; 0 when there is none */
     size_t event_count;
     struct committed_event
@@ -36,7 +46,8 @@ struct command_request {
     int16_t partition;
     struct cart_command command;
     struct cart_condition condition;
-    struct str metadata; /* JSON object for the events */
+    struct command_key key;
+    struct str metadata; /* JSON object for the events; holds the key */
     int64_t deadline_us; /* monotonic: answered by then, whatever happens */
     struct command_outcome outcome;
     /* Called by the lane's thread exactly once, when `outcome` is complete. Must not block. */

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "command_request.h"
 #include "event_types.h"
 #include "status.h"
 #include "uuid.h"
@@ -23,6 +24,7 @@ enum {
     EVENT_STORE_CART_ROWS_MAX = 1000,     /* of them for one cart */
     EVENT_STORE_VERSIONS_MAX = 512,       /* carts per versions() */
     EVENT_STORE_APPEND_EVENTS_MAX = 5000, /* events per append() and find() */
+    EVENT_STORE_RECALL_COMMANDS_MAX = 64, /* commands per recall() */
 };
 
 struct cart_key {
@@ -42,6 +44,7 @@ struct stored_event {
     int16_t schema_version;
     int64_t occurred_at_us;
     struct str data;
+    struct str command_key; /* the key that the event's command had, or none */
 };
 
 /* Takes one event of the `cart`-th cart that was asked for. */
@@ -65,6 +68,22 @@ struct standing_event {
     int64_t position;
 };
 
+/* A command of the past: the first of its events, and the key that all of them carry. */
+struct past_command {
+    struct cart_key cart;
+    int32_t first_version;
+    struct str key; /* borrowed */
+};
+
+struct recalled_event {
+    struct committed_event event;
+    int64_t position;
+    struct str request_hash; /* borrowed until the sink returns */
+};
+
+/* Takes one event of the `command`-th command that was asked for. */
+typedef void recalled_event_fn(void *context, size_t command, const struct recalled_event *event);
+
 struct event_store {
     void *context;
 
@@ -86,6 +105,12 @@ struct event_store {
     /* The last version of each cart; 0: it has no event. */
     enum status (*versions)(void *context, const struct cart_key *carts, size_t count,
                             int64_t deadline_us, int32_t *ret_versions, struct error *error);
+
+    /* Hands the events of `count` commands to `sink`, those of one command in version order; none
+     * for a command that the log does not have. */
+    enum status (*recall)(void *context, const struct past_command *commands, size_t count,
+                          int64_t deadline_us, recalled_event_fn *sink, void *sink_context,
+                          struct error *error);
 
     /* Until the next append() or release(), or until a call fails, nobody else appends to these
      * partitions: what is read meanwhile cannot become outdated. On failure nothing is held. */

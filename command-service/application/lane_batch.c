@@ -135,6 +135,8 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
     struct command_request *request = command->request;
     struct command_outcome *outcome = &request->outcome;
     const struct cart *state = &cart->cached->cart;
+    if (command->state != COMMAND_DECIDED)
+        return;
     reset_outcome(request, STATUS_OK);
     if (cart->again || batch->is_full) {
         /* A later command on this cart must not overtake this one. */
@@ -146,6 +148,11 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
         reset_outcome(request, STATUS_INTERNAL);
         return;
     }
+    if (cart_keys_find(&cart->cached->keys, request->key.key) > cart->base_version) {
+        /* Its twin is in this batch. Once that is durable, it can be answered from the log. */
+        command->state = COMMAND_AGAIN;
+        return;
+    }
     outcome->cart_status = state->status;
     outcome->version = state->version;
     outcome->refusal = cart_condition_holds(&request->condition, state);
@@ -153,7 +160,8 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
         outcome->refusal = cart_decide(state, &request->command, limits, &batch->decision);
     if (outcome->refusal != CART_ACCEPTED || batch->decision.event_count == 0)
         return;
-    if (!write_events(batch, command, cart)) {
+    if (!write_events(batch, command, cart) ||
+        !cart_keys_add(&cart->cached->keys, request->key.key, state->version + 1)) {
         reset_outcome(request, STATUS_UNAVAILABLE);
         return;
     }
@@ -194,7 +202,7 @@ void lane_batch_compact(struct lane_batch *batch)
     for (size_t i = 0; i < batch->command_count; i++) {
         struct batch_command *command = &batch->commands[i];
         size_t count = command->request->outcome.event_count;
-        if (command->state == COMMAND_AGAIN || count == 0)
+        if (command->state != COMMAND_DECIDED || count == 0)
             continue;
         memmove(&batch->events[kept], &batch->events[command->first_event],
                 count * sizeof(batch->events[0]));
@@ -221,7 +229,7 @@ void lane_batch_failed(struct lane_batch *batch, enum status status)
     for (size_t i = 0; i < batch->command_count; i++) {
         const struct batch_command *command = &batch->commands[i];
         struct batch_cart *cart = &batch->carts[command->cart];
-        if (command->state == COMMAND_AGAIN || cart->event_count == 0)
+        if (command->state != COMMAND_DECIDED || cart->event_count == 0)
             continue;
         /* Without events of its own a command has certainly done nothing. */
         bool did_nothing = command->request->outcome.event_count == 0;

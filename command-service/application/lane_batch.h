@@ -20,8 +20,9 @@ struct batch_cart {
 };
 
 enum batch_command_state {
-    COMMAND_DECIDED, /* request->outcome holds unless the append fails */
-    COMMAND_AGAIN,   /* goes to the front of the next batch */
+    COMMAND_DECIDED,  /* request->outcome holds unless the append fails */
+    COMMAND_AGAIN,    /* goes to the front of the next batch */
+    COMMAND_RECALLED, /* request->outcome comes from the log and holds whatever happens */
 };
 
 struct batch_command {

@@ -1,6 +1,6 @@
 /*
  * lane_internal.h - what the files of the writer lane share: command_lane.c (queue and thread),
- * lane_round.c (one batch), lane_commit.c (its append).
+ * lane_round.c (one batch), lane_recall.c (what it need not decide), lane_commit.c (its append).
  */
 #pragma once
 
@@ -46,6 +46,8 @@ struct command_lane {
     uint32_t key_carts[EVENT_STORE_VERSIONS_MAX];
     int32_t versions[EVENT_STORE_VERSIONS_MAX];
     struct standing_event standing[EVENT_STORE_APPEND_EVENTS_MAX];
+    struct past_command past[EVENT_STORE_RECALL_COMMANDS_MAX];
+    uint32_t past_commands[EVENT_STORE_RECALL_COMMANDS_MAX]; /* in the batch */
 };
 
 static inline void lane_observe(const struct command_lane *lane, enum lane_metric metric,
@@ -77,6 +79,10 @@ void lane_refuse_queue(struct command_lane *lane);
 
 /* Decides and answers one batch. */
 void lane_round(struct command_lane *lane);
+
+/* Answers the commands whose keys their carts know already: from the log, as the first time. */
+MUST_CHECK enum status lane_recall(struct command_lane *lane, int64_t limit_us,
+                                   struct error *error);
 
 /* Appends the batch's events. Afterwards each command has its answer or is to be decided again. */
 void lane_commit(struct command_lane *lane, int64_t limit_us);

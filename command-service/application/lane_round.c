@@ -122,6 +122,8 @@ static void fold(void *context, size_t index, const struct stored_event *event)
         status = event_data_read(event->type, event->schema_version, event->data, &data, &error);
     if (status == STATUS_OK)
         status = cart_evolve(&cached->cart, &data, event->occurred_at_us, &error);
+    if (status == STATUS_OK && !cart_keys_add(&cached->keys, event->command_key, event->version))
+        status = error_set(&error, STATUS_NO_MEMORY, "its keys: out of memory");
     if (status == STATUS_OK)
         return;
     cached->is_damaged = true;
@@ -195,8 +197,10 @@ static enum status load(struct command_lane *lane, int64_t limit_us, struct erro
         cart->cached->is_complete = lane->tail_complete[i] && !cart->cached->is_damaged;
         cart->is_proven = cart->cached->is_complete;
         cart->again = !cart->cached->is_complete && !cart->cached->is_damaged;
-        if (cart->cached->is_damaged)
+        if (cart->cached->is_damaged) {
             cart_done(&cart->cached->cart);
+            cart_keys_done(&cart->cached->keys);
+        }
         cart_cache_account(lane->cache, cart->cached);
     }
     return STATUS_OK;
@@ -288,6 +292,8 @@ void lane_round(struct command_lane *lane)
     enum status status = hold(lane, limit_us, &error);
     if (status == STATUS_OK)
         status = load(lane, limit_us, &error);
+    if (status == STATUS_OK)
+        status = lane_recall(lane, limit_us, &error);
     if (status == STATUS_OK) {
         lane_batch_decide(batch, lane->cache, &lane->options.limits);
         status = prove(lane, limit_us, &error);

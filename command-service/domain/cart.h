@@ -64,6 +64,7 @@ enum cart_refusal {
     CART_REFUSED_TOO_MANY_COUPONS,
     CART_REFUSED_COUPON_NOT_IN_CART,
     CART_REFUSED_VERSION_MISMATCH, /* by cart_condition_holds(), never by cart_decide() */
+    CART_REFUSED_KEY_REUSED,       /* by the writer lane: the key stands for another request */
     CART_REFUSAL_COUNT,
 };
 

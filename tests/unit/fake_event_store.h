@@ -10,6 +10,7 @@
 #include "event_store.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ struct fake_store {
     size_t connect_calls;
     size_t load_calls;
     size_t versions_calls;
+    size_t recall_calls;
     size_t append_calls;
     size_t append_sizes[FAKE_CALLS_MAX];
     struct uuid append_first_ids[FAKE_CALLS_MAX];
@@ -134,6 +136,16 @@ FAKE_FUNCTION void fake_added(struct fake_store *fake, struct cart_key cart)
                    "{\"amountMinor\":500,\"currency\":\"EUR\"},\"lineQuantity\":1}");
 }
 
+/* A text in the event's metadata, or none. */
+static struct str fake_metadata_text(const struct new_event *event, const char *name)
+{
+    char begin[32];
+    int length = snprintf(begin, sizeof(begin), "\"%s\":\"", name);
+    const char *found =
+        memmem(event->metadata.bytes, event->metadata.length, begin, (size_t)length);
+    return found == NULL ? STR_NONE : (struct str){found + length, strcspn(found + length, "\"")};
+}
+
 /* The port */
 
 static bool is_reachable(struct fake_store *fake)
@@ -208,6 +220,7 @@ static enum status fake_load(void *context, const struct cart_tail *carts, size_
                 .schema_version = 1,
                 .occurred_at_us = event->occurred_at_us,
                 .data = event->data,
+                .command_key = fake_metadata_text(event, "key"),
             };
             sink(sink_context, cart, &stored);
         }
@@ -225,6 +238,30 @@ static enum status fake_versions(void *context, const struct cart_key *carts, si
     enum status status = fail_read(fake, error);
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         ret_versions[i] = fake_version(fake, &carts[i]);
+    return status;
+}
+
+static enum status fake_recall(void *context, const struct past_command *commands, size_t count,
+                               int64_t deadline_us, recalled_event_fn *sink, void *sink_context,
+                               struct error *error)
+{
+    struct fake_store *fake = context;
+    (void)deadline_us;
+    fake->recall_calls++;
+    enum status status = fail_read(fake, error);
+    for (size_t command = 0; status == STATUS_OK && command < count; command++)
+        for (size_t i = 0; i < fake->event_count; i++) {
+            const struct new_event *event = &fake->events[i].event;
+            if (!is_same_cart(&event->cart, &commands[command].cart) ||
+                event->version < commands[command].first_version ||
+                !str_equal(fake_metadata_text(event, "key"), commands[command].key))
+                continue;
+            sink(sink_context, command,
+                 &(struct recalled_event){
+                     .event = {event->event_id, event->version, event->type, event->occurred_at_us},
+                     .position = event->position,
+                     .request_hash = fake_metadata_text(event, "requestHash")});
+        }
     return status;
 }
 
@@ -319,6 +356,7 @@ FAKE_FUNCTION struct event_store fake_port(struct fake_store *fake)
         .ping = fake_ping,
         .load = fake_load,
         .versions = fake_versions,
+        .recall = fake_recall,
         .hold = fake_hold,
         .release = fake_release,
         .append = fake_append,

@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define STORY_FUNCTION __attribute__((unused)) static
@@ -23,6 +24,7 @@ static struct lane_story {
     struct command_lane *lane;
     struct command_lane_options options;
     struct command_request requests[STORY_REQUESTS_MAX];
+    char metadata[STORY_REQUESTS_MAX][128];
     int64_t answered_at_us[STORY_REQUESTS_MAX];
     size_t order[STORY_REQUESTS_MAX]; /* the requests as they were answered */
     size_t request_count;
@@ -113,8 +115,8 @@ STORY_FUNCTION struct cart_command story_cancel(void)
     return (struct cart_command){.type = CART_CANCEL};
 }
 
-STORY_FUNCTION struct command_request *when_within(struct cart_key cart,
-                                                   struct cart_command command, int milliseconds)
+static struct command_request *story_submit(struct cart_key cart, struct cart_command command,
+                                            int milliseconds, const char *key, const char *hash)
 {
     cr_assert_lt(story.request_count, STORY_REQUESTS_MAX);
     struct command_request *request = &story.requests[story.request_count++];
@@ -127,8 +129,30 @@ STORY_FUNCTION struct command_request *when_within(struct cart_key cart,
         .done = story_done,
     };
     request->command.time_us = 1000000 + (int64_t)story.request_count;
+    if (key != NULL) {
+        char *metadata = story.metadata[story.request_count - 1];
+        int length =
+            snprintf(metadata, sizeof(story.metadata[0]),
+                     "{\"commandKey\":{\"key\":\"%s\",\"requestHash\":\"%s\"}}", key, hash);
+        request->metadata = (struct str){metadata, (size_t)length};
+        request->key.key = str_from(key);
+        snprintf(request->key.request_hash, sizeof(request->key.request_hash), "%s", hash);
+    }
     cr_assert(command_lane_submit(story.lane, request));
     return request;
+}
+
+STORY_FUNCTION struct command_request *when_within(struct cart_key cart,
+                                                   struct cart_command command, int milliseconds)
+{
+    return story_submit(cart, command, milliseconds, NULL, NULL);
+}
+
+/* With an Idempotency-Key, and what stands for the hash of the request. */
+STORY_FUNCTION struct command_request *when_keyed(struct cart_key cart, struct cart_command command,
+                                                  const char *key, const char *hash)
+{
+    return story_submit(cart, command, LANE_DEADLINE_MS, key, hash);
 }
 
 STORY_FUNCTION struct command_request *when(struct cart_key cart, struct cart_command command)
@@ -203,6 +227,26 @@ STORY_FUNCTION void then_version(const struct command_request *request, int32_t 
     cr_expect_eq(answered->type, stored->event.type);
     cr_expect_eq(answered->occurred_at_us, request->command.time_us);
     cr_expect_eq(request->outcome.position, stored->event.position);
+}
+
+/* The same answer as the first one's, and nothing done for it. */
+STORY_FUNCTION void then_replayed(const struct command_request *request,
+                                  const struct command_request *first)
+{
+    then_status(request, STATUS_OK);
+    cr_assert_eq(request->outcome.refusal, CART_ACCEPTED, "refused: %d",
+                 (int)request->outcome.refusal);
+    cr_expect(request->outcome.is_replayed && !first->outcome.is_replayed);
+    cr_expect_eq(request->outcome.version, first->outcome.version);
+    cr_expect_eq(request->outcome.position, first->outcome.position);
+    cr_assert_eq(request->outcome.event_count, first->outcome.event_count);
+    for (size_t i = 0; i < first->outcome.event_count; i++) {
+        const struct committed_event *event = &request->outcome.events[i];
+        cr_expect(uuid_equal(&event->event_id, &first->outcome.events[i].event_id));
+        cr_expect_eq(event->version, first->outcome.events[i].version);
+        cr_expect_eq(event->type, first->outcome.events[i].type);
+        cr_expect_eq(event->occurred_at_us, first->outcome.events[i].occurred_at_us);
+    }
 }
 
 STORY_FUNCTION void then_refused(const struct command_request *request, enum cart_refusal refusal,

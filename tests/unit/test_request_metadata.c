@@ -4,10 +4,12 @@
 
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
+static const struct command_key NO_KEY;
+
 static void then_metadata(struct str correlation_id, struct str traceparent, const char *expected)
 {
     AUTO(text_done) struct text text = TEXT_INIT(METADATA_BYTES_MAX);
-    request_metadata_write(correlation_id, traceparent, &text);
+    request_metadata_write(correlation_id, traceparent, &NO_KEY, &text);
     cr_assert(text_ok(&text));
     cr_assert(str_equal_literal(text_str(&text), expected), STR_FORMAT " instead of %s",
               STR_ARGS(text_str(&text)), expected);
@@ -28,13 +30,26 @@ Test(request_metadata, given_an_invalid_traceparent_when_written_then_it_is_left
     then_metadata(STR_NONE, STR_LITERAL(""), "{}");
 }
 
-Test(request_metadata, given_the_longest_correlation_id_when_written_then_it_fits)
+Test(request_metadata, given_a_key_when_written_then_it_stands_with_the_hash_of_its_request)
+{
+    AUTO(text_done) struct text text = TEXT_INIT(METADATA_BYTES_MAX);
+    const struct command_key key = {.key = STR_LITERAL("a \"key\""), .request_hash = "0f"};
+    request_metadata_write(STR_LITERAL("c"), STR_NONE, &key, &text);
+    cr_expect(str_equal_literal(text_str(&text),
+                                "{\"correlationId\":\"c\",\"commandKey\":"
+                                "{\"key\":\"a \\\"key\\\"\",\"requestHash\":\"0f\"}}"),
+              STR_FORMAT, STR_ARGS(text_str(&text)));
+}
+
+Test(request_metadata, given_the_longest_texts_when_written_then_they_fit)
 {
     char longest[CORRELATION_ID_BYTES_MAX];
+    struct command_key key = {.key = {longest, sizeof(longest)}};
     AUTO(text_done) struct text text = TEXT_INIT(METADATA_BYTES_MAX);
     memset(longest, '"', sizeof(longest));
     cr_assert(correlation_id_is_valid((struct str){longest, sizeof(longest)}));
-    request_metadata_write((struct str){longest, sizeof(longest)}, STR_LITERAL(TRACE), &text);
+    memset(key.request_hash, 'f', REQUEST_HASH_LENGTH);
+    request_metadata_write((struct str){longest, sizeof(longest)}, STR_LITERAL(TRACE), &key, &text);
     cr_assert(text_ok(&text));
 }
 
