@@ -1,5 +1,6 @@
 /* The golden files in contracts/events are the data of every event type and schema version that
- * was ever stored. They stay readable for ever. NAME.vN.json or NAME.vN.VARIANT.json. */
+ * was ever stored. They stay readable for ever. NAME.vN.json or NAME.vN.VARIANT.json; beside them
+ * lie their schemas, NAME.vN.schema.json. */
 #include "event_data.h"
 
 #include <criterion/criterion.h>
@@ -20,7 +21,8 @@ static bool is_golden(const struct dirent *entry)
 {
     size_t length = strlen(entry->d_name);
     return strstr(entry->d_name, ".v") != NULL && length > 5 &&
-           strcmp(entry->d_name + length - 5, ".json") == 0;
+           strcmp(entry->d_name + length - 5, ".json") == 0 &&
+           strstr(entry->d_name, ".schema.") == NULL;
 }
 
 static void load(const char *name, struct golden *golden)
