@@ -79,7 +79,7 @@ static int fail(const char *what, const struct error *error)
 static void handle(struct http_request *request, void *context)
 {
     struct command_service *service = context;
-    if (!service_handle_common(request, service->health, service->metrics) &&
+    if (!service_handle_common(request, service->health, service->metrics, &OPENAPI_DOCUMENT) &&
         !command_routes_handle(&service->command_routes, request) &&
         !log_routes_handle(&service->log_routes, request))
         http_refuse(request, 404, "no-such-resource", "No such resource",

@@ -44,7 +44,7 @@ struct query_service {
 static void handle(struct http_request *request, void *context)
 {
     const struct query_service *service = context;
-    if (!service_handle_common(request, service->health, service->metrics))
+    if (!service_handle_common(request, service->health, service->metrics, &OPENAPI_DOCUMENT))
         query_routes_handle(&service->read_side.routes, request);
 }
 

@@ -198,18 +198,52 @@ static void answer_ready(struct http_request *request, struct health *health)
     respond_text(request, ready ? 200 : 503, "application/json", &text);
 }
 
+/* Compares weakly (RFC 9110, 13.1.2). The tag is quoted, and within a quoted tag no quote can be,
+ * so finding it anywhere means that it is one of the list. */
+static bool is_known(struct str if_none_match, const char *etag)
+{
+    return str_equal_literal(if_none_match, "*") ||
+           (!str_is_none(if_none_match) &&
+            memmem(if_none_match.bytes, if_none_match.length, etag, strlen(etag)) != NULL);
+}
+
+static void answer_document(struct http_request *request, const struct openapi_document *document)
+{
+    bool known = is_known(http_request_header(request, "If-None-Match"), document->etag);
+    http_respond(request, &(struct http_response){
+                              .status = known ? 304 : 200,
+                              .content_type = known ? NULL : "application/json",
+                              .body = document->json,
+                              .headers = {{"ETag", str_from(document->etag)},
+                                          {"Cache-Control", STR_LITERAL("no-cache")}},
+                              .header_count = 2,
+                          });
+}
+
+enum common_route { LIVE, READY, METRICS, DOCUMENT, COMMON_ROUTE_COUNT };
+
+static const char *const ROUTES[COMMON_ROUTE_COUNT] = {
+    [LIVE] = "/livez", [READY] = "/readyz", [METRICS] = "/metrics", [DOCUMENT] = "/openapi.json"};
+
+static enum common_route find_route(const struct http_request *request)
+{
+    enum common_route route = LIVE;
+    while (route < COMMON_ROUTE_COUNT &&
+           !str_equal_literal(http_request_segment(request, 0), ROUTES[route] + 1))
+        route++;
+    return route;
+}
+
 bool service_handle_common(struct http_request *request, struct health *health,
-                           struct metrics *metrics)
+                           struct metrics *metrics, const struct openapi_document *document)
 {
     if (http_request_segment_count(request) != 1)
         return false;
-    struct str name = http_request_segment(request, 0);
-    bool live = str_equal_literal(name, "livez");
-    bool ready = str_equal_literal(name, "readyz");
-    if (!live && !ready && !str_equal_literal(name, "metrics"))
+    enum common_route route = find_route(request);
+    if (route == COMMON_ROUTE_COUNT)
         return false;
 
-    http_request_set_route(request, live ? "/livez" : ready ? "/readyz" : "/metrics");
+    http_request_set_route(request, ROUTES[route]);
     enum http_method method = http_request_method(request);
     if (method != HTTP_GET && method != HTTP_HEAD)
         http_respond_problem(request, &(struct problem){.status = 405,
@@ -217,14 +251,16 @@ bool service_handle_common(struct http_request *request, struct health *health,
                                                         .title = "Method not allowed",
                                                         .current_version = -1,
                                                         .allow = "GET, HEAD"});
-    else if (live)
+    else if (route == LIVE)
         http_respond(request,
                      &(struct http_response){.status = 200,
                                              .content_type = "application/json",
                                              .body = STR_LITERAL("{\"status\":\"alive\"}")});
-    else if (ready)
+    else if (route == READY)
         answer_ready(request, health);
-    else
+    else if (route == METRICS)
         answer_metrics(request, metrics);
+    else
+        answer_document(request, document);
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * service.h - the life of a process: arguments, signals, draining, and the three routes that both
+ * service.h - the life of a process: arguments, signals, draining, and the routes that both
  * services have.
  */
 #pragma once
@@ -8,6 +8,7 @@
 #include "health.h"
 #include "http.h"
 #include "metrics.h"
+#include "openapi_document.h"
 
 /* Something else that the program can do than serve: `--rebuild`, `--republish all`. */
 struct service_verb {
@@ -52,6 +53,8 @@ void service_wait_for_stop(void);
 /* The same, but gives up after `wait_ms`. True when a signal came. */
 MUST_CHECK bool service_stop_requested(int wait_ms);
 
-/* Answers /livez, /readyz and /metrics (GET and HEAD); false when the path is none of them. */
+/* Answers /livez, /readyz, /metrics and /openapi.json (GET and HEAD); false when the path is none
+ * of them. The document has an entity tag: whoever has it already gets 304. */
 MUST_CHECK bool service_handle_common(struct http_request *request, struct health *health,
-                                      struct metrics *metrics);
+                                      struct metrics *metrics,
+                                      const struct openapi_document *document);
