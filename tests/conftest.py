@@ -9,6 +9,7 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tools")]
 
 import pytest  # noqa: E402
 
+import contract  # noqa: E402
 from infrastructure import Infrastructure  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from stack import Stack  # noqa: E402
@@ -19,6 +20,7 @@ _open_stacks = []
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: also run against services built with ThreadSanitizer")
+    contract.watch()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -29,6 +31,14 @@ def pytest_runtest_makereport(item):
         for stack in _open_stacks:
             for service in stack.services.values():
                 report.sections.append((f"{stack.name} {service.name}: end of its log", service.tail(25)))
+
+
+@pytest.fixture(autouse=True)
+def _contract():
+    """What a test saw of the services and of the topic is in contracts/, or the test fails."""
+    yield
+    wrong = contract.FINDINGS.take()
+    assert not wrong, f"{len(wrong)} things that are not in contracts/:\n" + "\n".join(wrong[:20])
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from collections import defaultdict
 import confluent_kafka
 import psycopg2
 
+import contract
 from cart_model import fold
 from shop import eventually
 
@@ -54,6 +55,7 @@ def check_log(database_url):
         positions[event["partition"]].append(event["position"])
         versions[event["cartId"]].append(event["version"])
         assert event["partition"] == partition_of(event["cartId"], count), event
+        contract.check_event(event["type"], event["schemaVersion"], event["data"], event["metadata"])
     for partition in range(count):
         assert positions[partition] == list(range(1, counters[partition] + 1)), f"partition {partition}"
     for cart, seen in versions.items():
@@ -87,9 +89,11 @@ def read_topic(servers, topic, partition_count):
     return records
 
 
-def check_record(message, event):
-    """One record against the event of the log that it must carry (events.md)."""
+def check_record(message, event, made_up=False):
+    """One record against the event of the log that it must carry (events.md), and against contracts/."""
     headers = {name: value.decode() for name, value in message.headers()}
+    if not made_up:
+        contract.check_record(message.key().decode(), message.value().decode(), headers)
     metadata = json.loads(event["metadata"])
     expected = {
         "content-type": "application/json", "ce_specversion": "1.0", "ce_id": event["eventId"],
@@ -106,8 +110,11 @@ def check_record(message, event):
     assert message.key().decode() == event["cartId"] and message.value().decode() == event["data"]
 
 
-def check_topic(servers, topic, log, partition_count, duplicates_allowed=True):
-    """The topic carries the log: every event, in order after dropping duplicates, byte for byte."""
+def check_topic(servers, topic, log, partition_count, duplicates_allowed=True, made_up=False):
+    """The topic carries the log: every event, in order after dropping duplicates, byte for byte.
+
+    With made_up the events are no real ones: contracts/ does not know them.
+    """
     by_place = {(event["partition"], event["position"]): event for event in log}
     ends = defaultdict(int)
     for event in log:
@@ -118,7 +125,7 @@ def check_topic(servers, topic, log, partition_count, duplicates_allowed=True):
         for message in records[partition]:
             headers = dict(message.headers())
             position = int(headers["ce_position"])
-            check_record(message, by_place[partition, position])
+            check_record(message, by_place[partition, position], made_up)
             if position <= last:
                 assert duplicates_allowed, f"partition {partition}: {position} again after {last}"
                 continue

@@ -9,6 +9,7 @@ import time
 
 import requests
 
+import contract
 from devstack.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -44,6 +45,7 @@ class Service:
         self.kind, self.name, self.log = kind, name or kind, pathlib.Path(log)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        contract.is_served(self.url, kind)
         self.env = {f"{kind.partition('-')[0].upper()}_PORT": str(self.port), **env}
         self.child = None
         self.on_purpose = True  # whether its end, if it has ended, was brought about by the test
