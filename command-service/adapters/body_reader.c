@@ -165,17 +165,27 @@ void body_currency(const struct body_object *object, const char *member,
         add_invalid(object, member, "must be three capital letters (ISO 4217)");
 }
 
-bool body_optional_uuid(const struct body_object *object, const char *member, struct uuid *ret_uuid)
+static bool checked_uuid(const struct body_object *object, const char *member, const json_t *value,
+                         struct uuid *ret_uuid)
 {
-    const json_t *value = json_object_get(object->json, member);
-    if (value == NULL || json_is_null(value))
-        return false;
     struct str text = {json_string_value(value), json_string_length(value)};
     if (!json_is_string(value) || !uuid_parse(text, ret_uuid)) {
         add_invalid(object, member, "must be a UUID");
         return false;
     }
     return true;
+}
+
+bool body_uuid(const struct body_object *object, const char *member, struct uuid *ret_uuid)
+{
+    const json_t *value = required(object, member);
+    return value != NULL && checked_uuid(object, member, value, ret_uuid);
+}
+
+bool body_optional_uuid(const struct body_object *object, const char *member, struct uuid *ret_uuid)
+{
+    const json_t *value = json_object_get(object->json, member);
+    return value != NULL && !json_is_null(value) && checked_uuid(object, member, value, ret_uuid);
 }
 
 struct body_object body_member(const struct body_object *object, const char *member)

@@ -52,6 +52,7 @@ void body_currency(const struct body_object *object, const char *member,
 /* False when it is absent or null. */
 bool body_optional_uuid(const struct body_object *object, const char *member,
                         struct uuid *ret_uuid);
+bool body_uuid(const struct body_object *object, const char *member, struct uuid *ret_uuid);
 struct body_object body_member(const struct body_object *object, const char *member);
 /* The array's length, checked; its elements by body_element(). */
 size_t body_array(const struct body_object *object, const char *member, size_t minimum,

@@ -89,6 +89,21 @@ static void read_coupon(const struct body_object *root, struct cart_coupon *coup
         coupon->amount_off = read_money(root, "amountOff");
 }
 
+static void read_merge(const struct body_object *root, struct cart_command *command)
+{
+    body_allow(root, MEMBERS("sourceCartId", "strategy"));
+    (void)body_uuid(root, "sourceCartId", &command->merge.source_cart_id);
+    struct str name = body_text(root, "strategy", 0, NAME_BYTES_MAX);
+    if (str_is_none(name))
+        return;
+    for (int i = 0; i < CART_MERGE_STRATEGY_COUNT; i++) {
+        command->merge.strategy = (enum cart_merge_strategy)i;
+        if (str_equal_literal(name, cart_merge_strategy_name(command->merge.strategy)))
+            return;
+    }
+    body_invalid(root, "strategy", "must be sum, max, replace or keep");
+}
+
 static void read_body(const struct cart_command_source *source, const struct cart_limits *limits,
                       struct cart_command_body *body, struct body_problems *problems)
 {
@@ -119,6 +134,9 @@ static void read_body(const struct cart_command_source *source, const struct car
     case CART_APPLY_COUPON:
         read_coupon(&root, &command->apply_coupon.coupon);
         break;
+    case CART_MERGE:
+        read_merge(&root, command);
+        break;
     default:
         body_allow(&root, MEMBERS("orderId"));
         command->check_out.order_id = body_optional_text(&root, "orderId", 1, ORDER_ID_BYTES_MAX);
@@ -134,6 +152,7 @@ static bool has_body(enum cart_command_type type)
     case CART_SET_QUANTITY:
     case CART_ASSIGN_CUSTOMER:
     case CART_APPLY_COUPON:
+    case CART_MERGE:
     case CART_CHECK_OUT:
         return true;
     default:

@@ -35,6 +35,8 @@ static const struct refusal_text REFUSALS[CART_REFUSAL_COUNT] = {
                                        "the cart has as many coupons as a cart may have"},
     [CART_REFUSED_COUPON_NOT_IN_CART] = {404, "coupon-not-in-cart", "Coupon not in cart",
                                          "the cart has no coupon with that code"},
+    [CART_REFUSED_MERGE_WITH_ITSELF] = {409, "merge-with-itself", "Merge with itself",
+                                        "a cart cannot be merged into itself"},
     [CART_REFUSED_VERSION_MISMATCH] = {412, "version-mismatch", "Version mismatch",
                                        "the cart is not at a version that If-Match names"},
     [CART_REFUSED_KEY_REUSED] = {422, "idempotency-key-reused", "Idempotency key reused",

@@ -60,6 +60,7 @@ static const struct route ROUTES[] = {
     {HTTP_PUT, 4, "customer", CART_ASSIGN_CUSTOMER, "PUT /v1/carts/{id}/customer"},
     {HTTP_POST, 4, "coupons", CART_APPLY_COUPON, "POST /v1/carts/{id}/coupons"},
     {HTTP_DELETE, 5, "coupons", CART_REMOVE_COUPON, "DELETE /v1/carts/{id}/coupons/{code}"},
+    {HTTP_POST, 4, "merge", CART_MERGE, "POST /v1/carts/{id}/merge"},
     {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
 };
 
@@ -76,6 +77,7 @@ static const struct {
     {4, "customer", "PUT"},
     {4, "coupons", "POST"},
     {5, "coupons", "DELETE"},
+    {4, "merge", "POST"},
     {4, "checkout", "POST"},
     {4, "history", "GET, HEAD"},
     {4, "live", "GET, HEAD"},
@@ -210,6 +212,8 @@ static bool read_command(const struct command_routes *routes, struct http_reques
     if (!has_id)
         call->request.cart_id = choose_cart(call);
     call->request.command = call->body.command;
+    if (route->type == CART_MERGE)
+        call->request.command.merge.target_cart_id = call->request.cart_id;
     call->request.command.time_us = clock_wall_us();
     const struct request_identity identity = {.route = route->label,
                                               .cart_id = call->request.cart_id,
@@ -235,6 +239,9 @@ static void submit(const struct command_routes *routes, struct cart_call *call)
 {
     struct command_request *request = &call->request;
     request->partition = cart_partition(&request->cart_id, routes->partition_count);
+    if (request->command.type == CART_MERGE)
+        request->source_partition =
+            cart_partition(&request->command.merge.source_cart_id, routes->partition_count);
     request->deadline_us = clock_monotonic_us() + LANE_DEADLINE_MS * MICROSECONDS_PER_MILLISECOND;
     request->done = answer_and_free;
 

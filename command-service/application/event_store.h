@@ -22,7 +22,7 @@ enum {
     EVENT_STORE_LOAD_CARTS_MAX = 128,     /* carts per load() */
     EVENT_STORE_LOAD_ROWS_MAX = 4000,     /* events that one load() brings */
     EVENT_STORE_CART_ROWS_MAX = 1000,     /* of them for one cart */
-    EVENT_STORE_VERSIONS_MAX = 512,       /* carts per versions() */
+    EVENT_STORE_VERSIONS_MAX = 1024,      /* carts per versions() */
     EVENT_STORE_APPEND_EVENTS_MAX = 5000, /* events per append() and find() */
     EVENT_STORE_RECALL_COMMANDS_MAX = 64, /* commands per recall() */
 };

@@ -33,17 +33,26 @@ void lane_batch_begin(struct lane_batch *batch)
     text_clear(&batch->data);
 }
 
-void lane_batch_add(struct lane_batch *batch, struct command_request *request,
-                    struct cached_cart *cached)
+static uint32_t index_of(struct lane_batch *batch, struct cached_cart *cached)
 {
-    assert(batch->command_count < LANE_BATCH_COMMANDS_MAX);
     if (cached->batch != batch->number) {
         cached->batch = batch->number;
         cached->batch_index = (uint32_t)batch->cart_count;
         batch->carts[batch->cart_count++] = (struct batch_cart){.cached = cached};
     }
+    return cached->batch_index;
+}
+
+void lane_batch_add(struct lane_batch *batch, struct command_request *request,
+                    struct cached_cart *cached, struct cached_cart *source)
+{
+    assert(batch->command_count < LANE_BATCH_COMMANDS_MAX);
     batch->commands[batch->command_count++] = (struct batch_command){
-        .request = request, .state = COMMAND_DECIDED, .cart = cached->batch_index};
+        .request = request,
+        .state = COMMAND_DECIDED,
+        .cart = index_of(batch, cached),
+        .source = index_of(batch, source),
+    };
     if (request->deadline_us < batch->limit_us)
         batch->limit_us = request->deadline_us;
 }
@@ -63,10 +72,16 @@ static void log_cart(enum log_level level, const struct cached_cart *cached, con
               LOG_END);
 }
 
+/* CartMergedAway happens to the source of a merge, every other event to the command's own cart. */
+static struct batch_cart *cart_of_event(struct lane_batch *batch,
+                                        const struct batch_command *command, enum event_type type)
+{
+    return &batch->carts[type == EVENT_CART_MERGED_AWAY ? command->source : command->cart];
+}
+
 /* All texts are written down before the first event changes the cart that they may point into, and
  * the memory for the answer is there before anything is durable. */
-static bool write_events(struct lane_batch *batch, const struct batch_command *command,
-                         const struct batch_cart *cart)
+static bool write_events(struct lane_batch *batch, const struct batch_command *command)
 {
     struct command_request *request = command->request;
     size_t length_before = batch->data.length;
@@ -76,12 +91,14 @@ static bool write_events(struct lane_batch *batch, const struct batch_command *c
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct event_data *data = &batch->decision.events[i];
+        const struct cached_cart *cached = cart_of_event(batch, command, data->type)->cached;
+        int32_t ahead = data->type == EVENT_CART_MERGED_AWAY ? 1 : (int32_t)i + 1;
         size_t at = batch->event_count + i;
         batch->event_offsets[at] = batch->data.length;
         event_data_write(data, &batch->data);
         batch->events[at] = (struct new_event){
-            .cart = cart->cached->key,
-            .version = cart->cached->cart.version + (int32_t)i + 1,
+            .cart = cached->key,
+            .version = cached->cart.version + ahead,
             .event_id = uuid_v7_now(),
             .type = data->type,
             .occurred_at_us = request->command.time_us,
@@ -106,45 +123,66 @@ static void evolve(struct lane_batch *batch, struct batch_command *command,
                    struct cart_cache *cache)
 {
     struct batch_cart *cart = &batch->carts[command->cart];
+    struct batch_cart *source = &batch->carts[command->source];
     struct command_request *request = command->request;
+    size_t count = batch->decision.event_count;
     struct error error;
-    for (size_t i = 0; i < batch->decision.event_count; i++) {
-        enum status status = cart_evolve(&cart->cached->cart, &batch->decision.events[i],
-                                         request->command.time_us, &error);
+    for (size_t i = 0; i < count; i++) {
+        const struct event_data *data = &batch->decision.events[i];
+        struct cached_cart *cached = cart_of_event(batch, command, data->type)->cached;
+        enum status status = cart_evolve(&cached->cart, data, request->command.time_us, &error);
         if (status == STATUS_OK)
             continue;
-        /* The events before this command's stay; this cart must be read again before the next. */
-        log_cart(LOG_ERROR, cart->cached, "a decision does not fit its cart", error.message);
+        /* The events before this command's stay; the carts must be read again before the next. */
+        log_cart(LOG_ERROR, cached, "a decision does not fit its cart", error.message);
         reset_outcome(request, STATUS_INTERNAL);
-        cart->again = true;
-        cart->evict = true;
+        cart->again = cart->evict = true;
+        source->again = source->evict = true;
         return;
     }
     cart_cache_account(cache, cart->cached);
+    cart_cache_account(cache, source->cached);
+    for (size_t i = 0; i < count; i++)
+        cart_of_event(batch, command, batch->decision.events[i].type)->event_count++;
     command->first_event = (uint32_t)batch->event_count;
-    batch->event_count += batch->decision.event_count;
-    cart->event_count += (uint32_t)batch->decision.event_count;
-    request->outcome.event_count = batch->decision.event_count;
+    command->event_count = (uint32_t)count;
+    batch->event_count += count;
+    request->outcome.event_count = request->command.type == CART_MERGE ? 1 : count;
     request->outcome.version = cart->cached->cart.version;
+}
+
+static enum cart_refusal judge(struct lane_batch *batch, const struct batch_command *command,
+                               const struct cart_limits *limits)
+{
+    const struct command_request *request = command->request;
+    const struct cart *cart = &batch->carts[command->cart].cached->cart;
+    const struct cart *source = &batch->carts[command->source].cached->cart;
+    enum cart_refusal refusal = cart_condition_holds(&request->condition, cart);
+    if (refusal != CART_ACCEPTED)
+        return refusal;
+    if (request->command.type == CART_MERGE)
+        return cart_decide_merge(cart, source, &request->command, limits, &batch->decision);
+    return cart_decide(cart, &request->command, limits, &batch->decision);
 }
 
 static void decide(struct lane_batch *batch, struct batch_command *command,
                    struct cart_cache *cache, const struct cart_limits *limits)
 {
     struct batch_cart *cart = &batch->carts[command->cart];
+    struct batch_cart *source = &batch->carts[command->source];
     struct command_request *request = command->request;
     struct command_outcome *outcome = &request->outcome;
     const struct cart *state = &cart->cached->cart;
     if (command->state != COMMAND_DECIDED)
         return;
     reset_outcome(request, STATUS_OK);
-    if (cart->again || batch->is_full) {
-        /* A later command on this cart must not overtake this one. */
-        cart->again = true;
+    if (cart->again || source->again || batch->is_full) {
+        /* A later command on these carts must not overtake this one. */
+        cart->again = source->again = true;
         command->state = COMMAND_AGAIN;
         return;
     }
-    if (cart->cached->is_damaged) {
+    if (cart->cached->is_damaged || source->cached->is_damaged) {
         reset_outcome(request, STATUS_INTERNAL);
         return;
     }
@@ -155,12 +193,12 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
     }
     outcome->cart_status = state->status;
     outcome->version = state->version;
-    outcome->refusal = cart_condition_holds(&request->condition, state);
-    if (outcome->refusal == CART_ACCEPTED)
-        outcome->refusal = cart_decide(state, &request->command, limits, &batch->decision);
+    outcome->refusal = judge(batch, command, limits);
+    if (outcome->refusal == CART_REFUSED_CLOSED && state->status == CART_OPEN)
+        outcome->cart_status = source->cached->cart.status;
     if (outcome->refusal != CART_ACCEPTED || batch->decision.event_count == 0)
         return;
-    if (!write_events(batch, command, cart) ||
+    if (!write_events(batch, command) ||
         !cart_keys_add(&cart->cached->keys, request->key.key, state->version + 1)) {
         reset_outcome(request, STATUS_UNAVAILABLE);
         return;
@@ -181,17 +219,44 @@ void lane_batch_decide(struct lane_batch *batch, struct cart_cache *cache,
         batch->events[i].data.bytes = batch->data.bytes + batch->event_offsets[i];
 }
 
-void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t index, bool has_clashed)
+static void postpone(struct batch_cart *cart)
 {
-    struct batch_cart *cart = &batch->carts[index];
+    cart->is_postponed = true;
     cart->again = true;
     cart->evict = true;
-    for (size_t i = 0; i < batch->command_count; i++)
-        if (batch->commands[i].cart == index) {
-            batch->commands[i].state = COMMAND_AGAIN;
-            batch->commands[i].request->attempts += has_clashed;
-            reset_outcome(batch->commands[i].request, STATUS_OK);
+}
+
+/* One cart of a merge does not go without the other. */
+static void postpone_tied_carts(struct lane_batch *batch)
+{
+    bool has_spread = true;
+    while (has_spread) {
+        has_spread = false;
+        for (size_t i = 0; i < batch->command_count; i++) {
+            struct batch_cart *cart = &batch->carts[batch->commands[i].cart];
+            struct batch_cart *source = &batch->carts[batch->commands[i].source];
+            if (cart->is_postponed == source->is_postponed)
+                continue;
+            postpone(cart);
+            postpone(source);
+            has_spread = true;
         }
+    }
+}
+
+void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t index, bool has_clashed)
+{
+    postpone(&batch->carts[index]);
+    postpone_tied_carts(batch);
+    for (size_t i = 0; i < batch->command_count; i++) {
+        struct batch_command *command = &batch->commands[i];
+        if (!batch->carts[command->cart].is_postponed || command->state == COMMAND_AGAIN)
+            continue;
+        command->state = COMMAND_AGAIN;
+        command->event_count = 0;
+        command->request->attempts += has_clashed;
+        reset_outcome(command->request, STATUS_OK);
+    }
 }
 
 void lane_batch_compact(struct lane_batch *batch)
@@ -201,14 +266,14 @@ void lane_batch_compact(struct lane_batch *batch)
         batch->carts[i].event_count = 0;
     for (size_t i = 0; i < batch->command_count; i++) {
         struct batch_command *command = &batch->commands[i];
-        size_t count = command->request->outcome.event_count;
-        if (command->state != COMMAND_DECIDED || count == 0)
+        size_t count = command->event_count;
+        if (count == 0)
             continue;
         memmove(&batch->events[kept], &batch->events[command->first_event],
                 count * sizeof(batch->events[0]));
         command->first_event = (uint32_t)kept;
-        batch->carts[command->cart].event_count += (uint32_t)count;
-        kept += count;
+        for (size_t end = kept + count; kept < end; kept++)
+            cart_of_event(batch, command, batch->events[kept].type)->event_count++;
     }
     batch->event_count = kept;
 }
@@ -229,13 +294,15 @@ void lane_batch_failed(struct lane_batch *batch, enum status status)
     for (size_t i = 0; i < batch->command_count; i++) {
         const struct batch_command *command = &batch->commands[i];
         struct batch_cart *cart = &batch->carts[command->cart];
-        if (command->state != COMMAND_DECIDED || cart->event_count == 0)
+        struct batch_cart *source = &batch->carts[command->source];
+        if (command->state != COMMAND_DECIDED || cart->event_count + source->event_count == 0)
             continue;
         /* Without events of its own a command has certainly done nothing. */
         bool did_nothing = command->request->outcome.event_count == 0;
         reset_outcome(command->request,
                       status == STATUS_UNCERTAIN && did_nothing ? STATUS_UNAVAILABLE : status);
         cart->evict = true;
+        source->evict = true;
     }
     batch->event_count = 0;
 }

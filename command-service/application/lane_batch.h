@@ -2,7 +2,8 @@
  * lane_batch.h - the commands that are decided and committed together.
  *
  * Commands keep the order of the queue. Each refers to its cart; each cart knows what the log must
- * hold for the decisions on it to stand.
+ * hold for the decisions on it to stand. A merge refers to two carts and ties them: what was
+ * decided on both stands or falls together (docs/adr/0008).
  */
 #pragma once
 
@@ -10,12 +11,15 @@
 #include "command_lane.h"
 #include "text.h"
 
+enum { LANE_BATCH_CARTS_MAX = 2 * LANE_BATCH_COMMANDS_MAX };
+
 struct batch_cart {
     struct cached_cart *cached;
     int32_t base_version; /* before this batch */
     uint32_t event_count; /* that this batch appends to it */
     bool is_proven;       /* read from the log by this batch */
     bool again;           /* its commands (from here on) are decided in the next batch */
+    bool is_postponed;    /* all of its commands are */
     bool evict;           /* what is cached is not in the log, or may not be */
 };
 
@@ -28,8 +32,10 @@ enum batch_command_state {
 struct batch_command {
     struct command_request *request;
     enum batch_command_state state;
-    uint32_t cart;        /* in carts */
-    uint32_t first_event; /* in events; request->outcome.event_count of them */
+    uint32_t cart;   /* in carts */
+    uint32_t source; /* likewise: the other cart of a merge; the same for every other command */
+    uint32_t first_event; /* in events */
+    uint32_t event_count; /* those of a merge's source included */
 };
 
 struct lane_batch {
@@ -41,7 +47,7 @@ struct lane_batch {
     size_t command_count;
     struct batch_command commands[LANE_BATCH_COMMANDS_MAX];
     size_t cart_count;
-    struct batch_cart carts[LANE_BATCH_COMMANDS_MAX];
+    struct batch_cart carts[LANE_BATCH_CARTS_MAX];
     size_t event_count;
     struct new_event events[EVENT_STORE_APPEND_EVENTS_MAX];
     size_t event_offsets[EVENT_STORE_APPEND_EVENTS_MAX]; /* of its data in `data` */
@@ -51,7 +57,7 @@ struct lane_batch {
 
 _Static_assert(LANE_BATCH_EVENTS_MAX + CART_DECISION_EVENTS_MAX <= EVENT_STORE_APPEND_EVENTS_MAX,
                "the last command taken fits");
-_Static_assert((int)LANE_BATCH_COMMANDS_MAX <= (int)EVENT_STORE_VERSIONS_MAX,
+_Static_assert((int)LANE_BATCH_CARTS_MAX <= (int)EVENT_STORE_VERSIONS_MAX,
                "all carts of a batch can be asked for at once");
 
 MUST_CHECK struct lane_batch *lane_batch_new(void);
@@ -60,17 +66,18 @@ void lane_batch_free(struct lane_batch *batch);
 /* Empties it; the next cart found is the first of a new batch. */
 void lane_batch_begin(struct lane_batch *batch);
 
-/* Adds a command on `cached`. */
+/* Adds a command on `cached`; `source` is the other cart of a merge, and the same one for every
+ * other command. */
 void lane_batch_add(struct lane_batch *batch, struct command_request *request,
-                    struct cached_cart *cached);
+                    struct cached_cart *cached, struct cached_cart *source);
 
 /* Decides the commands one after another; each sees the effect of those before it. Afterwards
  * batch->events are ready to be appended. */
 void lane_batch_decide(struct lane_batch *batch, struct cart_cache *cache,
                        const struct cart_limits *limits);
 
-/* The cart's commands are decided again: all of them, and what they had come to is dropped. Those
- * that have clashed are marked by request->attempts. */
+/* The cart's commands are decided again, and those of the carts that merges tie to it: all of them,
+ * and what they had come to is dropped. Those that have clashed are marked by request->attempts. */
 void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t cart, bool has_clashed);
 /* Takes the events of postponed carts out of the batch; the others keep theirs as they are. */
 void lane_batch_compact(struct lane_batch *batch);

@@ -20,7 +20,7 @@ static void tell_positions(struct command_lane *lane)
 {
     const struct command_lane_observer *observer = &lane->options.observer;
     const struct lane_batch *batch = lane->batch;
-    struct partition_position positions[LANE_BATCH_COMMANDS_MAX];
+    struct partition_position positions[LANE_BATCH_CARTS_MAX];
     size_t count = 0;
     for (size_t i = batch->event_count; i-- > 0;) {
         int16_t partition = batch->events[i].cart.partition;

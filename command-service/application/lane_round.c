@@ -78,15 +78,31 @@ static struct taken take(struct command_lane *lane)
     return taken;
 }
 
-static struct cached_cart *cart_of(struct command_lane *lane, const struct command_request *request)
+static struct cached_cart *cart_of(struct command_lane *lane, const struct cart_key *key)
 {
-    struct cached_cart *cached = cart_cache_find(lane->cache, &request->cart_id);
+    struct cached_cart *cached = cart_cache_find(lane->cache, &key->cart_id);
     bool is_hit = cached != NULL && cached->is_complete;
     lane_observe(lane, is_hit ? LANE_CACHE_HITS : LANE_CACHE_MISSES, 1);
     if (cached != NULL)
         return cached;
+    return cart_cache_add(lane->cache, key);
+}
+
+/* Adds the command with its cart and, of a merge, the source. False: memory is out. */
+static bool add_to_batch(struct command_lane *lane, struct command_request *request)
+{
     const struct cart_key key = {.partition = request->partition, .cart_id = request->cart_id};
-    return cart_cache_add(lane->cache, &key);
+    struct cached_cart *cached = cart_of(lane, &key);
+    struct cached_cart *source = cached;
+    if (request->command.type == CART_MERGE) {
+        const struct cart_key source_key = {.partition = request->source_partition,
+                                            .cart_id = request->command.merge.source_cart_id};
+        source = cart_of(lane, &source_key);
+    }
+    if (cached == NULL || source == NULL)
+        return false;
+    lane_batch_add(lane->batch, request, cached, source);
+    return true;
 }
 
 static void fill_batch(struct command_lane *lane, const struct taken *taken, bool may_begin)
@@ -99,13 +115,9 @@ static void fill_batch(struct command_lane *lane, const struct taken *taken, boo
         int64_t now_us = clock_monotonic_us();
         if (may_begin && (now_us > latest_us || now_us > taken->begin_before_us))
             lane_observe(lane, LANE_COMMANDS_REFUSED_BUSY, 1);
-        struct cached_cart *cached = NULL;
-        if (may_begin && now_us <= latest_us && now_us <= taken->begin_before_us)
-            cached = cart_of(lane, request);
-        if (cached == NULL)
+        if (!may_begin || now_us > latest_us || now_us > taken->begin_before_us ||
+            !add_to_batch(lane, request))
             answer(request, STATUS_UNAVAILABLE);
-        else
-            lane_batch_add(lane->batch, request, cached);
     }
 }
 
@@ -122,7 +134,9 @@ static void fold(void *context, size_t index, const struct stored_event *event)
         status = event_data_read(event->type, event->schema_version, event->data, &data, &error);
     if (status == STATUS_OK)
         status = cart_evolve(&cached->cart, &data, event->occurred_at_us, &error);
-    if (status == STATUS_OK && !cart_keys_add(&cached->keys, event->command_key, event->version))
+    /* A merge was a command on its target. */
+    struct str key = data.type == EVENT_CART_MERGED_AWAY ? STR_NONE : event->command_key;
+    if (status == STATUS_OK && !cart_keys_add(&cached->keys, key, event->version))
         status = error_set(&error, STATUS_NO_MEMORY, "its keys: out of memory");
     if (status == STATUS_OK)
         return;
@@ -140,7 +154,7 @@ static enum status hold(struct command_lane *lane, int64_t limit_us, struct erro
 {
     const struct event_store *store = &lane->options.store;
     struct lane_batch *batch = lane->batch;
-    int16_t partitions[LANE_BATCH_COMMANDS_MAX];
+    int16_t partitions[LANE_BATCH_CARTS_MAX];
     if (!batch->is_held || batch->cart_count == 0)
         return STATUS_OK;
     for (size_t i = 0; i < batch->cart_count; i++) {
@@ -234,9 +248,15 @@ static enum status prove(struct command_lane *lane, int64_t limit_us, struct err
     do
         status = lane_ask_versions(lane, count, limit_us, error);
     while (status != STATUS_OK && lane_may_retry(lane, status, &failures, limit_us));
-    for (size_t i = 0; status == STATUS_OK && i < count; i++)
-        if (lane->versions[i] != batch->carts[lane->key_carts[i]].cached->cart.version)
-            lane_batch_postpone_cart(batch, lane->key_carts[i], false);
+    size_t outdated = 0;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (lane->versions[i] == batch->carts[lane->key_carts[i]].cached->cart.version)
+            continue;
+        lane_batch_postpone_cart(batch, lane->key_carts[i], false);
+        outdated++;
+    }
+    if (outdated > 0)
+        lane_batch_compact(batch); /* a merge may tie carts with events to one without */
     return status;
 }
 

@@ -26,6 +26,13 @@ const char *cart_status_name(enum cart_status status)
     return "";
 }
 
+enum cart_refusal cart_takes_commands(const struct cart *cart)
+{
+    if (cart->status == CART_ABSENT)
+        return CART_REFUSED_NOT_FOUND;
+    return cart->status == CART_OPEN ? CART_ACCEPTED : CART_REFUSED_CLOSED;
+}
+
 void cart_done(struct cart *cart)
 {
     cart_lines_clear(cart);

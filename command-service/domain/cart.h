@@ -41,14 +41,17 @@ struct cart {
     size_t bytes; /* heap memory held, for the cache's bound */
 };
 
-enum { CART_COUPONS_MAX = 10 };
+enum {
+    CART_LINES_MAX = 500, /* the most that a limit can allow */
+    CART_COUPONS_MAX = 10,
+};
 
 struct cart_limits {
-    int32_t lines_max;    /* lines a cart */
+    int32_t lines_max;    /* lines a cart, up to CART_LINES_MAX */
     int32_t quantity_max; /* pieces a line */
 };
 
-#define CART_LIMITS_DEFAULT ((struct cart_limits){.lines_max = 500, .quantity_max = 999})
+#define CART_LIMITS_DEFAULT ((struct cart_limits){.lines_max = CART_LINES_MAX, .quantity_max = 999})
 
 /* A refusal is an answer, not a failure: retrying will not change it. */
 enum cart_refusal {
@@ -63,6 +66,7 @@ enum cart_refusal {
     CART_REFUSED_ITEM_NOT_IN_CART,
     CART_REFUSED_TOO_MANY_COUPONS,
     CART_REFUSED_COUPON_NOT_IN_CART,
+    CART_REFUSED_MERGE_WITH_ITSELF,
     CART_REFUSED_VERSION_MISMATCH, /* by cart_condition_holds(), never by cart_decide() */
     CART_REFUSED_KEY_REUSED,       /* by the writer lane: the key stands for another request */
     CART_REFUSAL_COUNT,
@@ -71,22 +75,37 @@ enum cart_refusal {
 enum { CART_DECISION_EVENTS_MAX = CART_COMMAND_ITEMS_MAX };
 
 /* The events that happen, in order. Their texts are borrowed from the command and the cart: write
- * them down before either changes. About 20 KiB: keep one per thread. */
+ * them down before either changes. About 50 KiB: keep one per thread, and do not copy it. */
 struct cart_decision {
     size_t event_count;
     struct event_data events[CART_DECISION_EVENTS_MAX];
+    struct cart_line merged_lines[CART_LINES_MAX]; /* where the items of a CartMerged are */
 };
 
 /*
  * Answers `command` against `cart`, changing neither.
  *
  * Zero events is a valid outcome: what was asked is already so. Writes *ret_decision only when the
- * answer is CART_ACCEPTED.
+ * answer is CART_ACCEPTED. A CART_MERGE is answered by cart_decide_merge().
  */
 MUST_CHECK enum cart_refusal cart_decide(const struct cart *cart,
                                          const struct cart_command *command,
                                          const struct cart_limits *limits,
                                          struct cart_decision *ret_decision);
+
+/*
+ * The same for a merge, which happens to two carts: the first event, CartMerged, is the target's,
+ * the second, CartMergedAway, the source's. A refusal tells of the target first: only when that is
+ * open can CART_REFUSED_NOT_FOUND and CART_REFUSED_CLOSED be said of the source. The target evolves
+ * before the source, from which the lines are borrowed.
+ */
+MUST_CHECK enum cart_refusal cart_decide_merge(const struct cart *target, const struct cart *source,
+                                               const struct cart_command *command,
+                                               const struct cart_limits *limits,
+                                               struct cart_decision *ret_decision);
+
+/* CART_ACCEPTED, CART_REFUSED_NOT_FOUND or, when it is no longer open, CART_REFUSED_CLOSED. */
+MUST_CHECK enum cart_refusal cart_takes_commands(const struct cart *cart);
 
 /*
  * Lets an event that happened at `occurred_at_us` change the cart; its version goes up by one.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "cart_line.h"
+#include "uuid.h"
 
 #include <stdint.h>
 
@@ -29,10 +30,23 @@ enum cart_command_type {
     CART_ASSIGN_CUSTOMER,
     CART_APPLY_COUPON,
     CART_REMOVE_COUPON,
+    CART_MERGE,
     CART_CHECK_OUT,
     CART_CANCEL,
     CART_COMMAND_TYPE_COUNT,
 };
+
+/* What becomes of the lines when a source is merged into a target. */
+enum cart_merge_strategy {
+    CART_MERGE_SUM,     /* of a sku that both have, as many as both have together */
+    CART_MERGE_MAX,     /* ... as many as the one that has more */
+    CART_MERGE_REPLACE, /* the source's lines and no others */
+    CART_MERGE_KEEP,    /* ... as many as the target has */
+    CART_MERGE_STRATEGY_COUNT,
+};
+
+/* "sum", ...: as the API and the event say it. */
+const char *cart_merge_strategy_name(enum cart_merge_strategy strategy);
 
 /* Texts and lines are borrowed from whoever made the command. */
 struct cart_command {
@@ -64,6 +78,11 @@ struct cart_command {
         struct {
             struct str code;
         } remove_coupon;
+        struct {
+            struct uuid target_cart_id; /* the cart that the command is for */
+            struct uuid source_cart_id;
+            enum cart_merge_strategy strategy;
+        } merge;
         struct {
             struct str order_id; /* or none */
         } check_out;

@@ -217,10 +217,9 @@ enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command
 {
     if (command->type == CART_CREATE)
         return decide_create(cart, command, ret_decision);
-    if (cart->status == CART_ABSENT)
-        return CART_REFUSED_NOT_FOUND;
-    if (cart->status != CART_OPEN)
-        return CART_REFUSED_CLOSED;
+    enum cart_refusal refusal = cart_takes_commands(cart);
+    if (refusal != CART_ACCEPTED)
+        return refusal;
 
     switch (command->type) {
     case CART_ADD_ITEMS:
@@ -242,6 +241,7 @@ enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command
     case CART_CANCEL:
         return happened(ret_decision, (struct event_data){.type = EVENT_CART_CANCELLED});
     case CART_CREATE:
+    case CART_MERGE:
     case CART_COMMAND_TYPE_COUNT:
         break;
     }

@@ -25,6 +25,7 @@ static const struct path PATHS[] = {
     {"v1/carts/{}/customer", "OPTIONS, PUT", NULL, "/v1/carts/{id}/customer"},
     {"v1/carts/{}/coupons", "OPTIONS, POST", NULL, "/v1/carts/{id}/coupons"},
     {"v1/carts/{}/coupons/{}", "DELETE, OPTIONS", NULL, "/v1/carts/{id}/coupons/{code}"},
+    {"v1/carts/{}/merge", "OPTIONS, POST", NULL, "/v1/carts/{id}/merge"},
     {"v1/carts/{}/checkout", "OPTIONS, POST", NULL, "/v1/carts/{id}/checkout"},
     {"v1/events", "GET, HEAD, OPTIONS", NULL, "/v1/events"},
     {"v1/events/partitions", "GET, HEAD, OPTIONS", NULL, "/v1/events/partitions"},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shop import Shop, line, new_id, problem
+from shop import Shop, amount, line, new_id, percent, problem
 
 pytestmark = pytest.mark.tsan
 
@@ -175,6 +175,120 @@ def test_given_other_media_types_and_sizes_then_415_and_413(shop, cart):
     assert chunked.status_code == 200
 
 
+# -- the customer, coupons, merge ----------------------------------------------------------------------------------
+
+
+def types(response):
+    assert response.status_code == 200, response.text
+    return [event["type"] for event in response.json()["events"]]
+
+
+def test_given_a_guest_when_assigned_then_the_cart_is_the_customers_and_can_be_found(shop, cart):
+    customer = new_id()
+    assert types(shop.assign_customer(cart, customer)) == ["CustomerAssigned"]
+    same = shop.assign_customer(cart, customer)
+    assert types(same) == [] and same.json()["version"] == 2 and same.json()["position"] is None
+    assert types(shop.assign_customer(cart, customer + "-2")) == ["CustomerAssigned"]
+    assert shop.view(cart, min_version=3)["customerId"] == customer + "-2"
+    found = shop.get(f"/v1/carts?customerId={customer}-2").json()["carts"]
+    assert [view["cartId"] for view in found] == [cart]
+    assert shop.get(f"/v1/carts?customerId={customer}").json()["carts"] == []
+    assert problem(shop.assign_customer(cart, None)) == "invalid-value"
+
+
+def test_given_coupons_then_the_view_shows_them_in_order_and_what_they_take_off(shop, cart):
+    shop.add(cart, line("tea", 1, 1005))
+    assert types(shop.apply_coupon(cart, amount("FIVE", 500))) == ["CouponApplied"]
+    assert types(shop.apply_coupon(cart, percent("TEN", 10))) == ["CouponApplied"]
+    assert types(shop.apply_coupon(cart, percent("a b/ö", 50))) == ["CouponApplied"]
+    assert types(shop.apply_coupon(cart, percent("TEN", 10))) == []
+    view = shop.view(cart, min_version=5)
+    assert view["coupons"] == [amount("FIVE", 500), percent("TEN", 10), percent("a b/ö", 50)]
+    assert [view[name]["amountMinor"] for name in ("subtotal", "discountTotal", "total")] == [1005, 1005, 0]
+    assert types(shop.apply_coupon(cart, amount("FIVE", 5))) == ["CouponApplied"]
+    assert types(shop.remove_coupon(cart, "a%20b%2F%C3%B6")) == ["CouponRemoved"]
+    view = shop.view(cart, min_version=7)
+    assert view["coupons"] == [amount("FIVE", 5), percent("TEN", 10)]
+    assert view["total"]["amountMinor"] == 1005 - 101 - 5
+    assert types(shop.check_out(cart)) == ["CartCheckedOut"]
+    assert shop.view(cart, min_version=8)["coupons"] == [amount("FIVE", 5), percent("TEN", 10)]
+    assert problem(shop.apply_coupon(cart, percent())) == "cart-closed"
+
+
+def test_given_coupons_that_cannot_be_then_each_refusal_is_its_own(shop, cart):
+    for number in range(10):
+        assert shop.apply_coupon(cart, percent(f"c{number}", 1)).status_code == 200
+    full = shop.apply_coupon(cart, percent("c10", 1))
+    assert full.status_code == 409 and problem(full) == "too-many-coupons"
+    assert types(shop.apply_coupon(cart, percent("c9", 2))) == ["CouponApplied"]
+    assert problem(shop.apply_coupon(cart, amount("c9", 1, "USD"))) == "currency-mismatch"
+    absent = shop.remove_coupon(cart, "c10")
+    assert absent.status_code == 404 and problem(absent) == "coupon-not-in-cart"
+    both = shop.apply_coupon(cart, {**percent(), **amount()})
+    assert problem(both) == "invalid-value" and both.json()["errors"][0]["pointer"] == ""
+    assert problem(shop.apply_coupon(cart, {"code": "A", "percentOff": 101})) == "invalid-value"
+    assert problem(shop.apply_coupon(new_id(), percent())) == "cart-not-found"
+
+
+def two_carts(shop):
+    target, source = new_id(), new_id()
+    shop.create(target)
+    shop.add(target, line("tea", 2, 100, "Our tea"), line("jam", 1, 300))
+    shop.apply_coupon(target, percent())
+    shop.create(source)
+    shop.add(source, line("ham", 3, 400), line("tea", 5, 150, "Their tea"))
+    shop.apply_coupon(source, amount())
+    return target, source
+
+
+@pytest.mark.parametrize("strategy, lines", [
+    ("sum", [("tea", 7, 100), ("jam", 1, 300), ("ham", 3, 400)]),
+    ("max", [("tea", 5, 100), ("jam", 1, 300), ("ham", 3, 400)]),
+    ("keep", [("tea", 2, 100), ("jam", 1, 300), ("ham", 3, 400)]), ("replace", [("ham", 3, 400), ("tea", 5, 150)])])
+def test_given_two_carts_when_merged_then_the_views_of_both_show_it(shop, strategy, lines):
+    target, source = two_carts(shop)
+    response = shop.merge(target, source, strategy, headers={"If-Match": '"4"'})
+    assert types(response) == ["CartMerged"] and response.headers["ETag"] == '"5"'
+    body = response.json()
+    assert body["cartId"] == target and body["version"] == 5
+    stored = shop.events(cartId=target)[-1]
+    assert (stored["eventId"], stored["position"]) == (body["events"][0]["eventId"], body["position"])
+    view = shop.view(target, min_version=5)
+    assert [(item["sku"], item["quantity"], item["unitPrice"]["amountMinor"]) for item in view["items"]] == lines
+    assert view["status"] == "open" and view["coupons"] == [percent()] and view["mergedInto"] is None
+    gone = shop.view(source, min_version=5)
+    assert gone["status"] == "merged" and gone["mergedInto"] == target and gone["lineCount"] == 2
+    assert gone["coupons"] == [amount()] and gone["closedAt"] == gone["updatedAt"] == stored["occurredAt"]
+    late = shop.add(source, line())
+    assert problem(late) == "cart-closed" and late.json()["cartStatus"] == "merged"
+
+
+def test_given_carts_that_cannot_be_merged_then_each_refusal_is_its_own(shop):
+    target, source = two_carts(shop)
+    itself = shop.merge(target, target.upper())
+    assert itself.status_code == 409 and problem(itself) == "merge-with-itself"
+    assert problem(shop.merge(target, new_id())) == problem(shop.merge(new_id(), source)) == "cart-not-found"
+    mismatch = shop.merge(target, source, headers={"If-Match": '"3"'})
+    assert mismatch.status_code == 412 and mismatch.json()["currentVersion"] == 4
+    assert problem(shop.merge(target, source, "add")) == problem(shop.merge(target, "no")) == "invalid-value"
+    foreign = new_id()
+    shop.create(foreign, "USD")
+    assert problem(shop.merge(target, foreign)) == "currency-mismatch"
+    assert shop.cancel(foreign).status_code == 200
+    closed = shop.merge(target, foreign)
+    assert problem(closed) == "cart-closed" and closed.json()["cartStatus"] == "cancelled"
+    assert types(shop.merge(target, source)) == ["CartMerged"]
+    again = shop.merge(target, source)
+    assert problem(again) == "cart-closed" and again.json()["cartStatus"] == "merged"
+    full = new_id()
+    shop.create(full)
+    for begin in range(0, 500, 100):
+        assert shop.add(full, *[line(f"s{n}") for n in range(begin, begin + 100)]).status_code == 200
+    assert problem(shop.merge(target, full)) == "too-many-lines"
+    assert types(shop.merge(target, full, "replace")) == ["CartMerged"]
+    assert shop.view(target, min_version=6)["lineCount"] == 500
+
+
 # -- the URL space -------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +299,8 @@ def test_given_other_media_types_and_sizes_then_415_and_413(shop, cart):
     ("GET", "/v1/carts/{cart}", 405, "method-not-allowed"), ("PATCH", "/v1/carts/{cart}", 405, "method-not-allowed"),
     ("GET", "/v1/carts/{cart}/items", 405, "method-not-allowed"),
     ("GET", "/v1/carts/{cart}/history", 405, "method-not-allowed"),
+    ("DELETE", "/v1/carts/{cart}/coupons/" + "c" * 65, 400, "malformed-request"),
+    ("DELETE", "/v1/carts/{cart}/coupons/a?quantity=1", 400, "malformed-request"),
     ("POST", "/v1/events", 405, "method-not-allowed"), ("POST", "/livez", 405, "method-not-allowed"),
     ("DELETE", "/v1/carts/{cart}?force=1", 400, "malformed-request")])
 def test_given_a_wrong_place_then_the_refusal_says_what_is_wrong(shop, cart, method, path, status, kind):
@@ -192,6 +308,17 @@ def test_given_a_wrong_place_then_the_refusal_says_what_is_wrong(shop, cart, met
     response = shop.send(method, path.format(cart=cart), body)
     assert response.status_code == status and problem(response) == kind, response.text
     assert (response.status_code == 405) == ("Allow" in response.headers)
+
+
+@pytest.mark.parametrize("path, allowed", [
+    ("customer", {"PUT"}), ("coupons", {"POST"}), ("coupons/TEN", {"DELETE"}), ("merge", {"POST"})])
+def test_given_a_method_that_a_path_does_not_take_then_both_services_name_those_that_it_does(shop, cart, path, allowed):
+    for base in (shop.command_url, shop.query_url):
+        for method in {"GET", "PUT", "POST", "PATCH", "DELETE"} - allowed:
+            response = shop.send(method, f"/v1/carts/{cart}/{path}", base=base)
+            assert response.status_code == 405 and problem(response) == "method-not-allowed"
+            assert set(response.headers["Allow"].split(", ")) - {"OPTIONS"} == allowed
+    assert shop.send(allowed.copy().pop(), f"/v1/carts/{cart}/{path}", {}, base=shop.query_url).status_code == 405
 
 
 def test_given_trace_headers_then_they_are_stored_and_sent_on(shop, cart):
@@ -211,7 +338,9 @@ def test_given_closed_carts_then_every_command_is_409(shop):
         shop.add(cart, line())
         assert getattr(shop, close)(cart).status_code == 200
         for response in (shop.add(cart, line()), shop.set_quantity(cart, "tea-01", 2), shop.remove(cart, "tea-01"),
-                         shop.clear(cart), shop.check_out(cart), shop.cancel(cart)):
+                         shop.clear(cart), shop.check_out(cart), shop.cancel(cart), shop.assign_customer(cart, "anna"),
+                         shop.apply_coupon(cart, percent()), shop.remove_coupon(cart, "TEN"),
+                         shop.merge(cart, new_id())):
             assert response.status_code == 409 and problem(response) == "cart-closed"
             assert response.json()["cartStatus"] == status
         view = shop.view(cart, min_version=3)

@@ -1,12 +1,14 @@
 """Many clients at once: nobody is refused, nothing is lost, two instances of each service agree."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
 import pytest
 
-from invariants import check_log, check_topic, check_views
+from invariants import Acknowledged, check_log, check_topic, check_views
 from load import Load
-from shop import Shop, line, new_id, problem
+from shop import Shop, eventually, line, new_id, percent, problem
 
 
 @pytest.mark.tsan
@@ -80,3 +82,66 @@ def test_given_stale_caches_when_another_instance_changed_the_cart_then_refusals
     assert mismatch.status_code == 412 and mismatch.json()["currentVersion"] == 5
     assert second.cancel(cart).status_code == 200
     assert problem(first.add(cart, line())) == "cart-closed"
+
+
+def test_given_merges_across_lanes_and_instances_when_their_carts_change_then_each_is_whole(stack_factory):
+    """Twelve clients merge, change and close the same few carts, in both directions at once."""
+    stack = stack_factory(command_services=2, command_env={"LANES": 3})
+    told, carts = Acknowledged(), [new_id() for _ in range(6)]
+    for cart in carts:
+        told.note(Shop(stack.command_url).create(cart))
+
+    def step(shop, rng):
+        target, source = rng.sample(range(len(carts)), 2)
+        if rng.random() < 0.3:
+            return source, shop.merge(carts[target], carts[source], rng.choice(["sum", "max", "replace", "keep"]))
+        if rng.random() < 0.1:
+            return target, shop.cancel(carts[target])
+        if rng.random() < 0.1:
+            return target, shop.apply_coupon(carts[target], percent(f"c{rng.randrange(3)}", rng.choice([5, 10])))
+        return target, shop.add(carts[target], line(f"sku-{rng.randrange(4)}", rng.randint(1, 3)))
+
+    def shopper(index):
+        rng, shop, answers = random.Random(index), Shop(stack.command_urls[index % 2]), []
+        for _ in range(60):
+            place, response = step(shop, rng)
+            answers.append(response)
+            if response.status_code == 409 or rng.random() < 0.1:
+                carts[place] = new_id()
+                answers.append(shop.create(carts[place]))
+        return answers
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = [answer for result in pool.map(shopper, range(12)) for answer in result]
+    for answer in answers:
+        assert answer.status_code in (200, 201, 404, 409, 503), (answer.status_code, answer.text)
+        told.note(answer)
+    log = check_log(stack.command_database_url)
+    told.check(log)
+    assert sum(event["type"] == "CartMerged" for event in log) > 20
+    with psycopg2.connect(stack.command_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        assert cursor.fetchone() == (0,)
+    check_views(stack.query_database_url, log)
+
+
+def test_given_two_carts_when_each_is_merged_into_the_other_at_once_then_one_merge_holds(stack_factory):
+    stack = stack_factory(command_services=2, query_services=0, command_env={"LANES": 3})
+    first, second = (Shop(url) for url in stack.command_urls)
+
+    def until_decided(command, *arguments):
+        return eventually(lambda: [a for a in [command(*arguments)] if a.status_code != 503])[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(20):
+            one, other = new_id(), new_id()
+            until_decided(first.create, one)
+            until_decided(second.create, other)
+            answers = [pool.submit(until_decided, first.merge, one, other),
+                       pool.submit(until_decided, second.merge, other, one)]
+            refused = [answer for answer in (each.result() for each in answers) if answer.status_code != 200]
+            assert refused, "both carts took the other's lines and are gone"
+            for answer in refused:
+                assert problem(answer) == "cart-closed" and answer.json()["cartStatus"] == "merged"
+    log = check_log(stack.command_database_url)
+    assert sum(event["type"] == "CartMerged" for event in log) == 20

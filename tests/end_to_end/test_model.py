@@ -1,25 +1,27 @@
-"""Random commands, one cart at a time: every answer, every event and every view against the independent model."""
+"""Random commands on a few carts: every answer, every event and every view against the independent model."""
 
 import random
+from unittest.mock import ANY
+from urllib.parse import quote
 
 import pytest
 
 from cart_model import Cart, fold
-from shop import Shop, line, new_id, problem, random_command
+from shop import Shop, eventually, line, new_id, problem, random_command
 
-CARTS, STEPS = 12, 40
+WORLDS, STEPS, CARTS = 12, 60, 3
 SKUS = ["tea-01", "a", "sku with spaces", "grün/eins?x=1", "%2F"]
 
 
 def call(shop, cart_id, name, arguments, headers):
-    from urllib.parse import quote
-
     arguments = list(arguments)
     if name == "add":
         arguments = [line(sku, quantity, amount, label, currency)
                      for sku, label, quantity, amount, currency in arguments[0]]
-    elif name in ("set_quantity", "remove"):
+    elif name in ("set_quantity", "remove", "remove_coupon"):
         arguments[0] = quote(arguments[0], safe="")
+    elif name == "merge":
+        arguments[0] = arguments[0].cart_id
     return getattr(shop, name)(cart_id, *arguments, headers=headers)
 
 
@@ -46,36 +48,67 @@ def check_answer(response, expected, cart_id, cart, seen_events):
                     for event, (kind, data) in zip(body["events"], expected.events)]
 
 
-@pytest.mark.parametrize("seed", range(CARTS))
-@pytest.mark.tsan
-def test_given_random_commands_then_service_and_model_agree(stack, seed):
-    shop, rng = Shop(stack.command_url, stack.query_url), random.Random(seed)
-    cart_id, cart, seen = new_id(), Cart(), []
-    check_answer(shop.create(cart_id, "EUR", rng.choice([None, "customer-7"])),
-                 cart.create("EUR", shop_customer(shop, cart_id)), cart_id, cart, seen)
+class World:
+    """Carts, each with its model and the events that it must have; CARTS of them are open at the beginning."""
 
-    for _ in range(STEPS):
-        name, arguments = random_command(rng, SKUS)
-        if_match = rng.choice([None, None, None, "*", [cart.version], [cart.version + 1],
-                               [cart.version, cart.version + 3]])
-        headers = {}
+    def __init__(self, shop, rng):
+        self.shop, self.rng, self.carts, self.seen = shop, rng, [], {}
+        self.all_carts = []
+        for _ in range(CARTS):
+            self.add_cart()
+
+    def add_cart(self):
+        cart = Cart(new_id())
+        self.carts.append(cart)
+        self.all_carts.append(cart)
+        self.seen[cart.cart_id] = []
+        currency, customer = self.rng.choice(["EUR"] * 9 + ["USD"]), self.rng.choice([None, "customer-7"])
+        self.check(cart, self.shop.create(cart.cart_id, currency, customer), cart.create(currency, customer))
+
+    def check(self, cart, response, expected):
+        check_answer(response, expected, cart.cart_id, cart, self.seen[cart.cart_id])
+
+    def choose_command(self):
+        if self.rng.random() < 0.08:
+            return "merge", [self.rng.choice(self.carts + [Cart(new_id())]),
+                             self.rng.choice(["sum", "max", "replace", "keep"])]
+        return random_command(self.rng, SKUS)
+
+    def step(self):
+        cart = self.rng.choice(self.carts)
+        if cart.status != "open" and self.rng.random() < 0.8:
+            self.carts.remove(cart)
+            self.add_cart()
+            return
+        name, arguments = self.choose_command()
+        if_match = self.rng.choice([None, None, None, "*", [cart.version], [cart.version + 1],
+                                    [cart.version, cart.version + 3]])
+        headers, options = {}, {}
         if if_match is not None and name != "create":
             headers["If-Match"] = "*" if if_match == "*" else ", ".join(f'"{v}"' for v in if_match)
-            expected = getattr(cart, name)(*arguments, if_match=if_match)
-        else:
-            expected = getattr(cart, name)(*arguments)
-        check_answer(call(shop, cart_id, name, arguments, headers), expected, cart_id, cart, seen)
+            options["if_match"] = if_match
+        expected = getattr(cart, name)(*arguments, **options)
+        self.check(cart, call(self.shop, cart.cart_id, name, arguments, headers), expected)
+        if name == "merge" and expected.status == 200:
+            source = arguments[0]
+            self.seen[source.cart_id].append((ANY, source.version, "CartMergedAway", {"targetCartId": cart.cart_id}))
 
-    log = shop.events(cartId=cart_id)
-    assert [(e["eventId"], e["version"], e["type"], e["data"]) for e in log] == seen
-    view = shop.view(cart_id, min_version=cart.version)
-    times = {key: view.pop(key) for key in ("createdAt", "updatedAt", "closedAt")}
-    assert view == cart.view(cart_id)
-    assert view == fold(log).view(cart_id)
-    assert times["createdAt"] == log[0]["occurredAt"] and times["updatedAt"] == log[-1]["occurredAt"]
-    assert (times["closedAt"] is not None) == (cart.status != "open")
+    def check_cart(self, cart):
+        log = eventually(lambda: self.shop.events(cartId=cart.cart_id))
+        assert [(e["eventId"], e["version"], e["type"], e["data"]) for e in log] == self.seen[cart.cart_id]
+        view = self.shop.view(cart.cart_id, min_version=cart.version)
+        times = {key: view.pop(key) for key in ("createdAt", "updatedAt", "closedAt")}
+        assert view == cart.view(cart.cart_id)
+        assert view == fold(log).view(cart.cart_id)
+        assert times["createdAt"] == log[0]["occurredAt"] and times["updatedAt"] == log[-1]["occurredAt"]
+        assert times["closedAt"] == (None if cart.status == "open" else log[-1]["occurredAt"])
 
 
-def shop_customer(shop, cart_id):
-    """The customer that the cart was created with, as its first event says."""
-    return shop.events(cartId=cart_id)[0]["data"]["customerId"]
+@pytest.mark.parametrize("seed", range(WORLDS))
+@pytest.mark.tsan
+def test_given_random_commands_then_service_and_model_agree(stack, seed):
+    world = World(Shop(stack.command_url, stack.query_url), random.Random(seed))
+    for _ in range(STEPS):
+        world.step()
+    for cart in world.all_carts:
+        world.check_cart(cart)

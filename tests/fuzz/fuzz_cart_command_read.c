@@ -25,6 +25,7 @@ static const struct {
     {"customer", CART_ASSIGN_CUSTOMER, false},
     {"coupon", CART_APPLY_COUPON, false},
     {"uncoupon", CART_REMOVE_COUPON, false},
+    {"merge", CART_MERGE, false},
 };
 
 /* Takes the first word off `rest`; none when there is none. */
@@ -131,6 +132,9 @@ static void require_well_formed(const struct cart_command *command)
     case CART_REMOVE_COUPON:
         require_text(command->remove_coupon.code, 1, COUPON_CODE_BYTES_MAX);
         break;
+    case CART_MERGE:
+        REQUIRE(command->merge.strategy < CART_MERGE_STRATEGY_COUNT);
+        break;
     case CART_CHECK_OUT:
         if (!str_is_none(command->check_out.order_id))
             require_text(command->check_out.order_id, 1, ORDER_ID_BYTES_MAX);
@@ -167,32 +171,42 @@ static void require_reason(const struct body_problems *problems)
     }
 }
 
-static void happen(struct cart *cart, const struct cart_command *command)
+static void happen(struct cart *cart, struct cart *source, const struct cart_command *command)
 {
     static struct cart_decision decision;
-    if (cart_decide(cart, command, &LIMITS, &decision) != CART_ACCEPTED)
+    enum cart_refusal refusal = command->type == CART_MERGE
+                                    ? cart_decide_merge(cart, source, command, &LIMITS, &decision)
+                                    : cart_decide(cart, command, &LIMITS, &decision);
+    if (refusal != CART_ACCEPTED)
         return;
     REQUIRE(decision.event_count <= CART_DECISION_EVENTS_MAX);
-    for (size_t i = 0; i < decision.event_count; i++)
-        REQUIRE(cart_evolve(cart, &decision.events[i], (int64_t)i, NULL) == STATUS_OK);
+    for (size_t i = 0; i < decision.event_count; i++) {
+        bool is_sources = decision.events[i].type == EVENT_CART_MERGED_AWAY;
+        REQUIRE(cart_evolve(is_sources ? source : cart, &decision.events[i], (int64_t)i, NULL) ==
+                STATUS_OK);
+    }
 }
 
-/* A cart with three of the sku in question, or of "tea". */
+/* A cart, and another one to merge, with three of the sku in question, or of "tea". */
 static void decide_on_a_cart(const struct cart_command *command, struct str sku)
 {
     struct cart cart = {0};
+    struct cart source = {0};
     struct cart_line line = {.sku = str_is_none(sku) ? STR_LITERAL("tea") : sku,
                              .name = STR_LITERAL("a name"),
                              .quantity = 3,
                              .unit_price = {100, "EUR"}};
     struct cart_command create = {.type = CART_CREATE, .create = {.currency = "EUR"}};
     struct cart_command add = {.type = CART_ADD_ITEMS, .add_items = {&line, 1}};
-    happen(&cart, command);
-    happen(&cart, &create);
-    happen(&cart, &add);
-    happen(&cart, command);
-    happen(&cart, command);
+    happen(&cart, &source, command);
+    happen(&cart, &source, &create);
+    happen(&cart, &source, &add);
+    happen(&source, &cart, &create);
+    happen(&source, &cart, &add);
+    happen(&cart, &source, command);
+    happen(&cart, &source, command);
     cart_done(&cart);
+    cart_done(&source);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

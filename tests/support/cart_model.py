@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 LINES_MAX = 500
 QUANTITY_MAX = 999
+COUPONS_MAX = 10
 
 
 @dataclass
@@ -30,12 +31,15 @@ class Answer:
 class Cart:
     """One cart. Call the methods named after the commands; each returns an Answer and changes the model."""
 
+    cart_id: str | None = None
     currency: str | None = None
     customer: str | None = None
     status: str = "absent"
     version: int = 0
     lines: list = field(default_factory=list)
+    coupons: list = field(default_factory=list)  # as the API says them
     order_id: str | None = None
+    merged_into: str | None = None
 
     # -- helpers ---------------------------------------------------------------------------------------------------
 
@@ -44,6 +48,28 @@ class Cart:
 
     def find(self, sku):
         return next((line for line in self.lines if line.sku == sku), None)
+
+    def find_coupon(self, code):
+        return next((coupon for coupon in self.coupons if coupon["code"] == code), None)
+
+    def put_coupon(self, coupon):
+        known = self.find_coupon(coupon["code"])
+        if known is None:
+            self.coupons.append(dict(coupon))
+        else:
+            self.coupons[self.coupons.index(known)] = dict(coupon)
+
+    def totals(self):
+        """Subtotal, discount and total: percentages first, each of what is left, rounded half up; then amounts."""
+        subtotal = total = sum(line.quantity * line.amount for line in self.lines)
+        for coupon in self.coupons:
+            if "percentOff" in coupon:
+                total -= (2 * total * coupon["percentOff"] + 100) // 200
+        for coupon in self.coupons:
+            if "amountOff" in coupon:
+                total = max(0, total - coupon["amountOff"]["amountMinor"])
+        return {"subtotal": self.money(subtotal), "discountTotal": self.money(subtotal - total),
+                "total": self.money(total)}
 
     def happened(self, events, status=200):
         self.version += len(events)
@@ -136,6 +162,76 @@ class Cart:
         count, self.lines = len(self.lines), []
         return self.happened([("CartCleared", {"lineCount": count})])
 
+    def assign_customer(self, customer, if_match=None):
+        refused = self.guard(if_match)
+        if refused:
+            return refused
+        if customer == self.customer:
+            return Answer(200)
+        before, self.customer = self.customer, customer
+        return self.happened([("CustomerAssigned", {"customerId": customer, "previousCustomerId": before})])
+
+    def apply_coupon(self, coupon, if_match=None):
+        refused = self.guard(if_match)
+        if refused:
+            return refused
+        if "amountOff" in coupon and coupon["amountOff"]["currency"] != self.currency:
+            return Answer(409, "currency-mismatch")
+        known = self.find_coupon(coupon["code"])
+        if known == coupon:
+            return Answer(200)
+        if known is None and len(self.coupons) == COUPONS_MAX:
+            return Answer(409, "too-many-coupons")
+        self.put_coupon(coupon)
+        return self.happened([("CouponApplied", dict(coupon))])
+
+    def remove_coupon(self, code, if_match=None):
+        refused = self.guard(if_match)
+        if refused:
+            return refused
+        known = self.find_coupon(code)
+        if known is None:
+            return Answer(404, "coupon-not-in-cart")
+        self.coupons.remove(known)
+        return self.happened([("CouponRemoved", {"code": code})])
+
+    def merge(self, source, strategy, if_match=None):
+        """`source` is another Cart of the model, or this one; the Answer's event is the target's."""
+        refused = self.guard(if_match)
+        if refused:
+            return refused
+        if source is self:
+            return Answer(409, "merge-with-itself")
+        refused = source.guard(None)
+        if refused:
+            return refused
+        if source.currency != self.currency:
+            return Answer(409, "currency-mismatch")
+        lines = self.merged_lines(source, strategy)
+        if len(lines) > LINES_MAX:
+            return Answer(409, "too-many-lines")
+        self.lines = lines
+        source_version = source.version
+        source.status, source.merged_into = "merged", self.cart_id
+        source.happened([("CartMergedAway", {"targetCartId": self.cart_id})])
+        return self.happened([("CartMerged", {
+            "sourceCartId": source.cart_id, "sourceVersion": source_version, "strategy": strategy,
+            "items": [{name: item[name] for name in ("sku", "name", "quantity", "unitPrice")}
+                      for item in self.items()]})])
+
+    def merged_lines(self, source, strategy):
+        theirs = {line.sku: Line(**vars(line)) for line in source.lines}
+        if strategy == "replace":
+            return list(theirs.values())
+        lines = [Line(**vars(line)) for line in self.lines]
+        for line in lines:
+            other = theirs.pop(line.sku, None)
+            if other and strategy == "sum":
+                line.quantity = min(line.quantity + other.quantity, QUANTITY_MAX)
+            elif other and strategy == "max":
+                line.quantity = max(line.quantity, other.quantity)
+        return lines + list(theirs.values())
+
     def check_out(self, order_id=None, if_match=None):
         refused = self.guard(if_match)
         if refused:
@@ -143,10 +239,9 @@ class Cart:
         if not self.lines:
             return Answer(409, "cart-empty")
         self.status, self.order_id = "checked_out", order_id
-        subtotal = self.money(sum(line.quantity * line.amount for line in self.lines))
         return self.happened([("CartCheckedOut", {
-            "orderId": order_id, "customerId": self.customer, "items": self.items(), "coupons": [],
-            "subtotal": subtotal, "discountTotal": self.money(0), "total": subtotal})])
+            "orderId": order_id, "customerId": self.customer, "items": self.items(),
+            "coupons": [dict(coupon) for coupon in self.coupons], **self.totals()})])
 
     def cancel(self, if_match=None):
         refused = self.guard(if_match)
@@ -164,12 +259,10 @@ class Cart:
 
     def view(self, cart_id):
         """The view without its times, which only the service knows."""
-        subtotal = sum(line.quantity * line.amount for line in self.lines)
         return {"cartId": cart_id, "status": self.status, "customerId": self.customer,
                 "currency": self.currency, "version": self.version, "items": self.items(),
                 "lineCount": len(self.lines), "itemCount": sum(line.quantity for line in self.lines),
-                "coupons": [], "subtotal": self.money(subtotal), "discountTotal": self.money(0),
-                "total": self.money(subtotal), "orderId": self.order_id, "mergedInto": None}
+                "coupons": self.coupons, **self.totals(), "orderId": self.order_id, "mergedInto": self.merged_into}
 
 
 def fold(events):
@@ -177,6 +270,7 @@ def fold(events):
     cart = Cart()
     for event in events:
         kind, data = event["type"], event["data"]
+        assert cart.status == ("absent" if kind == "CartCreated" else "open"), event
         cart.version += 1
         if kind == "CartCreated":
             cart.status, cart.currency, cart.customer = "open", data["currency"], data["customerId"]
@@ -201,8 +295,21 @@ def fold(events):
         elif kind == "CartCleared":
             assert len(cart.lines) == data["lineCount"], event
             cart.lines = []
+        elif kind == "CustomerAssigned":
+            assert data["previousCustomerId"] == cart.customer, event
+            cart.customer = data["customerId"]
+        elif kind == "CouponApplied":
+            cart.put_coupon(data)
+        elif kind == "CouponRemoved":
+            cart.coupons.remove(cart.find_coupon(data["code"]))
+        elif kind == "CartMerged":
+            cart.lines = [Line(item["sku"], item["name"], item["quantity"], item["unitPrice"]["amountMinor"])
+                          for item in data["items"]]
+        elif kind == "CartMergedAway":
+            cart.status, cart.merged_into = "merged", data["targetCartId"]
         elif kind == "CartCheckedOut":
-            assert data["items"] == cart.items(), event
+            assert data["items"] == cart.items() and data["coupons"] == cart.coupons, event
+            assert {name: data[name] for name in ("subtotal", "discountTotal", "total")} == cart.totals(), event
             cart.status, cart.order_id = "checked_out", data["orderId"]
         elif kind == "CartCancelled":
             cart.status = "cancelled"

@@ -42,8 +42,29 @@ def read_log(database_url):
         return [dict(zip(names, row)) for row in cursor.fetchall()]
 
 
+def check_merges(log):
+    """Each merge is on both carts, right behind the version that it names, with the lines that the model gives."""
+    merged = [event for event in log if event["type"] == "CartMerged"]
+    parts = {event["cartId"] for event in merged} | {json.loads(event["data"])["sourceCartId"] for event in merged}
+    carts = defaultdict(list)
+    for event in log:
+        if event["cartId"] in parts:
+            carts[event["cartId"]].append({**event, "data": json.loads(event["data"])})
+    for target, version in [(event["cartId"], event["version"]) for event in merged]:
+        event = carts[target][version - 1]
+        source = carts[event["data"]["sourceCartId"]]
+        away = source[event["data"]["sourceVersion"]]
+        assert away["type"] == "CartMergedAway" and away["data"] == {"targetCartId": target}, (event, away)
+        assert away is source[-1] and away["occurredAt"] == event["occurredAt"], (event, away)
+        before, other = fold(carts[target][:version - 1]), fold(source[:-1])
+        other.cart_id = away["cartId"]
+        assert before.merge(other, event["data"]["strategy"]).events == [("CartMerged", event["data"])], event
+    assert len(merged) == sum(event["type"] == "CartMergedAway" for event in log)
+
+
 def check_log(database_url):
-    """Positions and versions without gaps, every cart in its partition, counters that agree; returns the events."""
+    """Positions and versions without gaps, every cart in its partition, counters that agree, merges whole; returns
+    the events."""
     log = read_log(database_url)
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT partition_count FROM event_log")
@@ -61,6 +82,7 @@ def check_log(database_url):
     for cart, seen in versions.items():
         assert seen == list(range(1, len(seen) + 1)), f"cart {cart}: versions {seen}"
     assert len({event["eventId"] for event in log}) == len(log)
+    check_merges(log)
     return log
 
 

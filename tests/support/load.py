@@ -6,13 +6,13 @@ import threading
 import requests
 
 from invariants import Acknowledged
-from shop import Shop, line, new_id
+from shop import Shop, line, new_id, percent
 
 
 class Load:
     """`with Load(stack, clients=16) as load:` … on leaving the block every client has stopped.
 
-    Each client owns a few carts and mixes adds, changes and removals; all of them also add to one shared cart.
+    Each client owns a few carts and mixes adds, changes, removals, coupons and merges; all of them also add to one shared cart.
     A request that fails without an answer counts as unknown: it may or may not have happened.
     """
 
@@ -69,6 +69,12 @@ class Load:
                 carts.append(cart)
         elif roll < 0.15:
             response = shop.add(self.shared_cart, line("shared", 1, 1))
+        elif roll < 0.17:
+            response = shop.apply_coupon(rng.choice(carts), percent(percent_off=rng.choice([10, 20])))
+        elif roll < 0.20:
+            source, target = rng.sample(carts, 2)
+            response = shop.merge(target, source, rng.choice(["sum", "max", "replace", "keep"]))
+            carts.remove(source)
         elif roll < 0.75:
             response = shop.add(rng.choice(carts), line(f"sku-{rng.randrange(8)}", rng.randint(1, 3)))
         elif roll < 0.85:

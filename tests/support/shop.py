@@ -17,6 +17,14 @@ def line(sku="tea-01", quantity=1, amount=1999, name="Green tea", currency="EUR"
             "unitPrice": {"amountMinor": amount, "currency": currency}}
 
 
+def percent(code="TEN", percent_off=10):
+    return {"code": code, "percentOff": percent_off}
+
+
+def amount(code="FIVE", amount_minor=500, currency="EUR"):
+    return {"code": code, "amountOff": {"amountMinor": amount_minor, "currency": currency}}
+
+
 class Shop:
     """Talks to one command service and one query service. Every call returns the requests.Response."""
 
@@ -52,6 +60,18 @@ class Shop:
 
     def clear(self, cart, **options):
         return self.send("DELETE", f"/v1/carts/{cart}/items", **options)
+
+    def assign_customer(self, cart, customer, **options):
+        return self.send("PUT", f"/v1/carts/{cart}/customer", {"customerId": customer}, **options)
+
+    def apply_coupon(self, cart, coupon, **options):
+        return self.send("POST", f"/v1/carts/{cart}/coupons", coupon, **options)
+
+    def remove_coupon(self, cart, code, **options):
+        return self.send("DELETE", f"/v1/carts/{cart}/coupons/{code}", **options)
+
+    def merge(self, cart, source, strategy="sum", **options):
+        return self.send("POST", f"/v1/carts/{cart}/merge", {"sourceCartId": source, "strategy": strategy}, **options)
 
     def check_out(self, cart, order_id=None, **options):
         return self.send("POST", f"/v1/carts/{cart}/checkout",
@@ -116,16 +136,29 @@ def eventually(check, seconds=60, every=0.05):
         time.sleep(every)
 
 
+def random_coupon_command(rng):
+    code = rng.choice(["TEN", "ten", "a b/c", "Ü?"] + [f"c-{n}" for n in range(10)])
+    if rng.random() < 0.2:
+        return "remove_coupon", [code]
+    if rng.random() < 0.5:
+        return "apply_coupon", [percent(code, rng.choice([1, 10, 10, 33, 100]))]
+    return "apply_coupon", [amount(code, rng.choice([0, 1, 1000, 10**12]), rng.choice(["EUR"] * 9 + ["USD"]))]
+
+
 def random_command(rng: random.Random, skus):
     """One random command as (name, arguments), good and bad ones mixed; the model and the shop both take it."""
     sku = rng.choice(skus)
     roll = rng.random()
-    if roll < 0.5:
+    if roll < 0.15:
+        return random_coupon_command(rng)
+    if roll < 0.18:
+        return "assign_customer", [rng.choice(["anna", "bert", "Zoë/1"])]
+    if roll < 0.55:
         count = rng.choice([1, 1, 1, 2, 3])
         return "add", [[(rng.choice(skus), rng.choice(["Tea", "Grüner Tee", ""]), rng.choice([1, 2, 7, 400]),
                          rng.choice([0, 1, 1999, 10**12]), "EUR" if rng.random() < 0.97 else "USD")
                         for _ in range(count)]]
-    if roll < 0.65:
+    if roll < 0.68:
         return "set_quantity", [sku, rng.choice([0, 1, 2, 5, 999])]
     if roll < 0.85:
         return "remove", [sku, rng.choice([None, 1, 2, 5000])]

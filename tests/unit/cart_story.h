@@ -5,6 +5,8 @@
  *     when(set_quantity("tea", 5));
  *     then_events(quantity_changed("tea", 5, 2));
  *
+ * A merge takes its lines from a second cart, the source, which given_source() makes.
+ *
  * Each then_... also checks what holds for every command: deciding changes nothing, and what was
  * decided can happen. There is one story at a time, as in the process of one test.
  */
@@ -22,6 +24,7 @@ enum { STORY_TEXT_MAX = 4 * 1024 * 1024 };
 
 static struct {
     struct cart cart;
+    struct cart source; /* of a merge */
     struct cart_limits limits;
     int64_t now_us;
     enum cart_refusal refusal;
@@ -188,6 +191,21 @@ STORY_FUNCTION struct cart_command remove_coupon(const char *code)
     return (struct cart_command){.type = CART_REMOVE_COUPON, .remove_coupon = {str_from(code)}};
 }
 
+static const struct uuid STORY_TARGET_ID = {{1}};
+static const struct uuid STORY_SOURCE_ID = {{2}};
+
+STORY_FUNCTION struct cart_command merge(enum cart_merge_strategy strategy)
+{
+    return (struct cart_command){.type = CART_MERGE,
+                                 .merge = {STORY_TARGET_ID, STORY_SOURCE_ID, strategy}};
+}
+
+STORY_FUNCTION struct cart_command merge_with_itself(void)
+{
+    return (struct cart_command){.type = CART_MERGE,
+                                 .merge = {STORY_TARGET_ID, STORY_TARGET_ID, CART_MERGE_SUM}};
+}
+
 STORY_FUNCTION struct cart_command check_out(const char *order_id)
 {
     return (struct cart_command){.type = CART_CHECK_OUT, .check_out = {str_from(order_id)}};
@@ -252,6 +270,7 @@ STORY_FUNCTION void assert_same_text(const struct text *actual, const struct tex
 STORY_FUNCTION void story_end(void)
 {
     cart_done(&story.cart);
+    cart_done(&story.source);
 }
 
 STORY_FUNCTION enum status story_evolve(const struct event_data *event, struct error *error)
@@ -267,6 +286,26 @@ STORY_FUNCTION void story_given(const struct event_data *events, size_t count)
         cr_assert_eq(story_evolve(&events[i], &error), STATUS_OK, "%s", error.message);
 }
 
+STORY_FUNCTION void story_given_source(const struct event_data *events, size_t count)
+{
+    struct error error = {0};
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(cart_evolve(&story.source, &events[i], ++story.now_us, &error), STATUS_OK,
+                     "%s", error.message);
+}
+
+/* What was decided happens: CartMergedAway to the source, everything else to the cart. */
+STORY_FUNCTION void story_happen(void)
+{
+    for (size_t i = 0; i < story.decision.event_count; i++) {
+        const struct event_data *event = &story.decision.events[i];
+        if (event->type == EVENT_CART_MERGED_AWAY)
+            story_given_source(event, 1);
+        else
+            story_given(event, 1);
+    }
+}
+
 STORY_FUNCTION void when(struct cart_command command)
 {
     AUTO(text_done)
@@ -275,9 +314,15 @@ STORY_FUNCTION void when(struct cart_command command)
     struct text after = TEXT_INIT(STORY_TEXT_MAX);
 
     cart_describe(&story.cart, &before);
+    cart_describe(&story.source, &before);
     memset(&story.decision, 0x5a, sizeof(story.decision));
-    story.refusal = cart_decide(&story.cart, &command, &story.limits, &story.decision);
+    if (command.type == CART_MERGE)
+        story.refusal =
+            cart_decide_merge(&story.cart, &story.source, &command, &story.limits, &story.decision);
+    else
+        story.refusal = cart_decide(&story.cart, &command, &story.limits, &story.decision);
     cart_describe(&story.cart, &after);
+    cart_describe(&story.source, &after);
     assert_same_text(&after, &before, "deciding changed the cart");
 }
 
@@ -314,7 +359,7 @@ STORY_FUNCTION void story_then_events(const struct event_data *events, size_t co
     describe_events(story.decision.events, story.decision.event_count, &actual);
     describe_events(events, count, &expected);
     assert_same_text(&actual, &expected, "the events were");
-    story_given(story.decision.events, story.decision.event_count);
+    story_happen();
     cr_assert_eq(story.cart.version, version + (int32_t)count);
     cr_assert_eq(story.cart.bytes, cart_bytes_held(&story.cart));
 }
@@ -322,6 +367,10 @@ STORY_FUNCTION void story_then_events(const struct event_data *events, size_t co
 #define given(...)                                                                                 \
     story_given((const struct event_data[]){__VA_ARGS__},                                          \
                 sizeof((const struct event_data[]){__VA_ARGS__}) / sizeof(struct event_data))
+#define given_source(...)                                                                          \
+    story_given_source((const struct event_data[]){__VA_ARGS__},                                   \
+                       sizeof((const struct event_data[]){__VA_ARGS__}) /                          \
+                           sizeof(struct event_data))
 #define then_events(...)                                                                           \
     story_then_events((const struct event_data[]){__VA_ARGS__},                                    \
                       sizeof((const struct event_data[]){__VA_ARGS__}) /                           \
@@ -342,6 +391,32 @@ STORY_FUNCTION void then_event_json(enum event_type type, const char *json)
     cr_assert(str_equal_literal(text_str(&actual), json), STR_FORMAT "\ninstead of:\n%s",
               STR_ARGS(text_str(&actual)), json);
     story_given(story.decision.events, 1);
+}
+
+/* Both events of a merge, the first by its data as JSON; the source is closed. */
+STORY_FUNCTION void then_merged(const char *json)
+{
+    AUTO(text_done)
+    struct text actual = TEXT_INIT(STORY_TEXT_MAX);
+    int32_t version = story.cart.version;
+    int32_t source_version = story.source.version;
+
+    cr_assert_eq(story.refusal, CART_ACCEPTED, "refused: %d", (int)story.refusal);
+    cr_assert_eq(story.decision.event_count, 2);
+    cr_assert_eq(story.decision.events[0].type, EVENT_CART_MERGED);
+    cr_assert_eq(story.decision.events[1].type, EVENT_CART_MERGED_AWAY);
+    cr_assert(
+        uuid_equal(&story.decision.events[1].cart_merged_away.target_cart_id, &STORY_TARGET_ID));
+    event_data_write(&story.decision.events[0], &actual);
+    cr_assert(text_ok(&actual));
+    cr_assert(str_equal_literal(text_str(&actual), json), STR_FORMAT "\ninstead of:\n%s",
+              STR_ARGS(text_str(&actual)), json);
+    story_happen();
+    cr_assert_eq(story.cart.version, version + 1);
+    cr_assert_eq(story.cart.status, CART_OPEN);
+    cr_assert_eq(story.cart.bytes, cart_bytes_held(&story.cart));
+    cr_assert_eq(story.source.version, source_version + 1);
+    cr_assert_eq(story.source.status, CART_MERGED);
 }
 
 /* The cart's coupons are these, in this order: code and percentage, or amount. */

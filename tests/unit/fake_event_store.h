@@ -34,7 +34,7 @@ enum fake_append {
 
 struct fake_event {
     struct new_event event;
-    char data[256];
+    char data[512];
 };
 
 struct fake_store {

@@ -115,6 +115,12 @@ STORY_FUNCTION struct cart_command story_cancel(void)
     return (struct cart_command){.type = CART_CANCEL};
 }
 
+STORY_FUNCTION struct cart_command story_merge(struct cart_key target, struct cart_key source)
+{
+    return (struct cart_command){.type = CART_MERGE,
+                                 .merge = {target.cart_id, source.cart_id, CART_MERGE_SUM}};
+}
+
 static struct command_request *story_submit(struct cart_key cart, struct cart_command command,
                                             int milliseconds, const char *key, const char *hash)
 {
@@ -128,6 +134,8 @@ static struct command_request *story_submit(struct cart_key cart, struct cart_co
         .deadline_us = clock_monotonic_us() + (int64_t)milliseconds * MICROSECONDS_PER_MILLISECOND,
         .done = story_done,
     };
+    if (command.type == CART_MERGE)
+        request->source_partition = cart_partition(&command.merge.source_cart_id, FAKE_PARTITIONS);
     request->command.time_us = 1000000 + (int64_t)story.request_count;
     if (key != NULL) {
         char *metadata = story.metadata[story.request_count - 1];

@@ -202,9 +202,9 @@ Test(cart_command_json, given_any_route_with_a_body_when_it_is_not_json_then_mal
         "{\"quantity\":99999999999999999999999",
         "{\"quantity\":1e99999",
     };
-    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
-                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
-                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
+    static const enum cart_command_type routes[] = {
+        CART_CREATE,          CART_ADD_ITEMS,    CART_SET_QUANTITY, CART_CHECK_OUT,
+        CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON, CART_MERGE};
     for (size_t route = 0; route < ARRAY_SIZE(routes); route++) {
         given_route(routes[route]);
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -321,9 +321,9 @@ Test(cart_command_json, given_another_value_than_an_object_when_read_then_the_wh
     static const char *const wrong[] = {"[]",      "null", "5",
                                         "\"tea\"", "true", "1e999",
                                         "-1",      "[{}]", "123456789012345678901234567890"};
-    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
-                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
-                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
+    static const enum cart_command_type routes[] = {
+        CART_CREATE,          CART_ADD_ITEMS,    CART_SET_QUANTITY, CART_CHECK_OUT,
+        CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON, CART_MERGE};
     for (size_t route = 0; route < ARRAY_SIZE(routes); route++) {
         given_route(routes[route]);
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -710,6 +710,41 @@ Test(cart_command_json, given_a_coupons_path_when_read_then_its_code)
     then_text(call.body.command.remove_coupon.code, "a/b ä");
 }
 
+/* Merge */
+
+Test(cart_command_json, given_merge_when_read_then_the_source_and_each_strategy)
+{
+    static const char *const names[] = {"sum", "max", "replace", "keep"};
+    struct uuid expected;
+    cr_assert(uuid_parse(STR_LITERAL(IDENTIFIER), &expected));
+    given_route(CART_MERGE);
+    for (int i = 0; i < CART_MERGE_STRATEGY_COUNT; i++) {
+        char body[128];
+        snprintf(body, sizeof(body), "{\"sourceCartId\":\"" IDENTIFIER "\",\"strategy\":\"%s\"}",
+                 names[i]);
+        when_body(body);
+        then_command();
+        cr_assert_eq((int)call.body.command.merge.strategy, i);
+        cr_assert_str_eq(cart_merge_strategy_name((enum cart_merge_strategy)i), names[i]);
+        cr_assert(uuid_equal(&call.body.command.merge.source_cart_id, &expected));
+    }
+}
+
+Test(cart_command_json, given_merge_when_values_are_wrong_then_each_is_named)
+{
+    given_route(CART_MERGE);
+    when_body("{}");
+    then_invalid("/sourceCartId is missing, /strategy is missing");
+    when_body("{\"sourceCartId\":null,\"strategy\":null}");
+    then_invalid("/sourceCartId must be a UUID, /strategy must be a string");
+    when_body("{\"sourceCartId\":\"no\",\"strategy\":\"Sum\"}");
+    then_invalid("/sourceCartId must be a UUID, /strategy must be sum, max, replace or keep");
+    when_body("{\"sourceCartId\":\"" IDENTIFIER "\",\"strategy\":\"\"}");
+    then_invalid("/strategy must be sum, max, replace or keep");
+    when_body("{\"sourceCartId\":\"" IDENTIFIER "\",\"strategy\":\"sum\",\"targetCartId\":null}");
+    then_malformed("unknown member 'targetCartId'");
+}
+
 /* Check out */
 
 Test(cart_command_json, given_check_out_when_the_body_is_empty_then_no_order_id)
@@ -756,9 +791,9 @@ Test(cart_command_json, given_a_body_when_it_ends_early_then_malformed)
 Test(cart_command_json, given_a_body_when_any_bytes_are_changed_then_it_is_answered)
 {
     static const char interesting[] = "{}[]\",:\\/09-.eE+ntf\0\x1f\x7f\x80\xc3\xff u";
-    static const enum cart_command_type routes[] = {CART_CREATE,          CART_ADD_ITEMS,
-                                                    CART_SET_QUANTITY,    CART_CHECK_OUT,
-                                                    CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON};
+    static const enum cart_command_type routes[] = {
+        CART_CREATE,          CART_ADD_ITEMS,    CART_SET_QUANTITY, CART_CHECK_OUT,
+        CART_ASSIGN_CUSTOMER, CART_APPLY_COUPON, CART_MERGE};
     char body[sizeof(LARGE)];
     uint64_t state = 20261123;
     for (int round = 0; round < 60000; round++) {

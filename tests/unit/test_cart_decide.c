@@ -90,6 +90,8 @@ Test(cart_decide, given_nothing_when_anything_but_create_then_not_found)
         assign_customer("anna"),
         apply_percent("TEN", 10),
         remove_coupon("TEN"),
+        merge(CART_MERGE_SUM),
+        merge_with_itself(),
         check_out(NULL),
         cancel(),
     };
@@ -110,6 +112,8 @@ static void assert_closed_to_everything(void)
         assign_customer("anna"),
         apply_percent("TEN", 10),
         remove_coupon("TEN"),
+        merge(CART_MERGE_SUM),
+        merge_with_itself(),
         check_out(NULL),
         cancel(),
         create("EUR", NULL),
@@ -561,6 +565,196 @@ Test(cart_decide, given_more_off_than_there_is_when_checked_out_then_nothing_is_
     given(created("EUR", NULL), added("tea", 2, 300, 2), amount_coupon("A", euro(400)),
           amount_coupon("B", euro(MONEY_AMOUNT_MAX)), percent_coupon("C", 1));
     then_checked_out_for(600, 600);
+}
+
+/* Merge */
+
+#define MERGED(strategy, items)                                                                    \
+    "{\"sourceCartId\":\"02000000-0000-0000-0000-000000000000\",\"sourceVersion\":4,"              \
+    "\"strategy\":\"" strategy "\",\"items\":[" items "]}"
+#define ITEM(sku, name, quantity, amount)                                                          \
+    "{\"sku\":\"" sku "\",\"name\":\"" name "\",\"quantity\":" quantity                            \
+    ",\"unitPrice\":{\"amountMinor\":" amount ",\"currency\":\"EUR\"}}"
+
+/* Both have `tea` at another price and under another name; each has one of its own. */
+static void given_two_carts(void)
+{
+    given(created("EUR", "anna"), added_line(line_named("tea", "Our tea", 2, 100), 2),
+          added_line(line_named("jam", "Jam", 1, 300), 1));
+    given_source(created("EUR", NULL), added_line(line_named("ham", "Ham", 3, 400), 3),
+                 added_line(line_named("tea", "Their tea", 5, 150), 5),
+                 percent_coupon("THEIRS", 10));
+}
+
+Test(cart_decide, given_two_carts_when_merged_by_sum_then_quantities_add_up)
+{
+    given_two_carts();
+    when(merge(CART_MERGE_SUM));
+    then_merged(MERGED("sum", ITEM("tea", "Our tea", "7", "100") "," ITEM(
+                                  "jam", "Jam", "1", "300") "," ITEM("ham", "Ham", "3", "400")));
+    then_lines("tea 7, jam 1, ham 3");
+}
+
+Test(cart_decide, given_two_carts_when_merged_by_max_then_the_larger_quantity_holds)
+{
+    given_two_carts();
+    when(merge(CART_MERGE_MAX));
+    then_merged(MERGED("max", ITEM("tea", "Our tea", "5", "100") "," ITEM(
+                                  "jam", "Jam", "1", "300") "," ITEM("ham", "Ham", "3", "400")));
+    given(quantity_changed("tea", 9, 5));
+    cart_done(&story.source);
+    given_source(created("EUR", NULL), added("tea", 5, 1, 5));
+    when(merge(CART_MERGE_MAX));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    then_lines("tea 9, jam 1, ham 3");
+}
+
+Test(cart_decide, given_two_carts_when_merged_by_replace_then_the_sources_lines_and_prices_hold)
+{
+    given_two_carts();
+    when(merge(CART_MERGE_REPLACE));
+    then_merged(
+        MERGED("replace", ITEM("ham", "Ham", "3", "400") "," ITEM("tea", "Their tea", "5", "150")));
+    then_lines("ham 3, tea 5");
+}
+
+Test(cart_decide, given_two_carts_when_merged_by_keep_then_the_targets_line_holds)
+{
+    given_two_carts();
+    when(merge(CART_MERGE_KEEP));
+    then_merged(MERGED("keep", ITEM("tea", "Our tea", "2", "100") "," ITEM(
+                                   "jam", "Jam", "1", "300") "," ITEM("ham", "Ham", "3", "400")));
+    then_lines("tea 2, jam 1, ham 3");
+}
+
+Test(cart_decide, given_coupons_and_customers_when_merged_then_the_targets_stay)
+{
+    given_two_carts();
+    given(amount_coupon("OURS", euro(5)));
+    when(merge(CART_MERGE_REPLACE));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    then_coupons("OURS 5");
+    cr_assert_str_eq(story.cart.customer_id, "anna");
+    cr_assert_eq(story.source.bytes, cart_bytes_held(&story.source));
+}
+
+Test(cart_decide, given_an_empty_source_when_merged_then_only_replace_takes_the_lines)
+{
+    for (int i = 0; i < CART_MERGE_STRATEGY_COUNT; i++) {
+        story_end();
+        given(created("EUR", NULL), added("tea", 2, 100, 2));
+        given_source(created("EUR", NULL));
+        when(merge((enum cart_merge_strategy)i));
+        cr_assert_eq(story.refusal, CART_ACCEPTED);
+        story_happen();
+        then_lines(i == CART_MERGE_REPLACE ? "" : "tea 2");
+    }
+}
+
+Test(cart_decide, given_an_empty_target_when_merged_then_it_has_the_sources_lines)
+{
+    for (int i = 0; i < CART_MERGE_STRATEGY_COUNT; i++) {
+        story_end();
+        given(created("EUR", NULL));
+        given_source(created("EUR", NULL), added("b", 2, 100, 2), added("a", 1, 100, 1));
+        when(merge((enum cart_merge_strategy)i));
+        cr_assert_eq(story.refusal, CART_ACCEPTED);
+        story_happen();
+        then_lines("b 2, a 1");
+    }
+}
+
+Test(cart_decide, given_a_sum_above_the_limit_when_merged_then_it_is_capped)
+{
+    given(created("EUR", NULL), added("tea", 600, 100, 600), added("jam", 999, 100, 999));
+    given_source(created("EUR", NULL), added("tea", 399, 100, 399), added("jam", 1, 100, 1));
+    when(merge(CART_MERGE_SUM));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    then_lines("tea 999, jam 999");
+    cart_done(&story.source);
+    given_source(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(merge(CART_MERGE_SUM));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    then_lines("tea 999, jam 999");
+}
+
+Test(cart_decide, given_huge_quantities_when_merged_then_the_sum_does_not_overflow)
+{
+    story.limits.quantity_max = INT32_MAX;
+    given(created("EUR", NULL), added("tea", INT32_MAX, 0, INT32_MAX));
+    given_source(created("EUR", NULL), added("tea", INT32_MAX, 0, INT32_MAX));
+    when(merge(CART_MERGE_SUM));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    cr_assert_eq(story.decision.events[0].cart_merged.items[0].quantity, INT32_MAX);
+}
+
+Test(cart_decide, given_more_lines_together_than_a_cart_may_have_when_merged_then_refused)
+{
+    given_many_lines(499, 1, 100);
+    given_source(created("EUR", NULL), added("s0", 1, 100, 1), added("x", 1, 100, 1),
+                 added("y", 1, 100, 1));
+    when(merge(CART_MERGE_KEEP));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+    when(merge(CART_MERGE_SUM));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+    given_source(removed("y", 1, 0));
+    when(merge(CART_MERGE_SUM));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    cr_assert_eq(story.decision.events[0].cart_merged.item_count, 500);
+    when(merge(CART_MERGE_REPLACE));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    then_lines("s0 1, x 1");
+}
+
+Test(cart_decide, given_limits_that_were_lowered_when_replaced_by_more_lines_then_refused)
+{
+    given(created("EUR", NULL));
+    given_source(created("EUR", NULL), added("a", 1, 100, 1), added("b", 1, 100, 1));
+    story.limits.lines_max = 1;
+    when(merge(CART_MERGE_REPLACE));
+    then_refused(CART_REFUSED_TOO_MANY_LINES);
+}
+
+Test(cart_decide, given_another_currency_when_merged_then_refused_even_when_empty)
+{
+    given(created("EUR", NULL));
+    given_source(created("USD", NULL));
+    when(merge(CART_MERGE_SUM));
+    then_refused(CART_REFUSED_CURRENCY_MISMATCH);
+}
+
+Test(cart_decide, given_a_cart_when_merged_with_itself_then_refused)
+{
+    given(created("EUR", NULL));
+    when(merge_with_itself());
+    then_refused(CART_REFUSED_MERGE_WITH_ITSELF);
+}
+
+Test(cart_decide, given_no_source_when_merged_then_not_found)
+{
+    given(created("EUR", NULL));
+    when(merge(CART_MERGE_SUM));
+    then_refused(CART_REFUSED_NOT_FOUND);
+}
+
+Test(cart_decide, given_a_closed_source_when_merged_then_closed)
+{
+    given(created("EUR", NULL));
+    given_source(created("EUR", NULL), cancelled());
+    when(merge(CART_MERGE_SUM));
+    then_refused(CART_REFUSED_CLOSED);
+    cart_done(&story.source);
+    given_source(created("EUR", NULL), added("tea", 1, 100, 1));
+    when(merge(CART_MERGE_SUM));
+    cr_assert_eq(story.refusal, CART_ACCEPTED);
+    story_happen();
+    when(merge(CART_MERGE_SUM));
+    then_refused(CART_REFUSED_CLOSED);
 }
 
 /* Check out and cancel */

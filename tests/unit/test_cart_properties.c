@@ -57,7 +57,7 @@ static struct cart_command random_coupon(void)
 static struct cart_command random_command(struct cart_line *lines)
 {
     const char *sku = SKU[random_below(SKUS)];
-    switch (random_below(32)) {
+    switch (random_below(34)) {
     case 0:
         return create(random_below(8) == 0 ? "USD" : "EUR", CUSTOMER[random_below(CUSTOMERS)]);
     case 1:
@@ -85,6 +85,11 @@ static struct cart_command random_command(struct cart_line *lines)
     case 17:
     case 18:
         return random_coupon();
+    case 19:
+    case 20:
+        return random_below(10) == 0
+                   ? merge_with_itself()
+                   : merge((enum cart_merge_strategy)random_below(CART_MERGE_STRATEGY_COUNT));
     default: {
         size_t count = 1 + (size_t)random_below(random_below(10) == 0 ? 100 : 4);
         for (size_t i = 0; i < count; i++)
@@ -126,26 +131,48 @@ static void assert_within_limits(const struct cart *cart)
     }
 }
 
-/* What was decided happens to both carts; both must then be the same. */
-static void happen(struct cart *twin)
-{
-    AUTO(text_done) struct text expected = TEXT_INIT(STORY_TEXT_MAX);
-    AUTO(text_done) struct text actual = TEXT_INIT(STORY_TEXT_MAX);
-    int32_t version = story.cart.version;
+/* Carts that get the events of the story's carts by way of JSON, and are then the same. */
+static struct cart twin;
+static struct cart source_twin;
 
-    for (size_t i = 0; i < story.decision.event_count; i++)
-        evolve_from_json(twin, &story.decision.events[i], story.now_us + 1 + (int64_t)i);
-    story_given(story.decision.events, story.decision.event_count);
-    cr_assert_eq(story.cart.version, version + (int32_t)story.decision.event_count);
-    cart_describe(&story.cart, &expected);
-    cart_describe(twin, &actual);
-    assert_same_text(&actual, &expected, "the fold of the written events is");
-    assert_within_limits(&story.cart);
+static void assert_same_cart(const struct cart *actual, const struct cart *expected)
+{
+    AUTO(text_done) struct text expected_text = TEXT_INIT(STORY_TEXT_MAX);
+    AUTO(text_done) struct text actual_text = TEXT_INIT(STORY_TEXT_MAX);
+
+    cart_describe(expected, &expected_text);
+    cart_describe(actual, &actual_text);
+    assert_same_text(&actual_text, &expected_text, "the fold of the written events is");
+    assert_within_limits(expected);
+}
+
+/* What was decided happens to the carts and to their twins. */
+static void happen(void)
+{
+    int32_t versions = story.cart.version + story.source.version;
+    size_t count = story.decision.event_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct event_data *event = &story.decision.events[i];
+        evolve_from_json(event->type == EVENT_CART_MERGED_AWAY ? &source_twin : &twin, event,
+                         story.now_us + 1 + (int64_t)i);
+    }
+    story_happen();
+    cr_assert_eq(story.cart.version + story.source.version, versions + (int32_t)count);
+    assert_same_cart(&twin, &story.cart);
+    if (story.decision.events[0].type == EVENT_CART_MERGED)
+        assert_same_cart(&source_twin, &story.source);
+}
+
+static void swap(struct cart *a, struct cart *b)
+{
+    struct cart other = *a;
+    *a = *b;
+    *b = other;
 }
 
 static void walk(uint64_t seed, struct cart_limits limits)
 {
-    struct cart twin = {0};
     struct cart_line lines[CART_COMMAND_ITEMS_MAX];
     unsigned refusals[CART_REFUSAL_COUNT] = {0};
     unsigned nothing = 0;
@@ -163,15 +190,20 @@ static void walk(uint64_t seed, struct cart_limits limits)
             when(command);
             then_nothing();
         } else {
-            happen(&twin);
+            happen();
         }
         if (story.cart.status != CART_ABSENT &&
             random_below(story.cart.status == CART_OPEN ? 400 : 10) == 0) {
             cart_done(&story.cart);
             cart_done(&twin);
         }
+        if (random_below(8) == 0) {
+            swap(&story.cart, &story.source);
+            swap(&twin, &source_twin);
+        }
     }
     cart_done(&twin);
+    cart_done(&source_twin);
     cr_assert_gt(nothing, 20, "the walk never asked for what is already so");
     for (int i = CART_ACCEPTED; i < CART_REFUSED_VERSION_MISMATCH; i++)
         cr_assert_gt(refusals[i], 0, "the walk never met refusal %d", i);

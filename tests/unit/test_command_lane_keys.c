@@ -273,3 +273,20 @@ Test(command_lane_keys, a_question_that_fails_is_asked_again)
     then_log_has(2);
     cr_expect_geq(story.store.recall_calls, 2);
 }
+
+Test(command_lane_keys, a_merge_is_a_command_on_its_target_and_the_source_knows_no_key)
+{
+    fake_created(&story.store, A);
+    fake_created(&story.store, B);
+    const struct command_request *first = when_keyed(A, story_merge(A, B), "k", "hash");
+    story_start();
+    story_wait();
+    restart();
+    const struct command_request *again = when_keyed(A, story_merge(A, B), "k", "hash");
+    const struct command_request *other = when_keyed(B, story_add(), "k", "other");
+    story_wait();
+    story_stop();
+    then_replayed(again, first);
+    then_refused(other, CART_REFUSED_CLOSED);
+    then_log_has(4);
+}
