@@ -33,6 +33,7 @@ enum cart_command_type {
     CART_MERGE,
     CART_CHECK_OUT,
     CART_CANCEL,
+    CART_EXPIRE, /* not a caller's: see expiry_sweep.h */
     CART_COMMAND_TYPE_COUNT,
 };
 
@@ -86,5 +87,9 @@ struct cart_command {
         struct {
             struct str order_id; /* or none */
         } check_out;
+        struct {
+            int64_t guest_before_us; /* last changed then or earlier, a guest's cart expires */
+            int64_t customer_before_us;
+        } expire;
     };
 };

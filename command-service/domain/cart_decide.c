@@ -212,6 +212,20 @@ static enum cart_refusal decide_check_out(const struct cart *cart,
                                                   .cart_checked_out = checked_out});
 }
 
+/* Touched since whoever asks has looked, it stays open. */
+static enum cart_refusal decide_expire(const struct cart *cart, const struct cart_command *command,
+                                       struct cart_decision *decision)
+{
+    int64_t before_us = cart->customer_id == NULL ? command->expire.guest_before_us
+                                                  : command->expire.customer_before_us;
+    if (cart->last_changed_at_us > before_us)
+        return already_so(decision);
+    return happened(decision, (struct event_data){
+                                  .type = EVENT_CART_EXPIRED,
+                                  .cart_expired = {cart->last_changed_at_us},
+                              });
+}
+
 enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command *command,
                               const struct cart_limits *limits, struct cart_decision *ret_decision)
 {
@@ -240,6 +254,8 @@ enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command
         return decide_check_out(cart, command, ret_decision);
     case CART_CANCEL:
         return happened(ret_decision, (struct event_data){.type = EVENT_CART_CANCELLED});
+    case CART_EXPIRE:
+        return decide_expire(cart, command, ret_decision);
     case CART_CREATE:
     case CART_MERGE:
     case CART_COMMAND_TYPE_COUNT:

@@ -819,3 +819,41 @@ Test(cart_decide, given_a_cart_when_cancelled_then_it_is_closed)
     then_event_json(EVENT_CART_CANCELLED, "{}");
     cr_assert_eq(story.cart.status, CART_CANCELLED);
 }
+
+/* Expire */
+
+static struct cart_command expire(int64_t guest_before_us, int64_t customer_before_us)
+{
+    return (struct cart_command){.type = CART_EXPIRE,
+                                 .expire = {guest_before_us, customer_before_us}};
+}
+
+Test(cart_decide, given_a_guests_cart_when_last_changed_long_ago_then_it_expires)
+{
+    given(created("EUR", NULL), added("tea", 1, 100, 1));
+    int64_t changed_us = story.cart.last_changed_at_us;
+    when(expire(changed_us - 1, INT64_MAX));
+    then_nothing();
+    when(expire(changed_us, INT64_MIN));
+    then_event_json(EVENT_CART_EXPIRED, "{\"lastChangedAt\":\"1970-01-01T00:00:01.000002Z\"}");
+    cr_assert_eq(story.cart.status, CART_EXPIRED);
+}
+
+Test(cart_decide, given_a_customers_cart_when_last_changed_long_ago_then_it_expires)
+{
+    given(created("EUR", "anna"));
+    int64_t changed_us = story.cart.last_changed_at_us;
+    when(expire(INT64_MAX, changed_us - 1));
+    then_nothing();
+    when(expire(INT64_MIN, changed_us));
+    then_event_json(EVENT_CART_EXPIRED, "{\"lastChangedAt\":\"1970-01-01T00:00:01.000001Z\"}");
+}
+
+Test(cart_decide, given_no_cart_or_a_closed_one_then_it_does_not_expire)
+{
+    when(expire(INT64_MAX, INT64_MAX));
+    then_refused(CART_REFUSED_NOT_FOUND);
+    given(created("EUR", NULL), cancelled());
+    when(expire(INT64_MAX, INT64_MAX));
+    then_refused(CART_REFUSED_CLOSED);
+}

@@ -417,3 +417,16 @@ Test(command_lane, a_command_that_waited_too_long_is_not_begun)
     then_log_has(1);
     cr_expect_eq(story.metrics[LANE_COMMANDS_REFUSED_BUSY], 1);
 }
+
+Test(command_lane, a_cart_that_another_instance_touches_meanwhile_does_not_expire)
+{
+    fake_created(&story.store, A);
+    story.store.before_append = write_a_before_first;
+    story.store.events[0].event.occurred_at_us = 999999;
+    const struct command_request *expire =
+        when(A, (struct cart_command){.type = CART_EXPIRE, .expire = {999999, 999999}});
+    story_run();
+    then_refused(expire, CART_ACCEPTED, 2);
+    then_log_has(2);
+    cr_expect_eq(story.store.append_calls, 1, "it was old enough at first");
+}
