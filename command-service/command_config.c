@@ -54,6 +54,11 @@ const struct config_setting COMMAND_SETTINGS[] = {
     INT_SETTING("CART_LINES_MAX", cart_lines_max, "500", 1, 500, "lines that a cart may have"),
     INT_SETTING("LINE_QUANTITY_MAX", line_quantity_max, "999", 1, 999,
                 "pieces that a line may have"),
+    INT_SETTING("CART_GUEST_LIFETIME_S", guest_lifetime_s, "2592000", 0, 1000000000,
+                "seconds after which a guest's open cart that nobody touches expires; 0 is never"),
+    INT_SETTING(
+        "CART_CUSTOMER_LIFETIME_S", customer_lifetime_s, "7776000", 0, 1000000000,
+        "seconds after which a customer's open cart that nobody touches expires; 0 is never"),
     INT_SETTING("HTTP_BODY_MAX", body_max, "65536", 1024, 16777216,
                 "bytes that a request body may have"),
     INT_SETTING("HTTP_THREADS", http_threads, "2", 1, 64, "threads that serve connections"),

@@ -22,6 +22,8 @@ struct command_config {
     int64_t log_queue_max;
     int64_t cart_lines_max;
     int64_t line_quantity_max;
+    int64_t guest_lifetime_s;
+    int64_t customer_lifetime_s;
     int64_t body_max;
     int64_t http_threads;
     int64_t connections_max;

@@ -17,6 +17,9 @@ struct command_metrics {
     struct metric *errors;
     struct metric *in_flight;
     struct metric *lag;
+    struct metric *sweeping;
+    struct metric *expired;
+    struct metric *sweep_errors;
     int partitions;
     struct metric **published; /* one a partition */
     struct lane_series *lanes;
@@ -108,6 +111,16 @@ static void register_relay(struct metrics *metrics, struct command_metrics *ours
     }
 }
 
+static void register_sweep(struct metrics *metrics, struct command_metrics *ours)
+{
+    ours->sweeping = metrics_register(metrics, METRIC_GAUGE, "cartledger_expiry_leading",
+                                      "1 while this instance sweeps.", NULL);
+    ours->expired = metrics_register(metrics, METRIC_COUNTER, "cartledger_expired_carts_total",
+                                     "Carts that this process has let expire.", NULL);
+    ours->sweep_errors = metrics_register(metrics, METRIC_COUNTER, "cartledger_expiry_errors_total",
+                                          "Failed calls and commands of the sweep so far.", NULL);
+}
+
 struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes, int partitions)
 {
     struct command_metrics *ours = calloc(1, sizeof(*ours));
@@ -123,6 +136,7 @@ struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes, 
     for (int lane = 0; lane < lanes; lane++)
         register_lane(metrics, lane, &ours->lanes[lane]);
     register_relay(metrics, ours);
+    register_sweep(metrics, ours);
     metric_set(metrics_register(metrics, METRIC_GAUGE, "cartledger_build_info",
                                 "Always 1; the version is in the label.",
                                 "service=\"command-service\",version=\"" CARTLEDGER_VERSION "\""),
@@ -160,9 +174,11 @@ void command_metrics_observe(void *context, enum lane_metric metric, double valu
     }
 }
 
-void command_metrics_update(struct command_metrics *metrics, const struct relay *relay)
+void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,
+                            const struct expiry_sweep *sweep)
 {
     const struct relay_stats *stats = relay_stats(relay);
+    const struct expiry_stats *expiry = expiry_sweep_stats(sweep);
     metric_set(metrics->leading, (double)stats->leading);
     metric_set(metrics->delivered, (double)stats->delivered_total);
     metric_set(metrics->takeovers, (double)stats->takeovers_total);
@@ -170,6 +186,9 @@ void command_metrics_update(struct command_metrics *metrics, const struct relay 
     metric_set(metrics->errors, (double)stats->errors_total);
     metric_set(metrics->in_flight, (double)stats->in_flight);
     metric_set(metrics->lag, (double)stats->lag_events);
+    metric_set(metrics->sweeping, (double)expiry->leading);
+    metric_set(metrics->expired, (double)expiry->expired_total);
+    metric_set(metrics->sweep_errors, (double)expiry->errors_total);
     for (int partition = 0; partition < metrics->partitions; partition++)
         metric_set(metrics->published[partition],
                    (double)relay_published_position(relay, partition));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "command_lane.h"
+#include "expiry_sweep.h"
 #include "metrics.h"
 #include "relay.h"
 
@@ -18,5 +19,6 @@ void command_metrics_free(struct command_metrics *metrics);
 void *command_metrics_of_lane(struct command_metrics *metrics, int lane);
 void command_metrics_observe(void *context, enum lane_metric metric, double value);
 
-/* Copies what the relay counts; now and then, by one thread. */
-void command_metrics_update(struct command_metrics *metrics, const struct relay *relay);
+/* Copies what the relay and the sweep count; now and then, by one thread. */
+void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,
+                            const struct expiry_sweep *sweep);

@@ -2,13 +2,15 @@
  * main.c - the command service: wires, runs, stops.
  *
  *     http ─► routes ─► lanes ─► event store        relay: event store ─► topic
- *             routes ─► log reader ─► event store
+ *             routes ─► log reader ─► event store        expiry sweep: event store ─► lanes
  */
 #include "command_config.h"
 #include "command_lanes.h"
 #include "command_metrics.h"
 #include "command_routes.h"
 #include "event_store_postgres.h"
+#include "expiry_log_postgres.h"
+#include "expiry_sweep.h"
 #include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
@@ -60,6 +62,9 @@ struct command_service {
     struct relay_log relay_log;
     struct relay_publisher relay_publisher;
     struct relay *relay;
+    struct expiry_log_postgres *expiry_source;
+    struct expiry_log expiry_log;
+    struct expiry_sweep *sweep;
     struct command_routes command_routes;
     struct log_routes log_routes;
     struct http_server *server;
@@ -207,6 +212,29 @@ static enum status build_lanes(struct command_service *service, struct error *er
     return service->lanes == NULL ? error_set(error, STATUS_NO_MEMORY, "no memory") : STATUS_OK;
 }
 
+static bool submit_expiry(void *context, struct command_request *request)
+{
+    const struct command_service *service = context;
+    return command_lanes_submit(service->lanes, request);
+}
+
+static enum status build_sweep(struct command_service *service, struct error *error)
+{
+    const struct command_config *config = &service->config;
+    service->expiry_source = expiry_log_postgres_new(config->database_url);
+    if (service->expiry_source == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    service->expiry_log = expiry_log_postgres_port(service->expiry_source);
+    service->sweep = expiry_sweep_new(
+        &(struct expiry_sweep_options){.log = &service->expiry_log,
+                                       .partition_count = (int)config->partitions,
+                                       .guest_lifetime_s = config->guest_lifetime_s,
+                                       .customer_lifetime_s = config->customer_lifetime_s,
+                                       .submit = submit_expiry,
+                                       .context = service});
+    return service->sweep == NULL ? error_set(error, STATUS_NO_MEMORY, "no memory") : STATUS_OK;
+}
+
 static enum status build(struct command_service *service, struct error *error)
 {
     const struct command_config *config = &service->config;
@@ -234,6 +262,8 @@ static enum status build(struct command_service *service, struct error *error)
         status = check_topic(service, error);
     if (status == STATUS_OK)
         status = build_lanes(service, error);
+    if (status == STATUS_OK)
+        status = build_sweep(service, error);
     service->command_routes.lanes = service->lanes;
     return status;
 }
@@ -242,6 +272,8 @@ static enum status serve(struct command_service *service, struct error *error)
 {
     const struct command_config *config = &service->config;
     enum status status = command_lanes_start(service->lanes, error);
+    if (status == STATUS_OK)
+        status = expiry_sweep_start(service->sweep, error);
     if (status == STATUS_OK)
         status = log_reader_start(config->database_url, (int)config->log_readers,
                                   (int)config->log_queue_max, &service->log_reader, error);
@@ -279,6 +311,8 @@ static enum status serve(struct command_service *service, struct error *error)
 static void stop(struct command_service *service)
 {
     health_drain(service->health);
+    if (service->sweep != NULL)
+        expiry_sweep_close(service->sweep);
     if (service->server != NULL) {
         usleep(NOTICE_MS * 1000);
         http_server_quiesce(service->server);
@@ -289,6 +323,8 @@ static void stop(struct command_service *service)
         usleep(10 * 1000);
     if (service->lanes != NULL)
         command_lanes_stop(service->lanes, in_ms(ANSWER_MS));
+    if (service->sweep != NULL)
+        expiry_sweep_stop(service->sweep);
     log_reader_stop(service->log_reader);
     http_server_stop(service->server);
     if (service->relay != NULL)
@@ -297,6 +333,8 @@ static void stop(struct command_service *service)
 
 static void release(struct command_service *service)
 {
+    expiry_sweep_free(service->sweep);
+    expiry_log_postgres_free(service->expiry_source);
     command_lanes_free(service->lanes);
     for (size_t i = 0; i < COMMAND_LANES_MAX; i++)
         event_store_postgres_free(service->stores[i]);
@@ -323,7 +361,7 @@ static int run(struct command_service *service)
              LOG_INT("port", http_server_port(service->server)),
              LOG_STR("version", CARTLEDGER_VERSION));
     while (!service_stop_requested(UPDATE_METRICS_MS))
-        command_metrics_update(service->counts, service->relay);
+        command_metrics_update(service->counts, service->relay, service->sweep);
     log_info("command-service", "stopping");
     stop(service);
     log_info("command-service", "stopped");

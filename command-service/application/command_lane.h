@@ -1,8 +1,9 @@
 /*
  * command_lane.h - one thread that decides commands and appends their events, many at a time.
  *
- *     queue -> take -> load -> decide -> append (one transaction, one fsync) -> answer
+ *     queue -> take -> load -> recall -> decide -> append (one transaction, one fsync) -> answer
  *
+ * Recall: a command whose Idempotency-Key its cart has had before is answered from the log.
  * While one batch is being committed the next one gathers by itself. Commands that lose a race
  * against another instance are decided again in the next batch, before newer commands, and the rest
  * of the batch goes on without them. Those that lose again are decided in a batch of their own

@@ -1,8 +1,9 @@
 /*
- * command_request.h - one command on its way from an HTTP request to the writer lane and back.
+ * command_request.h - one command on its way to the writer lane and back: from an HTTP request, or
+ * from the expiry sweep.
  *
- * The adapter that parsed it owns it (and everything it points to) before command_lane_submit() and
- * again from the moment `done` is called; in between it belongs to the lane.
+ * Whoever made it owns it (and everything it points to) before command_lane_submit() and again from
+ * the moment `done` is called; in between it belongs to the lane.
  */
 #pragma once
 

@@ -287,6 +287,6 @@ Test(command_lane_keys, a_merge_is_a_command_on_its_target_and_the_source_knows_
     story_wait();
     story_stop();
     then_replayed(again, first);
-    then_refused(other, CART_REFUSED_CLOSED);
+    then_refused(other, CART_REFUSED_CLOSED, 2);
     then_log_has(4);
 }
