@@ -38,6 +38,42 @@ static const struct postgres_statement SCAN_CART = {
                                      PG_TIMESTAMPTZ, PG_INT4},
 };
 
+/*
+ * Between two times, one partition at a time. Positions follow the clock, but not exactly (several
+ * instances, each with its own): the events of a time stand close together, and only the time says
+ * which. So what is near is read along the primary key, and when a window has come to an end the
+ * block ranges (BRIN) tell where the next such event is, window by window. No statement reads more
+ * than one window of positions.
+ */
+enum {
+    READ_WINDOW = 4096, /* positions */
+    FIRST_STRIDE = 16384,
+    LAST_STRIDE = 262144,
+};
+
+static const Oid WINDOW_TYPES[] = {PG_INT2, PG_INT8,        PG_INT8,        PG_UUID,
+                                   PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4};
+
+static const struct postgres_statement SCAN_WINDOW = {
+    .name = "log_scan_window",
+    .sql = "SELECT " EVENT_COLUMNS " FROM events"
+           " WHERE partition = $1 AND position > $2 AND position <= $3"
+           " AND $4::uuid IS NULL" COMMON_FILTER " ORDER BY position LIMIT $8",
+    .parameter_count = ARRAY_SIZE(WINDOW_TYPES),
+    .parameter_types = WINDOW_TYPES,
+};
+
+/* The additions keep the planner from walking along the primary key until something matches. */
+static const struct postgres_statement LOOK_AHEAD = {
+    .name = "log_look_ahead",
+    .sql = "SELECT (SELECT min(position + 0) FROM events"
+           " WHERE partition + 0 = $1 AND position > $2 AND position <= $3"
+           " AND $4::uuid IS NULL AND $8 > 0" COMMON_FILTER "),"
+           " last_position FROM event_partitions WHERE partition = $1",
+    .parameter_count = ARRAY_SIZE(WINDOW_TYPES),
+    .parameter_types = WINDOW_TYPES,
+};
+
 static const struct postgres_statement PARTITIONS = {
     .name = "log_partitions",
     .sql = "SELECT log_id, partition, last_position FROM event_log, event_partitions ORDER BY "
@@ -92,7 +128,7 @@ bool log_cursor_read(struct str cursor, const struct log_filter *filter,
         return false;
     if (partition > INT16_MAX || position > INT64_MAX || print != fingerprint(filter))
         return false;
-    *ret_place = (struct log_place){(int16_t)partition, (int64_t)position};
+    *ret_place = (struct log_place){(int16_t)partition, (int64_t)position, 0};
     return true;
 }
 
@@ -170,17 +206,73 @@ static enum status reading_failed(enum status status, struct error *error)
     return STATUS_UNAVAILABLE;
 }
 
+static bool is_between_times(const struct log_filter *filter)
+{
+    return !filter->has_cart && (filter->from_us != INT64_MIN || filter->before_us != INT64_MAX);
+}
+
+/* The window's end is $3 where others have the last partition. */
+static void put_window(struct parameters *parameters, const struct log_place *place, int64_t width)
+{
+    int64_t end;
+    if (__builtin_add_overflow(place->position, width, &end))
+        end = INT64_MAX;
+    put_int(parameters, 2, end, 8);
+}
+
+/* Moves *place to just before the next event that matches, or at least a window further. What is up
+ * to a partition's last position is there for good, so nothing can turn up behind us. */
+static enum status look_ahead(struct postgres *postgres, const struct log_filter *filter,
+                              int64_t deadline_us, struct log_place *place, bool *ret_more,
+                              struct error *error)
+{
+    struct parameters parameters;
+    fill(&parameters, filter, place, 1);
+    put_window(&parameters, place, place->stride);
+    AUTO(postgres_result_clear) PGresult *result = NULL;
+    enum status status = postgres_execute(
+        postgres, &LOOK_AHEAD,
+        &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
+        true, deadline_us, &result, error);
+    if (status != STATUS_OK)
+        return reading_failed(status, error);
+    *ret_more = true;
+    int64_t last = PQntuples(result) == 1 ? pg_get_int8(result, 0, 1) : 0;
+    if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)) {
+        *place = (struct log_place){place->partition, pg_get_int8(result, 0, 0) - 1, 0};
+    } else if (place->position < last - place->stride) {
+        place->position += place->stride;
+        place->stride = place->stride < LAST_STRIDE ? place->stride * 2 : LAST_STRIDE;
+    } else if (place->partition < filter->last_partition) {
+        *place = (struct log_place){(int16_t)(place->partition + 1), 0, 0};
+    } else {
+        *ret_more = false;
+    }
+    return STATUS_OK;
+}
+
+static const struct postgres_statement *scan_statement(const struct log_filter *filter)
+{
+    if (filter->has_cart)
+        return &SCAN_CART;
+    return is_between_times(filter) ? &SCAN_WINDOW : &SCAN;
+}
+
 enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter, int rows,
                             int64_t deadline_us, struct log_place *place, log_visitor *visit,
                             void *context, bool *ret_more, struct error *error)
 {
+    if (place->stride > 0)
+        return look_ahead(postgres, filter, deadline_us, place, ret_more, error);
     if (rows > LOG_CHUNK_ROWS)
         rows = LOG_CHUNK_ROWS;
     struct parameters parameters;
     fill(&parameters, filter, place, rows);
+    if (is_between_times(filter))
+        put_window(&parameters, place, READ_WINDOW);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(
-        postgres, filter->has_cart ? &SCAN_CART : &SCAN,
+        postgres, scan_statement(filter),
         &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
         true, deadline_us, &result, error);
     if (status != STATUS_OK)
@@ -192,10 +284,14 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
     while (row < found && bytes < LOG_CHUNK_BYTES) {
         struct recorded_event event = event_of_row(result, row++);
         bytes += event.data.length + event.metadata.length;
-        *place = (struct log_place){event.partition, event.position};
+        *place = (struct log_place){event.partition, event.position, 0};
         visit(&event, context);
     }
     *ret_more = found == rows || row < found;
+    if (!*ret_more && is_between_times(filter)) {
+        place->stride = FIRST_STRIDE;
+        *ret_more = true;
+    }
     return STATUS_OK;
 }
 

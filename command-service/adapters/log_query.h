@@ -30,6 +30,8 @@ struct log_filter {
 struct log_place {
     int16_t partition;
     int64_t position;
+    int64_t
+        stride; /* log_query_chunk's own, not in a cursor: how far it looks ahead; 0: it reads */
 };
 
 void log_cursor_write(const struct log_filter *filter, const struct log_place *place,
@@ -43,9 +45,9 @@ typedef void log_visitor(const struct recorded_event *event, void *context);
 
 /*
  * Visits at most `rows` events behind *place, in order, and moves *place behind the last one
- * visited. Fewer than LOG_CHUNK_ROWS may come although there are more, when they are large:
- * *ret_more says whether it is worth asking again. Failures are those of postgres_execute();
- * nothing is written by reading, so none is uncertain.
+ * visited. Fewer than LOG_CHUNK_ROWS, or none, may come although there are more, when they are
+ * large or far away: *ret_more says whether it is worth asking again. Failures are those of
+ * postgres_execute(); nothing is written by reading, so none is uncertain.
  */
 MUST_CHECK enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter,
                                        int rows, int64_t deadline_us, struct log_place *place,

@@ -87,11 +87,13 @@ static void run_page(struct log_task *task, struct postgres *postgres)
 {
     struct log_call *call = (struct log_call *)task;
     int64_t deadline_us = clock_monotonic_us() + LOG_PAGE_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t look_until_us = clock_monotonic_us() + LOG_PAGE_LOOK_MS * MICROSECONDS_PER_MILLISECOND;
     json_out_object(&call->out);
     json_out_key(&call->out, "events");
     json_out_array(&call->out);
     bool more = true;
-    while (more && call->remaining > 0 && call->text.length < LOG_PAGE_BYTES) {
+    while (more && call->remaining > 0 && call->text.length < LOG_PAGE_BYTES &&
+           (call->place.stride == 0 || clock_monotonic_us() < look_until_us)) {
         struct error error;
         enum status status =
             log_query_chunk(postgres, &call->filter, (int)call->remaining, deadline_us,

@@ -1,0 +1,145 @@
+"""A log of a million events: what happened between two times is found without reading everything."""
+
+import contextlib
+import datetime
+import json
+import pathlib
+import re
+import time
+
+import psycopg2
+import pytest
+
+from shop import Shop
+
+ROWS, PARTITIONS = 1_000_000, 6
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "command-service/adapters/log_query.c"
+
+# Every second event of a second is up to two seconds late: positions follow the clock, but not exactly.
+LOAD = f"""
+    INSERT INTO events
+    SELECT n % {PARTITIONS}, n / {PARTITIONS} + 1, md5((n / 60 * 6 + n % 6)::text)::uuid, n / 6 % 10 + 1,
+           md5('event' || n)::uuid, CASE n % 60 < 6 WHEN true THEN 'CartCreated' ELSE 'ItemAdded' END, 1,
+           timestamptz '{START.isoformat()}' + n * interval '1 second' - n % 2 * (n % 5 * interval '0.4 second'),
+           CASE n % 60 < 6 WHEN true THEN '{{"currency":"EUR","customerId":null}}'::json ELSE
+           '{{"sku":"tea-01","name":"Green tea","quantity":1,"lineQuantity":1,'
+           '"unitPrice":{{"amountMinor":1999,"currency":"EUR"}}}}' END,
+           '{{"correlationId":"0198f0c2-7d1c-7aaa-8000-000000000000"}}'
+    FROM generate_series(0, {ROWS} - 1) AS n"""
+
+
+def moment(seconds):
+    return (START + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def statement(name):
+    """The SQL of a statement as the service has it, from its source."""
+    text = SOURCE.read_text()
+    macros = {macro: "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)) for macro, body in
+              re.findall(r"#define (\w+) +\\\n((?:.*\\\n)*.*\n)", text)}
+    body = re.search(rf"postgres_statement {name} = {{.*?\.sql =(.*?),\s*\.parameter_count", text, re.S).group(1)
+    parts = re.findall(r'"((?:[^"\\]|\\.)*)"|\b([A-Z_]{4,})\b', body)
+    return "".join(literal or macros[macro] for literal, macro in parts if literal or macro in macros)
+
+
+@pytest.fixture(scope="module")
+def log(infrastructure):
+    """The owner's connection to a log with a million events, a second each on average."""
+    made = infrastructure.fresh_databases(PARTITIONS)
+    with contextlib.closing(psycopg2.connect(made.command_owner)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(LOAD)
+            cursor.execute("UPDATE event_partitions SET last_position = (SELECT max(position) FROM events AS e"
+                           " WHERE e.partition = event_partitions.partition)")
+            cursor.execute("VACUUM ANALYZE events")
+            yield made, cursor
+
+
+def plan_of(cursor, name, parameters):
+    """The plan with its counts, as `name` is planned once for all parameters, which is the harder case."""
+    cursor.execute("SET plan_cache_mode = force_generic_plan")
+    cursor.execute(f"PREPARE {name} (int2, int8, int8, uuid, text, timestamptz, timestamptz, int4) AS {statement(name)}")
+    try:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name} (%s, %s, %s, NULL, %s, %s, %s, %s)",
+                       parameters)
+        return cursor.fetchone()[0][0]["Plan"]
+    finally:
+        cursor.execute(f"DEALLOCATE {name}")
+
+
+def nodes(plan):
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def rows_read(plan):
+    return sum((node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0) +
+                node.get("Rows Removed by Index Recheck", 0)) * node.get("Actual Loops", 1)
+               for node in nodes(plan) if node.get("Relation Name") == "events")
+
+
+@pytest.mark.parametrize(("name", "after", "width", "most"), [
+    ("SCAN_WINDOW", 0, 4096, 4096), ("SCAN_WINDOW", 150_000, 4096, 4096),
+    ("LOOK_AHEAD", 0, 16384, 5000), ("LOOK_AHEAD", 50_000, 262_144, 20_000)])
+@pytest.mark.parametrize("kind", [None, "ItemAdded"])
+def test_given_a_million_events_when_an_hour_is_asked_for_then_an_index_is_used(log, name, after, width, most, kind):
+    _, cursor = log
+    plan = plan_of(cursor, name, (3, after, after + width, kind, moment(900_000), moment(903_600), 250))
+    used = {node["Node Type"]: node.get("Index Name") for node in nodes(plan) if "Scan" in node["Node Type"]}
+    print(f"{name} after {after}: {used}, {rows_read(plan)} rows, {plan['Shared Hit Blocks'] + plan['Shared Read Blocks']}"
+          f" blocks, {plan['Actual Total Time']} ms")
+    assert not any(node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "events" for node in nodes(plan))
+    assert ("events_pkey" if name == "SCAN_WINDOW" else "events_time_position_idx") in used.values()
+    assert rows_read(plan) <= most
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 2000
+
+
+@pytest.fixture(scope="module")
+def shop(log, infrastructure, stack_factory):
+    stack = stack_factory(command_services=0, query_services=0)
+    service = stack.add_command_service(COMMAND_DATABASE_URL=log[0].command, RELAY_ENABLED="false")
+    return Shop(service.url)
+
+
+def expected(cursor, start, end, condition="true"):
+    cursor.execute(f"SELECT partition, position FROM events WHERE occurred_at >= %s AND occurred_at < %s AND {condition}"
+                   " ORDER BY partition, position", (start, end))
+    return cursor.fetchall()
+
+
+@pytest.mark.parametrize(("first", "last", "filters", "condition"), [
+    (900_000, 900_600, {}, "true"), (0, 600, {}, "true"), (999_500, 2_000_000, {}, "true"), (-100, 0, {}, "true"),
+    (1_000_000, 1_000_100, {}, "true"), (500_000, 500_600, {"partition": 2}, "partition = 2"),
+    (500_000, 500_600, {"type": "CartCreated"}, "type = 'CartCreated'"),
+    (500_000, 506_000, {"partition": 5, "type": "CartCreated"}, "partition = 5 AND type = 'CartCreated'"),
+    (400_000, 400_600, {"partition": 1, "after": 66_700}, "partition = 1 AND position > 66700")])
+def test_given_two_times_then_exactly_the_events_between_them_come(log, shop, first, last, filters, condition):
+    began = time.monotonic()
+    found = shop.events(**{"from": moment(first), "to": moment(last)}, **filters)
+    print(f"{len(found)} events in {time.monotonic() - began:.3f} s")
+    assert [(event["partition"], event["position"]) for event in found] == \
+        expected(log[1], moment(first), moment(last), condition)
+
+
+def test_given_the_last_hours_when_streamed_then_every_event_comes_in_order(log, shop):
+    answer = shop.get("/v1/events", base=shop.command_url, params={"from": moment(980_000)},
+                      headers={"Accept": "application/x-ndjson"})
+    places = [(event["partition"], event["position"]) for event in map(json.loads, answer.text.splitlines())]
+    assert places == expected(log[1], moment(980_000), moment(10**7))
+
+
+def test_given_events_that_come_behind_an_empty_answer_then_they_are_found(log, shop):
+    _, cursor = log
+    filters = {"from": moment(1_500_000), "partition": 4}
+    assert shop.events(**filters) == []
+    cursor.execute("SELECT last_position FROM event_partitions WHERE partition = 4")
+    last = cursor.fetchone()[0]
+    for number in (1, 2):
+        cursor.execute("INSERT INTO events SELECT partition, %s, md5(%s)::uuid, 1, md5(%s)::uuid, 'CartCreated', 1, %s,"
+                       " data, metadata FROM events WHERE partition = 4 AND position = 1",
+                       (last + number, f"late {number}", f"late event {number}", moment(1_500_000 + number)))
+    cursor.execute("UPDATE event_partitions SET last_position = %s WHERE partition = 4", (last + 2,))
+    assert [event["position"] for event in shop.events(**filters)] == [last + 1, last + 2]
