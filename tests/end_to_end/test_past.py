@@ -284,3 +284,26 @@ def test_given_an_event_that_cannot_be_read_any_more_then_only_what_needs_it_fai
         answer = shop.get(f"/v1/carts/{cart}{path}")
         assert answer.status_code == 500 and problem(answer) == "internal" and "99" not in answer.text
     assert shop.get(f"/v1/carts/{cart}/history?limit=1").status_code == 200
+
+
+def test_given_a_rebuild_from_the_first_position_then_views_and_histories_are_what_they_were(stack_factory):
+    stack = stack_factory()
+    shop, carts = Shop(stack.command_url, stack.query_url), [new_id() for _ in range(5)]
+    for number, cart in enumerate(carts):
+        shop.create(cart)
+        for sku in range(number + 1):
+            version = shop.add(cart, line(f"sku-{sku}")).json()["version"]
+        eventually(lambda: shop.view(cart, min_version=version), seconds=120)
+    paths = [f"/v1/carts/{cart}{what}" for cart in carts for what in ("", "?version=2", "/history")]
+    before = [shop.get(path).json() for path in paths]
+    with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE cart_views SET body = '{}'")
+        cursor.execute("DELETE FROM cart_timeline")
+    done = stack.process("query-service").run("--rebuild", timeout=120)
+    assert done.returncode == 0 and "forgotten" in done.stdout, done.stderr
+
+    def made_again():
+        assert [shop.get(path).json() for path in paths] == before
+        return True
+
+    eventually(made_again, seconds=120)
