@@ -17,9 +17,24 @@ MEMBERS = {"status", "customerId", "currency", "orderId", "mergedInto"}
 WHO = {"X-Correlation-Id": "order-desk-7"}
 
 
+class PatientShop(Shop):
+    """Asks again as long as the query service refuses because the machine is too slow for its limits."""
+
+    def get(self, path, base=None, **options):
+        return self.send("GET", path, base=base or self.query_url, **options)
+
+    def send(self, method, path, body=None, headers=None, base=None, **options):
+        def answered():
+            answer = super(PatientShop, self).send(method, path, body, headers, base, **options)
+            assert base != self.query_url or answer.status_code != 503, answer.text
+            return [answer]  # an answer of 4xx is false by itself
+
+        return eventually(answered, seconds=120)[0]
+
+
 @pytest.fixture(scope="module")
 def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
+    return PatientShop(stack.command_url, stack.query_url)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +109,8 @@ def test_given_the_time_before_the_first_event_then_there_was_no_version_and_in_
 
 def test_given_a_past_version_then_conditions_and_head_work_as_on_the_newest(shop, story):
     cart, events = story
-    for query, version in (("version=7", 7), (f"version={len(events)}", len(events)), ("at=2999-01-01T00:00:00Z", 48)):
+    last = len(events)
+    for query, version in (("version=7", 7), (f"version={last}", last), ("at=2999-01-01T00:00:00Z", last)):
         path = f"/v1/carts/{cart}?{query}"
         got, head = shop.get(path), shop.send("HEAD", path, base=shop.query_url)
         assert head.status_code == 200 and head.content == b""
@@ -188,12 +204,14 @@ def test_given_commands_with_a_correlation_then_the_history_tells_it(shop, story
     assert shown[0]["correlationId"] == "order-desk-7" and shown[-1]["actor"] is None
 
 
-@pytest.mark.parametrize("limit", [1, 7, 24, 47, 48, 49])
-def test_given_pages_of_any_size_then_together_they_are_the_history(shop, story, limit):
+@pytest.mark.parametrize("limit_for", [lambda n: 1, lambda n: 7, lambda n: n // 2, lambda n: n - 1, lambda n: n,
+                                       lambda n: n + 1])
+def test_given_pages_of_any_size_then_together_they_are_the_history(shop, story, limit_for):
     cart, events = story
     (whole,) = history(shop, cart, 200)
+    limit = limit_for(len(events))
     pages = history(shop, cart, limit)
-    assert [event for page in pages for event in page] == whole and len(events) == 48
+    assert [event for page in pages for event in page] == whole and len(whole) == len(events)
     assert all(len(page) == limit for page in pages[:-1]) and 0 < len(pages[-1]) <= limit
 
 
@@ -238,21 +256,12 @@ def large(shop):
     return cart, shop.events(cartId=cart)
 
 
-def patiently(ask):
-    """The answer of ask(), which an overloaded machine may refuse for a while."""
-    def answered():
-        answer = ask()
-        assert answer.status_code == 200, answer.text
-        return answer
-    return eventually(answered, seconds=120)
-
-
 def test_given_ten_thousand_events_then_any_version_is_shown(shop, large):
     cart, events = large
     assert len(events) == LARGE
     for version in (1, 499, 500, 501, 5_000, LARGE - 1, LARGE):
         began = time.monotonic()
-        answer = patiently(lambda: shop.get(f"/v1/carts/{cart}?version={version}"))
+        answer = shop.get(f"/v1/carts/{cart}?version={version}")
         print(f"version {version} of {LARGE}: {1000 * (time.monotonic() - began):.1f} ms")
         assert answer.json() == expected_view(cart, events[:version])
 
@@ -262,7 +271,7 @@ def test_given_ten_thousand_events_then_its_history_can_be_paged_to_the_end(shop
     began = time.monotonic()
     shown, query = [], {"limit": 200}
     while "cursor" not in query or query["cursor"]:
-        page = patiently(lambda: shop.get(f"/v1/carts/{cart}/history", params=query)).json()
+        page = shop.get(f"/v1/carts/{cart}/history", params=query).json()
         shown += page["events"]
         query["cursor"] = page["next"]
     print(f"{LARGE} events in pages of 200: {time.monotonic() - began:.2f} s")
@@ -288,12 +297,12 @@ def test_given_an_event_that_cannot_be_read_any_more_then_only_what_needs_it_fai
 
 def test_given_a_rebuild_from_the_first_position_then_views_and_histories_are_what_they_were(stack_factory):
     stack = stack_factory()
-    shop, carts = Shop(stack.command_url, stack.query_url), [new_id() for _ in range(5)]
+    shop, carts = PatientShop(stack.command_url, stack.query_url), [new_id() for _ in range(5)]
     for number, cart in enumerate(carts):
         shop.create(cart)
         for sku in range(number + 1):
             version = shop.add(cart, line(f"sku-{sku}")).json()["version"]
-        eventually(lambda: shop.view(cart, min_version=version), seconds=120)
+        shop.view(cart, min_version=version)
     paths = [f"/v1/carts/{cart}{what}" for cart in carts for what in ("", "?version=2", "/history")]
     before = [shop.get(path).json() for path in paths]
     with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
