@@ -216,14 +216,17 @@ static enum cart_refusal decide_check_out(const struct cart *cart,
 static enum cart_refusal decide_expire(const struct cart *cart, const struct cart_command *command,
                                        struct cart_decision *decision)
 {
-    int64_t before_us = cart->customer_id == NULL ? command->expire.guest_before_us
-                                                  : command->expire.customer_before_us;
+    bool is_guests = cart->customer_id == NULL;
+    int64_t before_us =
+        is_guests ? command->expire.guest_before_us : command->expire.customer_before_us;
     if (cart->last_changed_at_us > before_us)
         return already_so(decision);
-    return happened(decision, (struct event_data){
-                                  .type = EVENT_CART_EXPIRED,
-                                  .cart_expired = {cart->last_changed_at_us},
-                              });
+    return happened(decision,
+                    (struct event_data){
+                        .type = EVENT_CART_EXPIRED,
+                        .cart_expired = {cart->last_changed_at_us,
+                                         is_guests ? EXPIRY_POLICY_GUEST : EXPIRY_POLICY_CUSTOMER},
+                    });
 }
 
 enum cart_refusal cart_decide(const struct cart *cart, const struct cart_command *command,

@@ -83,8 +83,17 @@ struct cart_cancelled {
     char nothing;
 };
 
+/* Whose lifetime was over. */
+enum expiry_policy {
+    EXPIRY_POLICY_UNKNOWN, /* of events of schema version 1 */
+    EXPIRY_POLICY_GUEST,
+    EXPIRY_POLICY_CUSTOMER,
+    EXPIRY_POLICY_COUNT,
+};
+
 struct cart_expired {
     int64_t last_changed_at_us;
+    enum expiry_policy policy; /* since schema version 2 */
 };
 
 struct event_data {
@@ -108,6 +117,9 @@ void event_data_write(const struct event_data *data, struct text *text);
  */
 MUST_CHECK enum status event_data_read(struct str type, int schema_version, struct str json,
                                        struct event_data *ret_data, struct error *error);
+
+/* "guest"; a static string. */
+const char *expiry_policy_name(enum expiry_policy policy);
 
 /* Releases what event_data_read() made. Works on a zeroed struct. */
 void event_data_done(struct event_data *data);

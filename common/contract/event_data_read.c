@@ -211,6 +211,13 @@ static void read_cart_expired(struct object_reader *reader, struct event_source 
 {
     (void)source;
     event->last_changed_at_us = object_reader_time(reader, "lastChangedAt");
+    struct str policy = object_reader_text(reader, "policy");
+    event->policy = 0;
+    while (event->policy < EXPIRY_POLICY_COUNT &&
+           !str_equal_literal(policy, expiry_policy_name(event->policy)))
+        event->policy++;
+    if (event->policy == EXPIRY_POLICY_COUNT)
+        object_reader_fail(reader, "policy", "is not one of unknown, guest, customer");
 }
 
 static void source_free(struct event_source *source)

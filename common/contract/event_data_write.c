@@ -124,10 +124,19 @@ static void write_cart_cancelled(const struct cart_cancelled *event, struct json
     (void)out;
 }
 
+const char *expiry_policy_name(enum expiry_policy policy)
+{
+    static const char *const names[EXPIRY_POLICY_COUNT] = {"unknown", "guest", "customer"};
+    assert(policy < EXPIRY_POLICY_COUNT);
+    return names[policy];
+}
+
 static void write_cart_expired(const struct cart_expired *event, struct json_out *out)
 {
     json_out_key(out, "lastChangedAt");
     json_out_time(out, event->last_changed_at_us);
+    json_out_key(out, "policy");
+    json_out_string(out, str_from(expiry_policy_name(event->policy)));
 }
 
 void event_data_write(const struct event_data *data, struct text *text)

@@ -23,7 +23,7 @@
     X(CART_MERGED_AWAY, cart_merged_away, "CartMergedAway", 1)                                     \
     X(CART_CHECKED_OUT, cart_checked_out, "CartCheckedOut", 1)                                     \
     X(CART_CANCELLED, cart_cancelled, "CartCancelled", 1)                                          \
-    X(CART_EXPIRED, cart_expired, "CartExpired", 1)
+    X(CART_EXPIRED, cart_expired, "CartExpired", 2)
 
 enum event_type {
 #define X(upper, lower, name, schema_version) EVENT_##upper,

@@ -1,16 +1,27 @@
 #include "upcaster.h"
 
+#include "event_data.h"
+
 /* Turns the data of one schema version into that of the next: may change *data or replace it. */
 typedef enum status upcast_step(json_t **data, struct error *error);
 
-/* One line per step that was ever needed, e.g. {EVENT_ITEM_ADDED, 1, item_added_from_1}. Never
- * removed: the events that need it are in the log for ever. */
+/* Version 2 says whose lifetime was over; who wrote version 1 did not tell. */
+static enum status cart_expired_from_1(json_t **data, struct error *error)
+{
+    json_t *policy = json_string(expiry_policy_name(EXPIRY_POLICY_UNKNOWN));
+    if (json_object_set_new(*data, "policy", policy) != 0)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    return STATUS_OK;
+}
+
+/* One line per step that was ever needed. Never removed: the events that need it are in the log for
+ * ever. */
 static const struct {
     enum event_type type;
     int from; /* schema version */
     upcast_step *step;
 } steps[] = {
-    {EVENT_TYPE_COUNT, 0, NULL}, /* the end */
+    {EVENT_CART_EXPIRED, 1, cart_expired_from_1},
 };
 
 static upcast_step *find_step(enum event_type type, int from)

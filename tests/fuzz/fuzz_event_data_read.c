@@ -1,6 +1,9 @@
-/* Input: the event type, a line break, the JSON. What is read is written, and reads the same. */
+/* Input: the event type, a line break, the JSON, which is taken as each schema version there was.
+ * What is read is written in the newest one, and reads the same. */
 #include "event_data.h"
 #include "fuzz.h"
+
+enum { SCHEMA_VERSION_MAX = 2 };
 
 static void require_stable(const struct event_data *data)
 {
@@ -23,9 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct str json = input_of(bytes, size);
     struct str type = take_line(&json);
-    struct error error;
-    AUTO(event_data_done) struct event_data data = {0};
-    if (event_data_read(type, 1, json, &data, &error) == STATUS_OK)
-        require_stable(&data);
+    for (int version = 0; version <= SCHEMA_VERSION_MAX + 1; version++) {
+        struct error error;
+        AUTO(event_data_done) struct event_data data = {0};
+        if (event_data_read(type, version, json, &data, &error) == STATUS_OK)
+            require_stable(&data);
+    }
     return 0;
 }

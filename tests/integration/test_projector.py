@@ -223,6 +223,18 @@ def test_given_records_that_cannot_be_applied_then_they_are_set_aside_and_the_ot
     projector.wait(parkedCarts=1)
 
 
+def test_given_an_event_of_an_old_schema_version_among_parked_ones_then_the_replay_brings_it_up(setting):
+    projector = setting.projector()
+    cart = setting.log.create(partition=1)["cartId"]
+    setting.log.record(cart, "ItemTeleported", {"lineCount": 0})
+    setting.log.record(cart, "CartExpired", {"lastChangedAt": "2026-11-23T09:00:00.000000Z"}, schema_version=1)
+    setting.publish(setting.log.events[1])
+    projector.wait(parkedCarts=1, parked=2)
+    setting.sql("UPDATE parked_records SET headers = replace(headers::text, 'ItemTeleported', 'CartCleared')::json")
+    assert projector.run("replay") == {"freed": 1, "left": 0, "applied": 2}
+    assert setting.sql("SELECT version, status::text FROM cart_views WHERE cart_id = %s", (cart,)) == [(3, "expired")]
+
+
 def test_given_junk_with_a_place_then_it_does_not_stop_its_partition(setting):
     projector = setting.projector()
     setting.make(300)

@@ -313,6 +313,8 @@ def fold(events):
             cart.status, cart.order_id = "checked_out", data["orderId"]
         elif kind == "CartCancelled":
             cart.status = "cancelled"
+        elif kind == "CartExpired":
+            cart.status = "expired"
         else:
             raise AssertionError(f"unknown event type {kind}")
     return cart

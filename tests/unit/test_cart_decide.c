@@ -835,7 +835,8 @@ Test(cart_decide, given_a_guests_cart_when_last_changed_long_ago_then_it_expires
     when(expire(changed_us - 1, INT64_MAX));
     then_nothing();
     when(expire(changed_us, INT64_MIN));
-    then_event_json(EVENT_CART_EXPIRED, "{\"lastChangedAt\":\"1970-01-01T00:00:01.000002Z\"}");
+    then_event_json(EVENT_CART_EXPIRED,
+                    "{\"lastChangedAt\":\"1970-01-01T00:00:01.000002Z\",\"policy\":\"guest\"}");
     cr_assert_eq(story.cart.status, CART_EXPIRED);
 }
 
@@ -846,7 +847,8 @@ Test(cart_decide, given_a_customers_cart_when_last_changed_long_ago_then_it_expi
     when(expire(INT64_MAX, changed_us - 1));
     then_nothing();
     when(expire(INT64_MIN, changed_us));
-    then_event_json(EVENT_CART_EXPIRED, "{\"lastChangedAt\":\"1970-01-01T00:00:01.000001Z\"}");
+    then_event_json(EVENT_CART_EXPIRED,
+                    "{\"lastChangedAt\":\"1970-01-01T00:00:01.000001Z\",\"policy\":\"customer\"}");
 }
 
 Test(cart_decide, given_no_cart_or_a_closed_one_then_it_does_not_expire)

@@ -164,7 +164,8 @@ static struct event_data cancelled(void)
 
 static struct event_data expired(int64_t last_changed_at_us)
 {
-    return (struct event_data){.type = EVENT_CART_EXPIRED, .cart_expired = {last_changed_at_us}};
+    return (struct event_data){.type = EVENT_CART_EXPIRED,
+                               .cart_expired = {last_changed_at_us, EXPIRY_POLICY_GUEST}};
 }
 
 #define ID "01980000-0000-7000-8000-000000000001"

@@ -161,6 +161,7 @@ static struct event_data random_event(enum event_type type)
         break;
     case EVENT_CART_EXPIRED:
         data.cart_expired.last_changed_at_us = between(-62135596800000000, 253402300799999999);
+        data.cart_expired.policy = (enum expiry_policy)between(0, EXPIRY_POLICY_COUNT - 1);
         break;
     case EVENT_CART_CANCELLED:
     case EVENT_TYPE_COUNT:
@@ -248,7 +249,8 @@ static bool same_event(const struct event_data *a, const struct event_data *b)
     case EVENT_CART_CHECKED_OUT:
         return same_checkout(&a->cart_checked_out, &b->cart_checked_out);
     case EVENT_CART_EXPIRED:
-        return a->cart_expired.last_changed_at_us == b->cart_expired.last_changed_at_us;
+        return a->cart_expired.last_changed_at_us == b->cart_expired.last_changed_at_us &&
+               a->cart_expired.policy == b->cart_expired.policy;
     case EVENT_CART_CANCELLED:
         return true;
     case EVENT_TYPE_COUNT:
@@ -269,7 +271,8 @@ Test(event_data_property, given_any_event_when_written_and_read_then_it_is_equal
             struct error error = {0};
             AUTO(event_data_done) struct event_data back = {0};
             enum status status =
-                event_data_read(str_from(event_type_name(type)), 1, text_str(&text), &back, &error);
+                event_data_read(str_from(event_type_name(type)), event_type_schema_version(type),
+                                text_str(&text), &back, &error);
             cr_assert_eq(status, STATUS_OK, "%s: " STR_FORMAT, error.message,
                          STR_ARGS(text_str(&text)));
             cr_assert(same_event(&data, &back), STR_FORMAT, STR_ARGS(text_str(&text)));
@@ -315,8 +318,9 @@ Test(event_data_property, given_damaged_json_when_read_then_it_is_refused_or_an_
             mutate(bytes, &length);
             AUTO(event_data_done) struct event_data back = {0};
             struct error error;
-            enum status status = event_data_read(str_from(event_type_name(type)), 1,
-                                                 (struct str){bytes, length}, &back, &error);
+            enum status status =
+                event_data_read(str_from(event_type_name(type)), event_type_schema_version(type),
+                                (struct str){bytes, length}, &back, &error);
             free(bytes);
             cr_assert(status == STATUS_OK || status == STATUS_INVALID);
             refused += status == STATUS_INVALID ? 1 : 0;

@@ -185,6 +185,24 @@ Test(event_data_read, given_ids_and_times_of_the_wrong_shape_then_they_are_refus
     assert_read("CartExpired", "{\"lastChangedAt\":\"2026-11-23T09:00:00Z\"}");
 }
 
+Test(event_data_read, given_an_old_schema_version_then_it_is_brought_up_and_no_other_is_guessed)
+{
+    struct event_data data;
+    struct error error;
+    const char *old =
+        "{\"lastChangedAt\":\"2026-11-23T09:00:00Z\",\"policy\":\"not yet a member\"}";
+    cr_assert_eq(read_as("CartExpired", 1, old, &data, &error), STATUS_OK, "%s", error.message);
+    cr_expect_eq(data.cart_expired.policy, EXPIRY_POLICY_UNKNOWN);
+    event_data_done(&data);
+    cr_expect_eq(read_as("CartExpired", 2, old, &data, &error), STATUS_INVALID);
+    const char *fresh = "{\"lastChangedAt\":\"2026-11-23T09:00:00Z\",\"policy\":\"customer\"}";
+    cr_assert_eq(read_as("CartExpired", 2, fresh, &data, &error), STATUS_OK, "%s", error.message);
+    cr_expect_eq(data.cart_expired.policy, EXPIRY_POLICY_CUSTOMER);
+    event_data_done(&data);
+    cr_expect_eq(read_as("CartExpired", 3, fresh, &data, &error), STATUS_INVALID);
+    cr_expect_eq(read_as("CartExpired", 0, old, &data, &error), STATUS_INVALID);
+}
+
 Test(event_data_read, given_lines_of_the_wrong_shape_then_the_message_names_the_line)
 {
     struct event_data data;
@@ -246,6 +264,6 @@ Test(event_data_read, given_every_type_then_its_name_leads_back_to_it)
         enum event_type back;
         cr_assert(event_type_parse(str_from(event_type_name(type)), &back));
         cr_assert_eq(back, type);
-        cr_assert_eq(event_type_schema_version(type), 1);
+        cr_assert_eq(event_type_schema_version(type), type == EVENT_CART_EXPIRED ? 2 : 1);
     }
 }

@@ -1,0 +1,130 @@
+"""A log that was written when every event type was at schema version 1, under the programs of today."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import psycopg2
+import pytest
+
+from cart_model import fold
+from invariants import check_log, check_topic, check_views, partition_of, read_log
+from shop import Shop, eventually, line, new_id, problem
+
+BEGIN = datetime(2026, 1, 2, 3, 4, 5, 678901, timezone.utc)
+PRICE = {"amountMinor": 1999, "currency": "EUR"}
+TEA = {"sku": "tea-01", "name": "Grüner Tee", "quantity": 2, "unitPrice": PRICE}
+CUP = {"sku": "cup-01", "name": "Cup", "quantity": 1, "unitPrice": {"amountMinor": 900, "currency": "EUR"}}
+EXPIRED, BOUGHT, MERGED, TARGET = (new_id() for _ in range(4))
+
+
+def created(customer=None):
+    return "CartCreated", {"currency": "EUR", "customerId": customer}
+
+
+def added(item):
+    return "ItemAdded", {**item, "lineQuantity": item["quantity"]}
+
+
+def money(minor):
+    return {"amountMinor": minor, "currency": "EUR"}
+
+
+# As it lies in the log: never changed, whatever the programs learn. Every type once at least.
+OLD_LOG = {
+    EXPIRED: [created(), added(TEA), ("CustomerAssigned", {"customerId": "anna", "previousCustomerId": None}),
+              ("CartExpired", {"lastChangedAt": "2026-01-02T03:04:07.678901Z"})],
+    BOUGHT: [created("zoë"), added(TEA),
+             ("ItemQuantityChanged", {"sku": "tea-01", "quantity": 3, "previousQuantity": 2}),
+             ("CouponApplied", {"code": "TEN", "percentOff": 10}),
+             ("CouponApplied", {"code": "ONE", "amountOff": money(100)}), ("CouponRemoved", {"code": "TEN"}),
+             ("CartCheckedOut", {"orderId": "o-1", "customerId": "zoë",
+                                 "items": [{**TEA, "quantity": 3, "lineTotal": money(5997)}],
+                                 "coupons": [{"code": "ONE", "amountOff": money(100)}],
+                                 "subtotal": money(5997), "discountTotal": money(100), "total": money(5897)})],
+    MERGED: [created(), added(CUP), ("CustomerAssigned", {"customerId": "bert", "previousCustomerId": None}),
+             ("CartMergedAway", {"targetCartId": TARGET})],
+    TARGET: [created(), added(TEA), ("ItemRemoved", {"sku": "tea-01", "quantity": 1, "lineQuantity": 1}),
+             ("CartMerged", {"sourceCartId": MERGED, "sourceVersion": 3, "strategy": "sum",
+                             "items": [{**TEA, "quantity": 1}, CUP]}),
+             ("CartCleared", {"lineCount": 2}), added(CUP)],
+}
+
+
+def written_then(owner_url):
+    positions = [0] * 6
+    with psycopg2.connect(owner_url) as connection, connection.cursor() as cursor:
+        for cart, events in OLD_LOG.items():
+            partition = partition_of(cart, 6)
+            for version, (kind, data) in enumerate(events, 1):
+                positions[partition] += 1
+                cursor.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, '{}')", (
+                    partition, positions[partition], cart, version, new_id(), kind,
+                    BEGIN + timedelta(seconds=version), json.dumps(data, ensure_ascii=False, separators=(",", ":"))))
+        for partition, position in enumerate(positions):
+            cursor.execute("UPDATE event_partitions SET last_position = %s WHERE partition = %s", (position, partition))
+
+
+@pytest.fixture(name="stack", scope="module")
+def _stack(stack_factory):
+    stack = stack_factory(command_services=0, query_services=0,
+                          command_env={"CART_GUEST_LIFETIME_S": 0, "CART_CUSTOMER_LIFETIME_S": 0})
+    written_then(stack.command_owner_url)
+    stack.add_command_service()
+    stack.add_query_service()
+    return stack
+
+
+@pytest.fixture(name="shop", scope="module")
+def _shop(stack):
+    return Shop(stack.command_url, stack.query_url)
+
+
+def view_of(cart, version):
+    return fold([{"type": kind, "data": data} for kind, data in OLD_LOG[cart][:version]]).view(cart)
+
+
+def without_times(view):
+    return {name: value for name, value in view.items() if name not in ("createdAt", "updatedAt", "closedAt")}
+
+
+def test_given_an_old_log_then_feed_and_topic_carry_it_as_it_was_written(stack, shop):
+    for cart, events in OLD_LOG.items():
+        fed = shop.events(cartId=cart)
+        assert [(event["type"], event["data"]) for event in fed[:len(events)]] == events
+        assert {event["schemaVersion"] for event in fed[:len(events)]} == {1}
+    eventually(lambda: check_topic(stack.kafka_servers, stack.topic, read_log(stack.command_database_url), 6) or True)
+
+
+def test_given_an_old_log_then_views_of_today_and_of_any_version_and_time_are_its_fold(stack, shop):
+    check_views(stack.query_database_url, read_log(stack.command_database_url))
+    for cart, events in OLD_LOG.items():
+        for version in range(1, len(events) + 1):
+            time = (BEGIN + timedelta(seconds=version)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            for query in (f"version={version}", f"at={time}"):
+                assert without_times(shop.get(f"/v1/carts/{cart}?{query}").json()) == view_of(cart, version), query
+        history = shop.get(f"/v1/carts/{cart}/history").json()["events"]
+        assert [event["type"] for event in history] == [kind for kind, _ in events]
+    assert shop.view(EXPIRED)["status"] == "expired"
+
+
+def test_given_an_old_log_then_its_carts_are_rehydrated_and_go_on(shop):
+    for cart, status in ((EXPIRED, "expired"), (BOUGHT, "checked_out"), (MERGED, "merged")):
+        refused = shop.add(cart, line())
+        assert problem(refused) == "cart-closed" and refused.json()["cartStatus"] == status
+    answer = shop.add(TARGET, line("cup-01", 1, 900, "Cup"))
+    assert answer.status_code == 200 and answer.json()["version"] == len(OLD_LOG[TARGET]) + 1
+    assert shop.view(TARGET, min_version=answer.json()["version"])["items"][0]["quantity"] == 2
+
+
+def test_given_an_old_log_when_everything_is_published_and_applied_again_then_views_are_the_same(stack, shop):
+    before = {cart: shop.view(cart) for cart in OLD_LOG}
+    assert stack.process("command-service").run("--republish", "all").returncode == 0
+    done = stack.process("query-service").run("--rebuild", timeout=120)
+    assert done.returncode == 0, done.stderr
+
+    def made_again():
+        assert {cart: shop.get(f"/v1/carts/{cart}").json() for cart in OLD_LOG} == before
+        return True
+
+    eventually(made_again, 120)
+    check_log(stack.command_database_url)
