@@ -66,16 +66,25 @@ static void note_state(struct log_reader *reader, bool is_down, const char *why)
         log_info("log-reader", "event store available again");
 }
 
+/* Nobody waits long for a store that is known to be away; one that is not may be slow. */
+static int64_t connect_deadline(struct log_reader *reader, const struct log_task *task)
+{
+    pthread_mutex_lock(&reader->lock);
+    bool is_down = reader->is_down;
+    pthread_mutex_unlock(&reader->lock);
+    return is_down ? clock_monotonic_us() + LOG_CONNECT_DOWN_MS * MICROSECONDS_PER_MILLISECOND
+                   : task->queued_at_us + LOG_ANSWER_MS * MICROSECONDS_PER_MILLISECOND;
+}
+
 static void work_on(struct log_reader *reader, struct log_task *task, struct postgres *postgres)
 {
-    int64_t now_us = clock_monotonic_us();
-    if (now_us - task->queued_at_us > LOG_TASK_WAIT_MS * MICROSECONDS_PER_MILLISECOND) {
+    if (clock_monotonic_us() - task->queued_at_us >
+        LOG_TASK_WAIT_MS * MICROSECONDS_PER_MILLISECOND) {
         task->refuse(task, STATUS_UNAVAILABLE, "waited too long for a reader");
         return;
     }
     struct error error;
-    if (postgres_connect(postgres, now_us + LOG_CONNECT_MS * MICROSECONDS_PER_MILLISECOND,
-                         &error) != STATUS_OK) {
+    if (postgres_connect(postgres, connect_deadline(reader, task), &error) != STATUS_OK) {
         note_state(reader, true, error.message);
         task->refuse(task, STATUS_UNAVAILABLE, "no connection to the event store");
         return;

@@ -22,8 +22,9 @@ struct log_task {
 
 enum {
     LOG_READER_THREADS_MAX = 64,
-    LOG_TASK_WAIT_MS = 1000, /* in the queue; then it is refused */
-    LOG_CONNECT_MS = 400,    /* one attempt */
+    LOG_TASK_WAIT_MS = 1000,   /* in the queue; then it is refused */
+    LOG_ANSWER_MS = 1400,      /* after it was queued there must be a connection */
+    LOG_CONNECT_DOWN_MS = 400, /* the same, after it was taken, while the event store is away */
     LOG_STATEMENT_TIMEOUT_MS = 5000,
 };
 

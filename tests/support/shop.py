@@ -83,27 +83,28 @@ class Shop:
     def get(self, path, base=None, **options):
         return self.session.get((base or self.query_url) + path, timeout=self.TIMEOUT, **options)
 
-    def view(self, cart, min_version=None):
-        """The cart's view as JSON; waits until it has min_version. A 503 is tried again, as its Retry-After says."""
-        query, headers = "", {}
-        if min_version is not None:
-            query, headers = f"?minVersion={min_version}", {"Prefer": "wait=10"}
+    def read(self, path, base=None, **options):
+        """The JSON at `path`. A 503 is tried again, as its Retry-After says: a busy machine may cause one."""
         deadline = time.monotonic() + 60
         while True:
-            response = self.get(f"/v1/carts/{cart}{query}", headers=headers)
+            response = self.get(path, base, **options)
             if response.status_code != 503 or time.monotonic() > deadline:
                 assert response.status_code == 200, (response.status_code, response.text)
                 return response.json()
             time.sleep(0.2)
+
+    def view(self, cart, min_version=None):
+        """The cart's view; waits until it has min_version."""
+        if min_version is None:
+            return self.read(f"/v1/carts/{cart}")
+        return self.read(f"/v1/carts/{cart}?minVersion={min_version}", headers={"Prefer": "wait=10"})
 
     def events(self, **filters):
         """All events that match, read through as many pages as it takes."""
         events, cursor = [], None
         while True:
             parameters = dict(filters, limit=1000, **({"cursor": cursor} if cursor else {}))
-            response = self.get("/v1/events", base=self.command_url, params=parameters)
-            assert response.status_code == 200, (response.status_code, response.text)
-            page = response.json()
+            page = self.read("/v1/events", self.command_url, params=parameters)
             events += page["events"]
             cursor = page["next"]
             if cursor is None:
