@@ -22,7 +22,7 @@ def _stack(stack_factory):
 @pytest.fixture(name="program")
 def _program(stack, tmp_path):
     script = EXAMPLES / "python-abandoned-carts/abandoned_carts.py"
-    program = Program(["/usr/bin/python3", script, "--database", tmp_path / "reminders.sqlite",
+    program = Program([script, "--database", tmp_path / "reminders.sqlite",
                        "--minutes", str(MINUTES)], stack, tmp_path)
     yield program
     program.kill()
