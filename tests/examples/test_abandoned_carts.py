@@ -22,8 +22,7 @@ def _stack(stack_factory):
 @pytest.fixture(name="program")
 def _program(stack, tmp_path):
     script = EXAMPLES / "python-abandoned-carts/abandoned_carts.py"
-    program = Program([script, "--database", tmp_path / "reminders.sqlite",
-                       "--minutes", str(MINUTES)], stack, tmp_path)
+    program = Program([script, "--database", tmp_path / "reminders.sqlite", "--minutes", MINUTES], stack, tmp_path)
     yield program
     program.kill()
 
