@@ -413,10 +413,22 @@ static int republish(struct command_service *service, const char *argument)
     return EXIT_SUCCESS;
 }
 
+enum { REPUBLISH, HEALTHCHECK };
+
 static const struct service_verb VERBS[] = {
-    {"republish", "all|PARTITION:POSITION",
-     "publish the log again from there, beside a running service; consumers skip the duplicates"},
+    [REPUBLISH] =
+        {"republish", "all|PARTITION:POSITION",
+         "publish the log again from there, beside a running service; consumers skip duplicates"},
+    [HEALTHCHECK] = {"healthcheck", NULL,
+                     "ask the service that runs with these settings whether it is ready"},
 };
+
+static int run_verb(struct command_service *service, const struct service_arguments *arguments)
+{
+    if (arguments->verb == &VERBS[HEALTHCHECK])
+        return service_healthcheck(service->config.bind, service->config.port);
+    return republish(service, arguments->verb_argument);
+}
 
 static const struct service_program PROGRAM = {
     .name = "command-service",
@@ -445,8 +457,7 @@ int main(int argc, char **argv)
     }
     log_set_level(level);
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
-    int code =
-        arguments.verb == NULL ? run(&service) : republish(&service, arguments.verb_argument);
+    int code = arguments.verb == NULL ? run(&service) : run_verb(&service, &arguments);
     release(&service);
     return code;
 }

@@ -173,6 +173,11 @@ static int replay_parked(const struct query_config *config)
     return EXIT_SUCCESS;
 }
 
+static int healthcheck(const struct query_config *config)
+{
+    return service_healthcheck(config->bind, config->port);
+}
+
 static const struct {
     struct service_verb verb;
     int (*run)(const struct query_config *config);
@@ -180,6 +185,8 @@ static const struct {
     {{"rebuild", NULL, "forget every view, so that they are made again from the log"}, rebuild},
     {{"replay-parked", NULL, "apply the records of parked carts, as far as it now works"},
      replay_parked},
+    {{"healthcheck", NULL, "ask the service that runs with these settings whether it is ready"},
+     healthcheck},
 };
 
 int main(int argc, char **argv)

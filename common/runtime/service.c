@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include "health_probe.h"
 #include "problem.h"
 
 #include <getopt.h>
@@ -15,6 +16,7 @@ enum {
     HELP_TEXT_MAX = 65536,
     METRICS_TEXT_MAX = 4 * 1024 * 1024,
     HEALTH_TEXT_MAX = 16384,
+    HEALTHCHECK_MS = 2000,
 };
 
 static void print_help(const struct service_program *program)
@@ -116,6 +118,15 @@ enum service_action service_start(const struct service_program *program, int arg
     }
     *ret_arguments = arguments;
     return load_config(program, file, only_check, config, ret_arguments);
+}
+
+int service_healthcheck(const char *bind_address, int64_t port)
+{
+    struct error error;
+    if (health_probe(bind_address, (uint16_t)port, HEALTHCHECK_MS, &error) == STATUS_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "%s\n", error.message);
+    return EXIT_FAILURE;
 }
 
 static sigset_t stop_signals(void)

@@ -46,6 +46,10 @@ MUST_CHECK enum service_action service_start(const struct service_program *progr
  * thing in main, since libpq and librdkafka start threads. */
 void service_block_signals(void);
 
+/* What `--healthcheck` does: health_probe(), its verdict on stderr; answers the exit code, 0 when
+ * the service that listens there is ready, else 1. */
+MUST_CHECK int service_healthcheck(const char *bind_address, int64_t port);
+
 /* Waits for SIGTERM or SIGINT and returns at the first one. The second one ends the process at
  * once, status 143. */
 void service_wait_for_stop(void);

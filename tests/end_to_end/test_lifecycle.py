@@ -48,6 +48,20 @@ def test_given_help_and_version_then_they_say_what_it_is(idle):
     assert service.run("word").returncode == 2
 
 
+def test_given_a_service_that_is_away_ready_or_frozen_then_its_healthcheck_says_so(idle):
+    _, service = idle
+    away = service.run("--healthcheck")
+    assert away.returncode == 1 and str(service.port) in away.stderr
+    service.start()
+    assert service.run("--healthcheck").returncode == 0
+    service.pause()
+    frozen = service.run("--healthcheck")
+    assert frozen.returncode == 1 and "no answer" in frozen.stderr
+    service.cont()
+    healthy = service.run("--healthcheck")
+    assert healthy.returncode == 0 and healthy.stderr == ""
+
+
 def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
     _, service = idle
     assert service.run("--check-config").returncode == 0
