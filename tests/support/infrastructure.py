@@ -65,7 +65,7 @@ class Kafka:
 
     def __init__(self, folder):
         libs = ROOT / ".dev/kafka/libs"
-        kafka.fetch_jars(libs, ROOT / "tools/kafka/pom.xml")
+        kafka.prepare(libs, ROOT / "tools/kafka")
         self.broker = kafka.KafkaBroker(folder / "kafka", free_port(), folder / "run", folder / "log", libs,
                                         ROOT / "tools/kafka/log4j2.xml")
         self.servers = self.broker.bootstrap

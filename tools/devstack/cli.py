@@ -51,7 +51,7 @@ def _demand_ports(instance):
 def _start_infrastructure(instance, names):
     instance.settings.remember()
     if "kafka" in names and not instance.is_external("kafka"):
-        kafka.fetch_jars(instance.kafka.libs, ROOT / "tools/kafka/pom.xml")
+        kafka.prepare(instance.kafka.libs, ROOT / "tools/kafka")
     for name in names:
         _start(instance, name)
 
