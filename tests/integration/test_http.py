@@ -808,7 +808,8 @@ def test_stopping_cuts_what_would_not_end():
         assert not answers[5].endswith(b"0\r\n\r\n")
 
 
-def test_what_comes_while_it_stops_is_refused_and_nothing_breaks():
+def stop_while_clients_send():
+    """What clients got that sent something every 30 ms while the server stopped."""
     with serving() as server:
         idle, half = [server.connect() for _ in range(60)], server.connect()
         for sock in idle:
@@ -820,10 +821,18 @@ def test_what_comes_while_it_stops_is_refused_and_nothing_breaks():
             with contextlib.suppress(ConnectionError):
                 sock.sendall(get("/hello"))
             time.sleep(0.03)
-        answers = [receive_all(sock) for sock in idle]
-        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
-        assert refused and all(b"Retry-After: 1\r\n" in answer and b"is stopping" in answer for answer in refused)
+        return [receive_all(sock) for sock in idle]
+
+
+def test_what_comes_while_it_stops_is_refused_and_nothing_breaks():
+    for _ in range(5):  # a machine in a hurry stops it before or after all of them
+        answers = stop_while_clients_send()
         assert all(answer == b"" or answer[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 ") for answer in answers)
+        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+        assert all(b"Retry-After: 1\r\n" in answer and b"is stopping" in answer for answer in refused)
+        if refused:
+            return
+    raise AssertionError("nothing was refused in five attempts")
 
 
 def test_nothing_breaks_under_a_mix_of_clients():
