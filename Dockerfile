@@ -1,0 +1,53 @@
+# The two services, and the jobs that prepare what they run on. Works with the classic builder and with BuildKit:
+#   docker build -t cartledger/services .                     docker build --build-arg SUITE=bookworm .
+#   docker build -t cartledger/jobs --target jobs .
+ARG SUITE=trixie
+
+FROM debian:${SUITE}-slim AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev \
+        libpq-dev librdkafka-dev meson nettle-dev ninja-build pkg-config python3-yaml \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY meson.build meson_options.txt ./
+COPY common common
+COPY command-service command-service
+COPY query-service query-service
+COPY contracts contracts
+COPY tools/openapi_bundle.py tools/
+# The same sources and packages give the same bytes: no paths, no times, and the build-id is a hash of the rest.
+RUN meson setup /build --buildtype=release -Db_ndebug=false -Dtests=disabled --prefix=/usr --strip \
+        -Dc_args=-ffile-prefix-map=/source=. \
+ && meson install -C /build --destdir /install
+
+FROM debian:${SUITE}-slim AS services
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="cartledger" \
+      org.opencontainers.image.description="command-service and query-service of an event-sourced shopping cart" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="${REVISION}"
+# The names of the libraries differ between the suites; what was installed stands in /usr/share/cartledger/packages.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libcurl4 libjansson4 libmicrohttpd12 libnettle8 libpq5 librdkafka1 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man/* \
+ && mkdir -p /usr/share/cartledger \
+ && dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' >/usr/share/cartledger/packages \
+ && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger
+COPY --from=build /install/usr/bin /usr/bin
+USER 10001:10001
+# Each service reads its settings from the environment: docs/configuration.md.
+CMD ["command-service"]
+
+# psql and sql-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
+FROM debian:${SUITE}-slim AS jobs
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends curl postgresql-client sql-migrate \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man/* \
+ && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger \
+ && install -d -o 10001 -g 10001 /secrets /secrets/superuser /secrets/owners /secrets/command /secrets/query
+COPY migrations /usr/share/cartledger/migrations
+COPY deploy/jobs /usr/lib/cartledger
+USER 10001:10001
+
+# What `docker build .` makes.
+FROM services

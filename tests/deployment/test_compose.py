@@ -1,0 +1,287 @@
+"""docker-compose.yml, as a user has it: up, shop, kill, scale, down, up. The tests of this file go in their order."""
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections import defaultdict
+
+import pytest
+import requests
+import yaml
+
+from cart_model import fold
+from compose import ROOT, SERVERS, Compose, docker, has_image
+from load import Load
+from shop import eventually, line, new_id, problem
+
+JSON = {"Content-Type": "application/json"}
+SIZE_MAX = 120 * 1000 * 1000  # bytes of the services' image above its base
+
+
+@pytest.fixture(scope="module")
+def compose():
+    made = Compose()
+    try:
+        made.up(build=True)
+        yield made
+    finally:
+        print(made("logs", "--no-color", "--tail", "40", check=False))
+        made.down("--volumes", "--remove-orphans")
+
+
+def check_everything(compose, told=None):
+    """No gap in positions and versions, each acknowledged event there once, each cart's view the fold of its events."""
+    log = compose.log()
+    positions, carts = defaultdict(list), defaultdict(list)
+    for event in log:
+        positions[event["partition"]].append(event["position"])
+        carts[event["cartId"]].append(event)
+    for partition, seen in positions.items():
+        assert seen == list(range(1, len(seen) + 1)), f"partition {partition}"
+    for cart, events in carts.items():
+        assert [event["version"] for event in events] == list(range(1, len(events) + 1)), cart
+    if told is not None:
+        told.check(log)
+    shop = compose.shop()
+    for cart, events in list(carts.items())[-200:]:
+        view = shop.view(cart, len(events))
+        for member in ("createdAt", "updatedAt", "closedAt"):
+            view.pop(member)
+        assert view == fold(events).view(cart), cart
+    return log
+
+
+def test_given_a_clean_machine_when_up_then_the_readmes_lines_work(compose):
+    readme = (ROOT / "README.md").read_text()
+    lines = re.search(r"## A cart in three requests.*?```sh\n(.*?)```", readme, re.S)[1]
+    script = lines.replace("localhost:8081", compose.url).replace("localhost:8082", compose.url)
+    done = subprocess.run(["bash", "-euc", script.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout[done.stdout.rindex('{"cartId"'):])["itemCount"] == 2
+
+
+def test_given_each_path_and_method_then_the_gateway_sends_it_to_its_service(compose):
+    shop, cart = compose.shop(), new_id()
+    assert shop.create(cart).status_code == 201
+    added = shop.add(cart, line("a/b ü", 2), headers={"X-Correlation-Id": "seen-through"})
+    assert added.status_code == 200 and added.headers["X-Correlation-Id"] == "seen-through"
+    assert shop.set_quantity(cart, "a%2Fb%20%C3%BC", 3).status_code == 200
+    assert shop.view(cart, 3)["itemCount"] == 3
+    assert shop.remove(cart, "a%2Fb%20%C3%BC", 1).status_code == 200
+    assert shop.send("HEAD", f"/v1/carts/{cart}").headers["ETag"]
+    assert [event["metadata"].get("correlationId") for event in shop.events(cartId=cart)][1] == "seen-through"
+    assert len(shop.read("/v1/events/partitions")["partitions"]) == 6
+    assert [event["version"] for event in compose.log() if event["cartId"] == cart] == [1, 2, 3, 4]
+    generated = shop.create(new_id())
+    assert re.fullmatch("[0-9a-f]{32}", generated.headers["X-Correlation-Id"])
+    for kind in ("command-service", "query-service"):
+        assert shop.read(f"/openapi/{kind}.json")["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/metrics", "/openapi.json", "/v1", "/elsewhere"])
+def test_given_what_is_not_for_the_outside_then_no_such_resource(compose, path):
+    answer = requests.get(compose.url + path, timeout=10)
+    assert answer.status_code == 404 and problem(answer) == "no-such-resource"
+
+
+def test_given_too_much_of_anything_then_the_gateway_answers_as_the_services_do(compose):
+    cart = new_id()
+    url = f"{compose.url}/v1/carts/{cart}"
+    answer = requests.put(url, data=b" " * 65537, headers=JSON, timeout=10)
+    assert answer.status_code == 413 and problem(answer) == "body-too-large"
+    answer = requests.get(f"{url}?x={'y' * 9000}", timeout=10)
+    assert answer.status_code == 414 and problem(answer) == "uri-too-long"
+    answer = requests.get(url, headers={"X-Long": "y" * 9000}, timeout=10)
+    assert answer.status_code == 431 and problem(answer) == "header-too-large"
+    answer = requests.put(url, data="{", headers=JSON, timeout=10)
+    assert answer.status_code == 400 and problem(answer) == "malformed-request"
+
+
+def test_given_inspect_then_each_container_is_as_hardened_as_promised(compose):
+    containers = compose.containers()
+    assert set(containers) == {*SERVERS, "secrets", "migrate", "topic"}
+    for name, container in containers.items():
+        host = container["HostConfig"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"] and not host["Privileged"], name
+        assert 0 < host["Memory"] <= 1 << 30 and 0 < host["PidsLimit"] <= 512, name
+        assert container["Config"]["User"] not in ("", "root", "0", "0:0"), name
+        published = [port for ports in (host["PortBindings"] or {}).values() for port in ports]
+        assert [port["HostIp"] for port in published] == (["127.0.0.1"] if name == "gateway" else []), name
+    for name in SERVERS:
+        assert containers[name]["State"]["Health"]["Status"] == "healthy", name
+        uid = docker("exec", containers[name]["Id"], "id", "-u").strip()
+        assert uid != "0", name
+
+
+def test_given_the_passwords_then_they_are_seen_nowhere_but_in_their_files(compose):
+    containers = compose.containers()
+    secrets = []
+    for service, file in [("postgres", "password"), ("command-service", "database-url"), ("query-service", "database-url")]:
+        secrets.append(compose("exec", "-T", service, "cat", f"/run/secrets/{file}").strip())
+    secrets += [re.search(r":([0-9a-f]+)@", url)[1] for url in secrets[1:]]
+    assert len(set(secrets)) == len(secrets) and all(len(secret) >= 48 for secret in secrets)
+    images = {container["Image"] for container in containers.values()}
+    everything = (json.dumps(containers) + docker("inspect", *images) + compose("logs", "--no-color")
+                  + "".join(docker("top", containers[name]["Id"], "-eo", "pid,args") for name in SERVERS)
+                  + "".join(docker("history", "--no-trunc", image) for image in images))
+    for secret in secrets:
+        assert secret not in everything
+    assert compose("exec", "-T", "command-service", "ls", "/run/secrets").split() == ["database-url"]
+    assert compose("exec", "-T", "query-service", "ls", "/run/secrets").split() == ["database-url"]
+
+
+def test_given_the_services_image_then_it_is_small_and_holds_no_compiler(compose):
+    suite = re.search(r"ARG SUITE=(\w+)", (ROOT / "Dockerfile").read_text())[1]
+    size, base = (int(docker("image", "inspect", "--format", "{{.Size}}", image).strip())
+                  for image in ("cartledger/services:test", f"debian:{suite}-slim"))
+    assert size - base <= SIZE_MAX, f"{(size - base) / 1e6:.0f} MB above its base"
+    run = ["run", "--rm", "--network", "none", "cartledger/services:test"]
+    assert docker(*run, "sh", "-c", "command -v cc gcc clang meson python3 curl psql || true").strip() == ""
+    packages = docker(*run, "cat", "/usr/share/cartledger/packages")
+    assert re.search(r"^libmicrohttpd\S* ", packages, re.M) and re.search(r"^librdkafka1 ", packages, re.M)
+    for program in ("command-service", "query-service"):
+        assert docker(*run, program, "--version").startswith(program)
+
+
+def wait_quiet(compose):
+    """Until the topic has all of the log, and the views all of the topic."""
+    def caught_up():
+        partitions = compose.shop().read("/v1/events/partitions")["partitions"]
+        assert all(each["publishedPosition"] == each["lastPosition"] for each in partitions), partitions
+        return True
+    eventually(caught_up, 120, every=0.5)
+
+
+def test_given_load_when_each_container_is_killed_then_it_comes_back_and_nothing_is_lost(compose):
+    with Load(compose.url, clients=6) as load:
+        for name in SERVERS:
+            before = compose.containers()[name]["RestartCount"]
+            time.sleep(2)
+            compose.kill(name)
+            compose.wait_healthy(name, restarts=before + 1)
+            answers = load.answers
+            eventually(lambda answers=answers: load.answers > answers + 50, 120)
+    wait_quiet(compose)
+    log = check_everything(compose, load.told)
+    assert len(log) > 100
+
+
+def test_given_two_of_each_when_one_after_the_other_is_replaced_then_no_request_fails(compose):
+    compose.up(profile="scale")
+    for name in ("command-service-2", "query-service-2"):
+        compose.wait_healthy(name)
+    eventually(lambda: docker_names(compose, "command") == 2 and docker_names(compose, "query") == 2, 30)
+    failed, done, stop = [], [], threading.Event()
+
+    def keep_shopping():
+        shop, cart = compose.shop(), new_id()
+        answers = [shop.create(cart)]
+        while not stop.is_set():
+            key = {"Idempotency-Key": new_id()}
+            answers = [shop.add(cart, line(quantity=2), headers=key), shop.remove(cart, "tea-01", 1, headers=key | {
+                "Idempotency-Key": new_id()}), shop.get(f"/v1/carts/{cart}")]
+            failed.extend(answer for answer in answers if answer.status_code not in (200, 404, 409))
+            done.append(len(answers))
+
+    threads = [threading.Thread(target=keep_shopping) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for name in ("command-service", "command-service-2", "query-service", "query-service-2"):
+            time.sleep(2)
+            compose("--profile", "scale", "up", "--detach", "--no-deps", "--force-recreate", "--wait", name)
+            time.sleep(3)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+    assert not failed, [(answer.request.method, answer.status_code, answer.text) for answer in failed[:5]]
+    assert sum(done) > 100
+    wait_quiet(compose)
+    check_everything(compose)
+
+
+def docker_names(compose, name):
+    """How many addresses the name has inside."""
+    found = compose("exec", "-T", "gateway", "getent", "ahostsv4", name, check=False)
+    return len({row.split()[0] for row in found.splitlines() if row})
+
+
+def names_used(text):
+    """The names of metrics in an expression, without those that our own rules make."""
+    return set(re.findall(r"\b((?:cartledger|http)_[a-z0-9_]+)\b", text))
+
+
+def test_given_rules_and_dashboard_then_each_metric_that_they_name_exists(compose):
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/cartledger.json").read_text())
+    expressions = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    expressions += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
+    served = compose.metrics("command", 8081) + compose.metrics("query", 8082)
+    exist = set(re.findall(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)[{ ]", served, re.M))
+    for expression in expressions:
+        assert names_used(expression) <= exist, (names_used(expression) - exist, expression)
+        assert set(re.findall(r"\b(cartledger:[a-z0-9_:]+)", expression)) <= recorded, expression
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    described = set(re.findall(r"^## (\w+)$", (ROOT / "docs/alerts.md").read_text(), re.M))
+    assert alerts == described
+
+
+def test_given_promtool_then_configuration_and_rules_pass_and_do_what_their_tests_say(compose):
+    if not has_image("prom/prometheus:v3.5.0"):
+        pytest.skip("no image prom/prometheus:v3.5.0")
+    run = ["run", "--rm", "--network", "none", "-v", f"{ROOT}/deploy/prometheus:/rules:ro", "-w", "/rules", "--entrypoint",
+           "promtool", "prom/prometheus:v3.5.0"]
+    docker(*run, "check", "config", "prometheus.yml")
+    docker(*run, "test", "rules", "rules_test.yml")
+
+
+def test_given_the_profile_obs_when_up_then_prometheus_sees_every_instance_and_the_dashboard_has_data(compose):
+    if not has_image("prom/prometheus:v3.5.0"):
+        pytest.skip("no image prom/prometheus:v3.5.0")
+    compose.up("prometheus", profile="obs")
+
+    def query(expression):
+        answer = requests.get(compose.prometheus_url + "/api/v1/query", params={"query": expression}, timeout=10).json()
+        assert answer["status"] == "success", (expression, answer)
+        return answer["data"]["result"]
+
+    eventually(lambda: len(query('up{job=~"command-service|query-service"} == 1')) == 4, 90)
+    shop, cart = compose.shop(), new_id()
+    shop.create(cart)
+    for number in range(30):
+        shop.add(cart, line(f"sku-{number}"))
+        shop.view(cart, number + 2)
+        time.sleep(0.5)
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/cartledger.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            eventually(lambda expression=target["expr"]: query(expression), 60, every=1)
+    firing = query('ALERTS{alertstate="firing"}')
+    assert not firing, firing
+
+
+def test_given_the_profile_demo_when_up_then_somebody_shops(compose):
+    before = len(compose.log())
+    compose.environment["SHOP_CARTS_PER_MINUTE"] = "600"
+    compose.up("shopper", profile="demo")
+    eventually(lambda: len(compose.log()) > before + 20, 60, every=0.5)
+    compose("--profile", "demo", "stop", "--timeout", "5", "shopper")
+    checked_out = [event for event in compose.log()[before:] if event["type"] == "ItemAdded"]
+    assert checked_out
+
+
+def test_given_down_and_up_then_the_data_is_still_there(compose):
+    wait_quiet(compose)
+    before = compose.log()
+    compose.down()
+    assert not compose("--profile", "*", "ps", "--all", "--quiet").strip()
+    compose.up()
+    assert compose.log() == before
+    check_everything(compose)
+    assert compose.shop().create(new_id()).status_code == 201
