@@ -30,7 +30,7 @@
 
 /* How long each step of the end may take; together below ten seconds. */
 enum {
-    CHECK_STORE_MS = 2000,
+    CHECK_STORE_MS = 5000, /* a slow answer is waited for, so that no request comes before it */
     CHECK_TOPIC_MS = 2000,
     NOTICE_MS = 300, /* for load balancers to see /readyz say no */
     ANSWER_MS = 3000,
