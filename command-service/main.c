@@ -297,6 +297,7 @@ static enum status serve(struct command_service *service, struct error *error)
             .body_max = (size_t)config->body_max,
             .head_timeout_s = (int)config->head_timeout_s,
             .request_timeout_s = (int)config->request_timeout_s,
+            .cors_origins = config->cors_origins,
             .handle = handle,
             .context = service,
             .metrics = service->metrics,

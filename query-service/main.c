@@ -82,6 +82,7 @@ static enum status listen_http(struct query_service *service, struct error *erro
             .body_max = BODY_BYTES_MAX,
             .head_timeout_s = (int)config->head_timeout_s,
             .request_timeout_s = (int)config->request_timeout_s,
+            .cors_origins = config->cors_origins,
             .handle = handle,
             .context = service,
             .metrics = service->metrics,
