@@ -71,11 +71,16 @@ static const struct {
     const char *third;
     const char *allow;
 } PATHS[] = {
-    {2, NULL, "GET, HEAD, OPTIONS, POST"}, {3, NULL, "DELETE, GET, HEAD, OPTIONS, PUT"},
-    {4, "items", "DELETE, OPTIONS, POST"}, {5, "items", "DELETE, OPTIONS, PATCH"},
-    {4, "customer", "OPTIONS, PUT"},       {4, "coupons", "OPTIONS, POST"},
-    {5, "coupons", "DELETE, OPTIONS"},     {4, "merge", "OPTIONS, POST"},
-    {4, "checkout", "OPTIONS, POST"},      {4, "history", "GET, HEAD, OPTIONS"},
+    {2, NULL, "OPTIONS, POST"},
+    {3, NULL, "DELETE, OPTIONS, PUT"},
+    {4, "items", "DELETE, OPTIONS, POST"},
+    {5, "items", "DELETE, OPTIONS, PATCH"},
+    {4, "customer", "OPTIONS, PUT"},
+    {4, "coupons", "OPTIONS, POST"},
+    {5, "coupons", "DELETE, OPTIONS"},
+    {4, "merge", "OPTIONS, POST"},
+    {4, "checkout", "OPTIONS, POST"},
+    {4, "history", "GET, HEAD, OPTIONS"},
     {4, "live", "GET, HEAD, OPTIONS"},
 };
 

@@ -6,8 +6,8 @@
 #include "http_accept.h"
 #include "problem.h"
 
-/* One path of the one URL space; `{}` is any segment. What the command service takes there is
- * named, too: the methods are those of the path, whoever serves them. */
+/* One path of the one URL space; `{}` is any segment. Paths that only the command service has are
+ * named with what they take there. */
 struct path {
     const char *pattern;
     const char *allow;
@@ -16,8 +16,8 @@ struct path {
 };
 
 static const struct path PATHS[] = {
-    {"v1/carts", "GET, HEAD, OPTIONS, POST", cart_list_resource_get, "GET /v1/carts"},
-    {"v1/carts/{}", "DELETE, GET, HEAD, OPTIONS, PUT", cart_resource_get, "GET /v1/carts/{id}"},
+    {"v1/carts", "GET, HEAD, OPTIONS", cart_list_resource_get, "GET /v1/carts"},
+    {"v1/carts/{}", "GET, HEAD, OPTIONS", cart_resource_get, "GET /v1/carts/{id}"},
     {"v1/carts/{}/history", "GET, HEAD, OPTIONS", cart_history_resource_get,
      "GET /v1/carts/{id}/history"},
     {"v1/carts/{}/items", "DELETE, OPTIONS, POST", NULL, "/v1/carts/{id}/items"},
