@@ -164,7 +164,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
     }
     if (str_is_none(at))
         return true;
-    if (!time_parse(at, &question->view.time_us)) {
+    if (!http_time_parse(at, &question->view.time_us)) {
         query_parameter_refuse(request, "at", "an RFC 3339 time");
         return false;
     }

@@ -90,7 +90,7 @@ def test_given_a_time_in_any_offset_then_it_is_the_same_moment(shop, story):
     for hours, minutes in ((2, 0), (-9, -30), (14, 0)):
         zone = datetime.timezone(datetime.timedelta(hours=hours, minutes=minutes))
         text = moment.astimezone(zone).isoformat()
-        for written in (text, quote(text, safe=""), text.replace("T", "t")):  # a raw + is a plus
+        for written in (text, quote(text, safe=""), text.replace("T", "t")):  # a raw + will do
             assert at(shop, cart, written).json() == wanted, written
 
 
