@@ -1,6 +1,7 @@
 #include "query_config.h"
 
 #include "http_cors.h"
+#include "log.h"
 #include "macros.h"
 
 #define TEXT_SETTING(name_, member, default_, meaning_)                                            \
@@ -70,6 +71,7 @@ const struct config_setting QUERY_SETTINGS[] = {
         "CORS_ORIGINS", cors_origins, "", http_cors_complaint,
         "origins whose pages may use the service from a browser, comma-separated, such as "
         "https://shop.example; empty is none"),
-    TEXT_SETTING("LOG_LEVEL", log_level, "info", "debug, info, warning or error"),
+    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_complaint,
+                    "debug, info, warning or error"),
 };
 const size_t QUERY_SETTING_COUNT = ARRAY_SIZE(QUERY_SETTINGS);
