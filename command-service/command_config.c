@@ -1,11 +1,18 @@
 #include "command_config.h"
 
+#include "http_cors.h"
+#include "log.h"
 #include "macros.h"
 
 #define TEXT_SETTING(name_, member, default_, meaning_)                                            \
     {                                                                                              \
         .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct command_config, member), \
         .default_value = (default_), .meaning = (meaning_)                                         \
+    }
+#define CHECKED_SETTING(name_, member, default_, complaint_, meaning_)                             \
+    {                                                                                              \
+        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct command_config, member), \
+        .default_value = (default_), .complaint = (complaint_), .meaning = (meaning_)              \
     }
 #define SECRET_SETTING(name_, member, default_, meaning_)                                          \
     {                                                                                              \
@@ -70,6 +77,11 @@ const struct config_setting COMMAND_SETTINGS[] = {
                 "seconds in which a request's head must arrive"),
     INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
                 "seconds in which all of a request must arrive"),
-    TEXT_SETTING("LOG_LEVEL", log_level, "info", "debug, info, warning or error"),
+    CHECKED_SETTING(
+        "CORS_ORIGINS", cors_origins, "", http_cors_complaint,
+        "origins whose pages may use the service from a browser, comma-separated, such as "
+        "https://shop.example; empty is none"),
+    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_complaint,
+                    "debug, info, warning or error"),
 };
 const size_t COMMAND_SETTING_COUNT = ARRAY_SIZE(COMMAND_SETTINGS);

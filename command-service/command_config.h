@@ -30,6 +30,7 @@ struct command_config {
     int64_t connections_per_address_max;
     int64_t head_timeout_s;
     int64_t request_timeout_s;
+    char *cors_origins;
     char *log_level;
 };
 

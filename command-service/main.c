@@ -20,9 +20,9 @@
 #include "problem.h"
 #include "publisher_kafka.h"
 #include "relay.h"
+#include "republish.h"
 #include "service.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ enum {
     ANSWER_MS = 3000,
     RELAY_FLUSH_MS = 2000,
     UPDATE_METRICS_MS = 500,
-    REPUBLISH_MS = 3600 * 1000,
+    EXIT_USAGE = 2,
 };
 
 /* What a lane's observer needs. */
@@ -297,6 +297,7 @@ static enum status serve(struct command_service *service, struct error *error)
             .body_max = (size_t)config->body_max,
             .head_timeout_s = (int)config->head_timeout_s,
             .request_timeout_s = (int)config->request_timeout_s,
+            .cors_origins = config->cors_origins,
             .handle = handle,
             .context = service,
             .metrics = service->metrics,
@@ -368,49 +369,20 @@ static int run(struct command_service *service)
     return EXIT_SUCCESS;
 }
 
-/* "all" or "PARTITION:POSITION". */
-static bool parse_republish(const char *argument, int64_t partitions, int *ret_partition,
-                            int64_t *ret_from)
+static int publish_again(struct command_service *service, const char *argument)
 {
-    if (strcmp(argument, "all") == 0) {
-        *ret_partition = -1;
-        *ret_from = 1;
-        return true;
-    }
-    char *colon;
-    char *end;
-    errno = 0;
-    long partition = strtol(argument, &colon, 10);
-    if (colon == argument || *colon != ':')
-        return false;
-    long long from = strtoll(colon + 1, &end, 10);
-    if (end == colon + 1 || *end != '\0' || errno != 0 || partition < 0 ||
-        partition >= partitions || from < 1)
-        return false;
-    *ret_partition = (int)partition;
-    *ret_from = from;
-    return true;
-}
-
-static int republish(struct command_service *service, const char *argument)
-{
-    int partition;
-    int64_t from;
-    if (!parse_republish(argument, service->config.partitions, &partition, &from)) {
-        fprintf(stderr, "--republish takes 'all' or PARTITION:POSITION\n");
-        return 2;
-    }
+    struct republish_range range;
     struct error error;
-    int64_t count;
+    if (!republish_range_parse(argument, service->config.partitions, &range)) {
+        fprintf(stderr, "--republish takes 'all' or PARTITION:POSITION\n");
+        return EXIT_USAGE;
+    }
     if (build(service, &error) != STATUS_OK)
         return fail("cannot republish", &error);
-    if (relay_republish(&(struct relay_options){.log = &service->relay_log,
-                                                .publisher = &service->relay_publisher,
-                                                .partition_count = (int)service->config.partitions},
-                        partition, from, in_ms(REPUBLISH_MS), &count, &error) != STATUS_OK)
-        return fail("cannot republish", &error);
-    printf("%lld events published again\n", (long long)count);
-    return EXIT_SUCCESS;
+    return republish(&range,
+                     &(struct relay_options){.log = &service->relay_log,
+                                             .publisher = &service->relay_publisher,
+                                             .partition_count = (int)service->config.partitions});
 }
 
 enum { REPUBLISH, HEALTHCHECK };
@@ -427,7 +399,7 @@ static int run_verb(struct command_service *service, const struct service_argume
 {
     if (arguments->verb == &VERBS[HEALTHCHECK])
         return service_healthcheck(service->config.bind, service->config.port);
-    return republish(service, arguments->verb_argument);
+    return publish_again(service, arguments->verb_argument);
 }
 
 static const struct service_program PROGRAM = {
@@ -450,12 +422,7 @@ int main(int argc, char **argv)
     if (service_start(&program, argc, argv, &service.config, &arguments) == SERVICE_EXIT)
         return arguments.exit_code;
 
-    enum log_level level;
-    if (!log_level_parse(str_from(service.config.log_level), &level)) {
-        fprintf(stderr, "LOG_LEVEL: must be debug, info, warning or error\n");
-        return 2;
-    }
-    log_set_level(level);
+    log_set_level(log_level_of(service.config.log_level));
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
     int code = arguments.verb == NULL ? run(&service) : run_verb(&service, &arguments);
     release(&service);

@@ -26,7 +26,6 @@ enum {
     NOTICE_MS = 300, /* for load balancers to see /readyz say no */
     ANSWER_MS = 3000,
     ANSWER_POLL_MS = 10,
-    EXIT_USAGE = 2,
     BODY_BYTES_MAX = 1024, /* nothing here has a body */
     WATCH_MS = 500,
 };
@@ -82,6 +81,7 @@ static enum status listen_http(struct query_service *service, struct error *erro
             .body_max = BODY_BYTES_MAX,
             .head_timeout_s = (int)config->head_timeout_s,
             .request_timeout_s = (int)config->request_timeout_s,
+            .cors_origins = config->cors_origins,
             .handle = handle,
             .context = service,
             .metrics = service->metrics,
@@ -209,12 +209,7 @@ int main(int argc, char **argv)
     if (service_start(&program, argc, argv, &service.config, &arguments) == SERVICE_EXIT)
         return arguments.exit_code;
 
-    enum log_level level;
-    if (!log_level_parse(str_from(service.config.log_level), &level)) {
-        fprintf(stderr, "LOG_LEVEL: must be debug, info, warning or error\n");
-        return EXIT_USAGE;
-    }
-    log_set_level(level);
+    log_set_level(log_level_of(service.config.log_level));
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
     int code =
         arguments.verb == NULL ? run(&service) : VERBS[arguments.verb - verbs].run(&service.config);

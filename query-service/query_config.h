@@ -28,6 +28,7 @@ struct query_config {
     int64_t connections_per_address_max;
     int64_t head_timeout_s;
     int64_t request_timeout_s;
+    char *cors_origins;
     char *log_level;
 };
 

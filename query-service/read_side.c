@@ -75,9 +75,10 @@ enum status read_side_build(struct read_side *side, const struct query_config *c
         .most = (size_t)config->waiters_max,
         .observer = {side, NULL, looked_up, NULL, waiting, connected},
     });
-    if (side->reader == NULL || side->waiters == NULL)
+    side->folds = past_folds_new();
+    if (side->reader == NULL || side->waiters == NULL || side->folds == NULL)
         return error_set(error, STATUS_NO_MEMORY, "no memory");
-    side->routes = (struct query_routes){side->reader, side->waiters};
+    side->routes = (struct query_routes){side->reader, side->waiters, side->folds};
     return STATUS_OK;
 }
 
@@ -104,6 +105,7 @@ void read_side_done(struct read_side *side)
 {
     view_reader_free(side->reader);
     view_waiters_free(side->waiters);
+    past_folds_free(side->folds);
     for (size_t i = 0; i < side->source_count; i++)
         view_source_postgres_free(side->sources[i]);
     *side = (struct read_side){0};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "health.h"
+#include "past_folds.h"
 #include "query_config.h"
 #include "query_metrics.h"
 #include "query_routes.h"
@@ -19,6 +20,7 @@ struct read_side {
     size_t source_count;
     struct view_reader *reader;
     struct view_waiters *waiters;
+    struct past_folds *folds;
     struct query_routes routes;
 };
 

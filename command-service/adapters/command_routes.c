@@ -64,23 +64,24 @@ static const struct route ROUTES[] = {
     {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
 };
 
-/* What each path takes here; the query service's own paths are named with what they take there. */
+/* The methods of each path, whoever serves them: a gateway makes one URL space of both services,
+ * and sends OPTIONS here. */
 static const struct {
     size_t segments;
     const char *third;
     const char *allow;
 } PATHS[] = {
-    {2, NULL, "POST"},
-    {3, NULL, "PUT, DELETE"},
-    {4, "items", "POST, DELETE"},
-    {5, "items", "PATCH, DELETE"},
-    {4, "customer", "PUT"},
-    {4, "coupons", "POST"},
-    {5, "coupons", "DELETE"},
-    {4, "merge", "POST"},
-    {4, "checkout", "POST"},
-    {4, "history", "GET, HEAD"},
-    {4, "live", "GET, HEAD"},
+    {2, NULL, "OPTIONS, POST"},
+    {3, NULL, "DELETE, OPTIONS, PUT"},
+    {4, "items", "DELETE, OPTIONS, POST"},
+    {5, "items", "DELETE, OPTIONS, PATCH"},
+    {4, "customer", "OPTIONS, PUT"},
+    {4, "coupons", "OPTIONS, POST"},
+    {5, "coupons", "DELETE, OPTIONS"},
+    {4, "merge", "OPTIONS, POST"},
+    {4, "checkout", "OPTIONS, POST"},
+    {4, "history", "GET, HEAD, OPTIONS"},
+    {4, "live", "GET, HEAD, OPTIONS"},
 };
 
 static bool is_path(size_t segments, const char *third, const struct http_request *request)
@@ -98,16 +99,16 @@ static const struct route *find_route(const struct http_request *request)
     return NULL;
 }
 
-static void refuse_route(struct http_request *http)
+static void answer_other_method(struct http_request *http)
 {
     for (size_t i = 0; i < ARRAY_SIZE(PATHS); i++) {
         if (!is_path(PATHS[i].segments, PATHS[i].third, http))
             continue;
-        http_respond_problem(http, &(struct problem){.status = 405,
-                                                     .type = "method-not-allowed",
-                                                     .title = "Method not allowed",
-                                                     .current_version = -1,
-                                                     .allow = PATHS[i].allow});
+        bool is_read =
+            http_request_method(http) == HTTP_GET || http_request_method(http) == HTTP_HEAD;
+        http_respond_methods(http, PATHS[i].allow,
+                             is_read ? STR_LITERAL("reading carts is the query service's")
+                                     : STR_NONE);
         return;
     }
     http_refuse(http, 404, "no-such-resource", "No such resource", "nothing is at this path");
@@ -261,7 +262,7 @@ bool command_routes_handle(const struct command_routes *routes, struct http_requ
         return false;
     const struct route *route = find_route(request);
     if (route == NULL) {
-        refuse_route(request);
+        answer_other_method(request);
         return true;
     }
     http_request_set_route(request, route->label);

@@ -91,9 +91,9 @@ static bool read_filter(const struct str values[PARAMETER_COUNT], int partition_
             return wrong(ret_problem, "type must be an event type such as ItemAdded");
         filter->type = str_from(event_type_name(type));
     }
-    if (!str_is_none(values[FROM]) && !time_parse(values[FROM], &filter->from_us))
+    if (!str_is_none(values[FROM]) && !http_time_parse(values[FROM], &filter->from_us))
         return wrong(ret_problem, "from must be an RFC 3339 time");
-    if (!str_is_none(values[TO]) && !time_parse(values[TO], &filter->before_us))
+    if (!str_is_none(values[TO]) && !http_time_parse(values[TO], &filter->before_us))
         return wrong(ret_problem, "to must be an RFC 3339 time");
     return true;
 }

@@ -281,11 +281,7 @@ bool log_routes_handle(const struct log_routes *routes, struct http_request *req
     http_request_set_route(request, is_partitions ? "/v1/events/partitions" : "/v1/events");
     enum http_method method = http_request_method(request);
     if (method != HTTP_GET && method != HTTP_HEAD)
-        http_respond_problem(request, &(struct problem){.status = 405,
-                                                        .type = "method-not-allowed",
-                                                        .title = "Method not allowed",
-                                                        .current_version = -1,
-                                                        .allow = "GET, HEAD"});
+        http_respond_methods(request, "GET, HEAD, OPTIONS", STR_NONE);
     else if (is_partitions)
         answer_partitions(routes, request);
     else

@@ -86,6 +86,12 @@ static enum status set_string(const struct config_setting *setting,
     char *copy = strndup(text.bytes, text.length);
     if (copy == NULL)
         return STATUS_NO_MEMORY;
+    const char *complaint = setting->complaint == NULL ? NULL : setting->complaint(copy);
+    if (complaint != NULL) {
+        add_problem(problems, setting, value, complaint);
+        free(copy);
+        return STATUS_INVALID;
+    }
     memcpy(target + setting->offset, &copy, sizeof(copy));
     return STATUS_OK;
 }

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -124,6 +125,21 @@ bool log_level_parse(struct str text, enum log_level *ret_level)
         }
     }
     return false;
+}
+
+const char *log_level_complaint(const char *setting)
+{
+    enum log_level level;
+    return log_level_parse(str_from(setting), &level) ? NULL
+                                                      : "is none of debug, info, warning, error";
+}
+
+enum log_level log_level_of(const char *setting)
+{
+    enum log_level level;
+    bool is_level = log_level_parse(str_from(setting), &level);
+    assert(is_level && "the configuration was checked");
+    return level;
 }
 
 void log_set_service(const char *name)

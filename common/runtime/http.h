@@ -46,6 +46,10 @@ size_t http_request_segment_count(const struct http_request *request);
 struct str http_request_segment(const struct http_request *request, size_t index);
 size_t http_request_parameter_count(const struct http_request *request);
 struct http_parameter http_request_parameter(const struct http_request *request, size_t index);
+/* A parameter's value as a time (clock.h). Where the sign of an offset must be, a space is taken
+ * for the `+` that somebody forgot to escape: `at=2026-11-23T10:00:00+01:00` is what it looks like.
+ */
+MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
 /* The field's value, or none. Several fields of one name are joined by ", " (RFC 9110, 5.3). Names
  * are case-insensitive. Only before http_defer(). */
 struct str http_request_header(struct http_request *request, const char *name);

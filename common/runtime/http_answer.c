@@ -145,10 +145,20 @@ static bool add_header(struct MHD_Response *response, const char *name, const ch
     return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
+static size_t cors_headers(const struct http_request *request, const char *allow,
+                           struct http_cors_header ret_headers[static HTTP_CORS_HEADERS_MAX])
+{
+    return http_cors_headers(
+        &request->server->cors,
+        &(struct http_cors_answer){request->cors_origin, request->is_preflight, allow},
+        ret_headers);
+}
+
 static bool add_headers(struct MHD_Response *response, struct http_request *request)
 {
     struct http_response *answer = &request->answer;
     bool has_cache_control = false;
+    const char *allow = NULL;
     bool ok = add_header(response, "X-Request-Id", request->id) &&
               add_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->content_type != NULL)
@@ -157,9 +167,15 @@ static bool add_headers(struct MHD_Response *response, struct http_request *requ
         ok = ok && add_header(response, answer->headers[i].name, request->header_values[i]);
         if (strcasecmp(answer->headers[i].name, "Cache-Control") == 0)
             has_cache_control = true;
+        if (strcasecmp(answer->headers[i].name, "Allow") == 0)
+            allow = request->header_values[i];
     }
     if (!has_cache_control)
         ok = ok && add_header(response, "Cache-Control", "no-store");
+    struct http_cors_header cors[HTTP_CORS_HEADERS_MAX];
+    size_t cors_count = cors_headers(request, allow, cors);
+    for (size_t i = 0; i < cors_count; i++)
+        ok = ok && add_header(response, cors[i].name, cors[i].value);
     if (answer->close || request->close || atomic_load(&request->server->draining))
         ok = ok && add_header(response, "Connection", "close");
     return ok;
@@ -212,8 +228,13 @@ void http_answer_now(struct http_request *request, const struct problem *problem
     text_format(&answer,
                 "HTTP/1.1 %d %s\r\nConnection: close\r\nX-Request-Id: %s\r\n"
                 "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
-                "Cache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
-                problem->status, problem->title, request->id, body.length);
+                "Cache-Control: no-store\r\n",
+                problem->status, problem->title, request->id);
+    struct http_cors_header cors[HTTP_CORS_HEADERS_MAX];
+    size_t cors_count = cors_headers(request, NULL, cors);
+    for (size_t i = 0; i < cors_count; i++)
+        text_format(&answer, "%s: %s\r\n", cors[i].name, cors[i].value);
+    text_format(&answer, "Content-Length: %zu\r\n\r\n", body.length);
     text_append_str(&answer, text_str(&body));
     /* Nothing else was sent for this request, so the socket's buffer has room for these few bytes.
      */

@@ -153,6 +153,17 @@ static enum MHD_Result refuse_and_close(struct http_request *request, int status
                                              .close = true});
 }
 
+static void take_origin(struct http_request *request)
+{
+    if (request->server->cors.count == 0)
+        return;
+    request->cors_origin =
+        http_cors_find(&request->server->cors, http_request_header(request, "Origin"));
+    request->is_preflight =
+        request->method == HTTP_OPTIONS &&
+        !str_is_none(http_request_header(request, "Access-Control-Request-Method"));
+}
+
 static enum MHD_Result take_head(struct http_request *request, const char *method,
                                  const char *target, const char *version)
 {
@@ -161,6 +172,7 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
     request->head_seen = true;
     request->method = parse_method(method);
     atomic_fetch_add(&server->pending, 1);
+    take_origin(request);
 
     struct http_head head = http_head_check(&(struct http_head_source){
         request->mhd, method, target, request->target_length, version, server->lenient_library});

@@ -9,11 +9,13 @@
  *     http_request.c   what a route can read
  *     http_answer.c    what a route answers, from whatever thread, and how it gets sent
  *     http_stream.c    answers in pieces
+ *     http_cors.c      which pages may use it
  *     http_guard.c     deadlines
  *     http_metrics.c   counts
  */
 #pragma once
 
+#include "http_cors.h"
 #include "http_guard.h"
 #include "http_metrics.h"
 #include "http_request.h"
@@ -42,6 +44,7 @@ struct http_server {
     atomic_uint owed;       /* requests that were handed to the handler and not answered yet */
     atomic_uint pending;    /* heads accepted, answers not sent */
     atomic_int connections; /* open ones */
+    struct http_cors cors;
     struct http_guard guard;
     struct http_metrics metrics;
 };

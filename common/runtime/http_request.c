@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { BODY_FIRST_BYTES = 1024 };
+enum { BODY_FIRST_BYTES = 1024, TIME_PARAMETER_MAX = 64 };
 
 struct http_joined_header {
     struct http_joined_header *next;
@@ -90,6 +90,19 @@ struct http_parameter http_request_parameter(const struct http_request *request,
 {
     assert(index < request->uri.parameter_count);
     return request->uri.parameters[index];
+}
+
+bool http_time_parse(struct str value, int64_t *ret_time_us)
+{
+    enum { OFFSET_LENGTH = 6 }; /* +hh:mm */
+    char text[TIME_PARAMETER_MAX];
+    if (str_is_none(value) || value.length > sizeof(text) || value.length < OFFSET_LENGTH)
+        return false;
+    memcpy(text, value.bytes, value.length);
+    char *sign = text + value.length - OFFSET_LENGTH;
+    if (*sign == ' ')
+        *sign = '+';
+    return time_parse((struct str){text, value.length}, ret_time_us);
 }
 
 struct str http_request_body(const struct http_request *request)

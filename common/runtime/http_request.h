@@ -31,6 +31,8 @@ struct http_request {
     bool head_seen;
     bool close; /* after the answer, whatever the answer says */
     enum http_method method;
+    const char *cors_origin; /* the configured one that it comes from, or NULL */
+    bool is_preflight;       /* it asks what that origin may do here */
     const char *route;
     int64_t started_us;
     char id[UUID_TEXT_LENGTH + 1];

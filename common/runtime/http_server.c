@@ -134,6 +134,7 @@ static void free_server(struct http_server *server)
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     http_metrics_done(&server->metrics);
+    http_cors_done(&server->cors);
     free(server);
 }
 
@@ -162,7 +163,9 @@ enum status http_server_start(const struct http_server_options *options,
     if (getrandom(&server->id_key, sizeof(server->id_key), 0) != sizeof(server->id_key))
         server->id_key = (uint64_t)clock_wall_us();
     allow_open_files(options->connections_max);
-    enum status status = open_listener(server, error);
+    enum status status = http_cors_init(options->cors_origins, &server->cors, error);
+    if (status == STATUS_OK)
+        status = open_listener(server, error);
     if (status == STATUS_OK)
         status = run_daemon(server, error);
     if (status != STATUS_OK) {

@@ -9,7 +9,9 @@
  * sending side before a deferred answer is taken for gone.
  *
  * Every answer carries X-Request-Id, X-Content-Type-Options: nosniff, Date, and Cache-Control:
- * no-store unless it has a Cache-Control of its own.
+ * no-store unless it has a Cache-Control of its own, and what CORS wants (http_cors.h). A handler
+ * answers OPTIONS with the path's methods in Allow (http_respond_methods()); a preflight gets them
+ * from there.
  */
 #pragma once
 
@@ -30,16 +32,18 @@ struct http_server_options {
     unsigned connections_max;             /* more are closed at once */
     unsigned connections_per_address_max; /* 0: no limit */
     size_t body_max;                      /* bytes; more is 413 */
-    int head_timeout_s;    /* all of the head, counted from the first moment it may come */
-    int request_timeout_s; /* head and body; on a used connection from the request line on */
-    int write_timeout_s;   /* plus a second for each HTTP_WRITE_RATE_MIN bytes; 0:
-                              HTTP_WRITE_TIMEOUT_S */
+    int head_timeout_s;       /* all of the head, counted from the first moment it may come */
+    int request_timeout_s;    /* head and body; on a used connection from the request line on */
+    int write_timeout_s;      /* plus a second for each HTTP_WRITE_RATE_MIN bytes; 0:
+                                 HTTP_WRITE_TIMEOUT_S */
+    const char *cors_origins; /* see http_cors.h; NULL or empty: CORS is off */
     void (*handle)(struct http_request *request, void *context);
     void *context;
     struct metrics *metrics; /* request counts and latency histograms by route; may be NULL */
 };
 
-/* STATUS_UNAVAILABLE with a one-line message when the port cannot be had. Raises the limit of open
+/* STATUS_UNAVAILABLE with a one-line message when the port cannot be had, STATUS_INVALID for an
+ * address or origins that are none. Raises the limit of open
  * files as far as connections_max needs and the system allows. */
 MUST_CHECK enum status http_server_start(const struct http_server_options *options,
                                          struct http_server **ret_server, struct error *error);

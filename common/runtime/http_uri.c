@@ -32,12 +32,14 @@ static int hex_digit(char c)
     return -1;
 }
 
-static bool decode(struct span part, struct str *ret_text)
+static bool decode(struct span part, char plus, struct str *ret_text)
 {
     size_t length = 0;
     for (size_t i = 0; i < part.length; i++) {
         char c = part.bytes[i];
-        if (c == '%') {
+        if (c == '+') {
+            c = plus;
+        } else if (c == '%') {
             if (part.length - i < 3)
                 return false;
             int high = hex_digit(part.bytes[i + 1]);
@@ -64,7 +66,7 @@ static bool parse_path(struct span path, struct http_uri *uri, bool *ret_unknown
     bool more = path.length > 0;
     while (more) {
         struct str segment;
-        if (!decode(take_until(&path, '/', &more), &segment))
+        if (!decode(take_until(&path, '/', &more), '+', &segment))
             return false;
         if (segment.length == 0 || uri->segment_count == HTTP_PATH_SEGMENTS_MAX)
             unknown = true;
@@ -87,7 +89,7 @@ static bool parse_query(struct span query, struct http_uri *uri)
         if (name.length == 0 || uri->parameter_count == HTTP_QUERY_PARAMETERS_MAX)
             return false;
         struct http_parameter *parameter = &uri->parameters[uri->parameter_count++];
-        if (!decode(name, &parameter->name) || !decode(value, &parameter->value))
+        if (!decode(name, ' ', &parameter->name) || !decode(value, ' ', &parameter->value))
             return false;
     }
     return true;

@@ -26,8 +26,10 @@ struct http_uri {
 
 /*
  * Takes the origin form (/path?query) and the absolute form (http://host/path?query), which a
- * server must accept (RFC 9112, 3.2.2). Decodes in place: `target` is changed, and *ret_uri borrows
- * from it. A parameter without `=` has the empty value; empty pieces of a query (`&&`) are skipped.
+ * server must accept (RFC 9112, 3.2.2). In a query `+` is a space, as browsers and HTTP clients
+ * write it (the URL standard, application/x-www-form-urlencoded); in a path it is itself. Decodes
+ * in place: `target` is changed, and *ret_uri borrows from it. A parameter without `=` has the
+ * empty value; empty pieces of a query (`&&`) are skipped.
  */
 MUST_CHECK enum http_uri_result http_uri_parse(char *target, size_t length,
                                                struct http_uri *ret_uri);

@@ -89,6 +89,21 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
     http_respond(request, &response);
 }
 
+void http_respond_methods(struct http_request *request, const char *allow, struct str detail)
+{
+    if (http_request_method(request) == HTTP_OPTIONS)
+        http_respond(request, &(struct http_response){.status = 204,
+                                                      .headers = {{"Allow", str_from(allow)}},
+                                                      .header_count = 1});
+    else
+        http_respond_problem(request, &(struct problem){.status = 405,
+                                                        .type = "method-not-allowed",
+                                                        .title = "Method not allowed",
+                                                        .detail = detail,
+                                                        .current_version = -1,
+                                                        .allow = allow});
+}
+
 /* The text was cut at the end of its buffer: not within a character of several bytes. */
 static void drop_cut_character(char *text)
 {

@@ -257,11 +257,7 @@ bool service_handle_common(struct http_request *request, struct health *health,
     http_request_set_route(request, ROUTES[route]);
     enum http_method method = http_request_method(request);
     if (method != HTTP_GET && method != HTTP_HEAD)
-        http_respond_problem(request, &(struct problem){.status = 405,
-                                                        .type = "method-not-allowed",
-                                                        .title = "Method not allowed",
-                                                        .current_version = -1,
-                                                        .allow = "GET, HEAD"});
+        http_respond_methods(request, "GET, HEAD, OPTIONS", STR_NONE);
     else if (route == LIVE)
         http_respond(request,
                      &(struct http_response){.status = 200,

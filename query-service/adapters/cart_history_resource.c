@@ -3,6 +3,7 @@
 #include "cart_changes.h"
 #include "history_cursor.h"
 #include "log.h"
+#include "past_folds.h"
 #include "problem.h"
 #include "query_number.h"
 #include "query_parameters.h"
@@ -22,13 +23,15 @@ enum {
 /* A question on its way, and its answer as it grows. */
 struct history_question {
     struct view_request view; /* first: the reader hands this back */
+    struct view_reader *reader;
+    struct past_folds *folds;
     struct http_request *http;
     int32_t after; /* the page begins behind this version */
     int32_t limit;
     struct text text;
     struct json_out out;
     struct cart_view before; /* one event behind `now` while that is being written */
-    struct cart_view now;
+    struct past_fold now;
     bool has_next;
     enum status fold_status;
 };
@@ -36,7 +39,7 @@ struct history_question {
 static void history_question_free(struct history_question *question)
 {
     cart_view_done(&question->before);
-    cart_view_done(&question->now);
+    past_fold_done(&question->now);
     text_done(&question->text);
     free(question);
 }
@@ -83,7 +86,7 @@ static void write_event(struct history_question *question, const struct recorded
     json_out_time(out, event->occurred_at_us);
     write_cause(out, event->metadata);
     json_out_key(out, "changes");
-    cart_changes_write(&question->before, &question->now, out);
+    cart_changes_write(&question->before, &question->now.view, out);
     write_href(out, event);
     json_out_end_object(out);
 }
@@ -95,9 +98,10 @@ static enum status take_event(struct history_question *question, const struct re
     enum status status =
         event_data_read(event->type, event->schema_version, event->data, &data, error);
     if (status == STATUS_OK)
-        status = cart_view_apply(&question->now, &data, event, error);
+        status = cart_view_apply(&question->now.view, &data, event, error);
     if (status != STATUS_OK)
         return status;
+    question->now.event_id = event->event_id;
     if (event->version > question->after)
         write_event(question, event);
     return cart_view_apply(&question->before, &data, event, error);
@@ -107,6 +111,8 @@ static bool fold_event(void *context, const struct recorded_event *event)
 {
     struct history_question *question = context;
     struct error error = {0};
+    if (question->now.is_from_memory)
+        return past_fold_confirm(&question->now, event);
     bool is_full = question->text.length >= HISTORY_BYTES_MAX;
     if (is_full || (int64_t)event->version > (int64_t)question->after + question->limit) {
         question->has_next = true;
@@ -128,7 +134,8 @@ static void answer_page(struct history_question *question)
     json_out_key(out, "next");
     if (question->has_next) {
         char cursor[HISTORY_CURSOR_LENGTH + 1];
-        history_cursor_format(&question->now.cart_id, question->now.version, cursor);
+        history_cursor_format(&question->now.view.cart_id, question->now.view.version, cursor);
+        past_folds_keep(question->folds, &question->now);
         json_out_string(out, str_from(cursor));
     } else {
         json_out_null(out);
@@ -145,6 +152,23 @@ static void answer_page(struct history_question *question)
     http_respond(question->http, &response);
 }
 
+/* The page goes on from what is kept of the cart, if anything is; the first page never is. */
+static void ask_for_events(struct history_question *question)
+{
+    AUTO(text_done) struct text copy = TEXT_INIT(CART_VIEW_BODY_MAX);
+    struct error error = {0};
+    struct view_events *events = &question->view.events;
+    cart_view_done(&question->before);
+    past_fold_done(&question->now);
+    events->after =
+        past_fold_begin(question->folds, &events->cart_id, question->after, &question->now);
+    if (events->after > 0) {
+        cart_view_render(&question->now.view, &copy);
+        question->fold_status = cart_view_read(text_str(&copy), &question->before, &error);
+    }
+    view_reader_submit(question->reader, &question->view);
+}
+
 static void answer(struct view_request *request, enum view_outcome outcome, int32_t version,
                    struct str body, bool more)
 {
@@ -152,6 +176,11 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     (void)version;
     (void)body;
     (void)more;
+    if (outcome == VIEW_FOUND && question->now.is_from_memory) {
+        past_folds_drop(question->folds, &request->events.cart_id);
+        ask_for_events(question);
+        return;
+    }
     if (outcome == VIEW_FOUND && question->fold_status != STATUS_OK)
         outcome = VIEW_FAILED;
     if (outcome == VIEW_FOUND)
@@ -202,6 +231,8 @@ void cart_history_resource_get(const struct query_routes *routes, struct http_re
     }
     *question =
         (struct history_question){.view = {VIEW_EVENTS, .event = fold_event, .answer = answer},
+                                  .reader = routes->reader,
+                                  .folds = routes->folds,
                                   .http = request,
                                   .text = TEXT_INIT(PAGE_TEXT_MAX)};
     if (!read_question(request, question)) {
@@ -213,5 +244,5 @@ void cart_history_resource_get(const struct query_routes *routes, struct http_re
     json_out_key(&question->out, "events");
     json_out_array(&question->out);
     http_defer(request);
-    view_reader_submit(routes->reader, &question->view);
+    ask_for_events(question);
 }

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "if_none_match.h"
 #include "log.h"
+#include "past_folds.h"
 #include "prefer.h"
 #include "problem.h"
 #include "query_number.h"
@@ -24,15 +25,16 @@ struct cart_question {
     struct view_reader *reader;
     struct http_request *http;
     struct if_none_match condition;
-    int wait_s;            /* as the client preferred, or NOT_ASKED */
-    int32_t version;       /* that is asked for, or NEWEST */
-    struct cart_view past; /* the fold of the events that have been read */
+    int wait_s;      /* as the client preferred, or NOT_ASKED */
+    int32_t version; /* that is asked for, or NEWEST */
+    struct past_folds *folds;
+    struct past_fold past; /* of the events that have been read */
     enum status fold_status;
 };
 
 static void cart_question_free(struct cart_question *question)
 {
-    cart_view_done(&question->past);
+    past_fold_done(&question->past);
     free(question);
 }
 
@@ -64,7 +66,10 @@ static bool fold_event(void *context, const struct recorded_event *event)
 {
     struct cart_question *question = context;
     struct error error = {0};
-    question->fold_status = cart_view_apply_event(&question->past, event, &error);
+    if (question->past.is_from_memory)
+        return past_fold_confirm(&question->past, event);
+    question->fold_status = cart_view_apply_event(&question->past.view, event, &error);
+    question->past.event_id = event->event_id;
     if (question->fold_status != STATUS_OK)
         log_error("view-store", "an event in a cart's past cannot be applied",
                   LOG_STR("reason", error.message), LOG_INT("version", event->version));
@@ -84,12 +89,13 @@ static void answer_past(const struct cart_question *question)
         view_refuse(question->http, VIEW_FAILED);
         return;
     }
-    if (question->past.version != question->version) { /* the views are being made again */
+    if (question->past.view.version != question->version) { /* the views are being made again */
         refuse_version(question);
         return;
     }
     AUTO(text_done) struct text body = TEXT_INIT(CART_VIEW_BODY_MAX);
-    cart_view_render(&question->past, &body);
+    past_folds_keep(question->folds, &question->past);
+    cart_view_render(&question->past.view, &body);
     if (text_ok(&body))
         answer_found(question, question->version, text_str(&body));
     else
@@ -106,8 +112,12 @@ static void ask_for_version(struct cart_question *question, int32_t version)
 
 static void ask_for_past(struct cart_question *question)
 {
+    const struct uuid *cart_id = &question->view.lookup.cart_id;
+    past_fold_done(&question->past);
+    int32_t after = past_fold_begin(question->folds, cart_id, question->version, &question->past);
     question->view.question = VIEW_EVENTS;
-    question->view.events = (struct view_events){.cart_id = question->view.lookup.cart_id,
+    question->view.events = (struct view_events){.cart_id = *cart_id,
+                                                 .after = after,
                                                  .until = question->version,
                                                  .metadata_after = question->version};
     view_reader_submit(question->reader, &question->view);
@@ -120,6 +130,10 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     (void)more;
     if (outcome != VIEW_FOUND) {
         view_refuse(question->http, outcome);
+    } else if (request->question == VIEW_EVENTS && question->past.is_from_memory) {
+        past_folds_drop(question->folds, &request->lookup.cart_id);
+        ask_for_past(question);
+        return;
     } else if (request->question == VIEW_EVENTS) {
         answer_past(question);
     } else if (request->question == VIEW_VERSION_AT && version > 0) {
@@ -150,7 +164,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
     }
     if (str_is_none(at))
         return true;
-    if (!time_parse(at, &question->view.time_us)) {
+    if (!http_time_parse(at, &question->view.time_us)) {
         query_parameter_refuse(request, "at", "an RFC 3339 time");
         return false;
     }
@@ -210,6 +224,7 @@ void cart_resource_get(const struct query_routes *routes, struct http_request *r
     }
     *question = (struct cart_question){.view = {VIEW_CART, .event = fold_event, .answer = answer},
                                        .reader = routes->reader,
+                                       .folds = routes->folds,
                                        .http = request,
                                        .wait_s = NOT_ASKED};
     bool waits;

@@ -6,8 +6,8 @@
 #include "http_accept.h"
 #include "problem.h"
 
-/* One path of the one URL space; `{}` is any segment. What the command service takes there is
- * named, too: the methods are those of the path, whoever serves them. */
+/* One path of the one URL space; `{}` is any segment. Paths that only the command service has are
+ * named with what they take there. */
 struct path {
     const char *pattern;
     const char *allow;
@@ -16,8 +16,8 @@ struct path {
 };
 
 static const struct path PATHS[] = {
-    {"v1/carts", "GET, HEAD, OPTIONS, POST", cart_list_resource_get, "GET /v1/carts"},
-    {"v1/carts/{}", "DELETE, GET, HEAD, OPTIONS, PUT", cart_resource_get, "GET /v1/carts/{id}"},
+    {"v1/carts", "GET, HEAD, OPTIONS", cart_list_resource_get, "GET /v1/carts"},
+    {"v1/carts/{}", "GET, HEAD, OPTIONS", cart_resource_get, "GET /v1/carts/{id}"},
     {"v1/carts/{}/history", "GET, HEAD, OPTIONS", cart_history_resource_get,
      "GET /v1/carts/{id}/history"},
     {"v1/carts/{}/items", "DELETE, OPTIONS, POST", NULL, "/v1/carts/{id}/items"},
@@ -55,27 +55,6 @@ static const struct path *find_path(const struct http_request *request)
     return NULL;
 }
 
-static void answer_options(const struct path *path, struct http_request *request)
-{
-    http_respond(request, &(struct http_response){.status = 204,
-                                                  .headers = {{"Allow", str_from(path->allow)}},
-                                                  .header_count = 1});
-}
-
-static void refuse_method(const struct path *path, struct http_request *request)
-{
-    bool is_elsewhere = path->get == NULL;
-    http_respond_problem(
-        request, &(struct problem){
-                     .status = 405,
-                     .type = "method-not-allowed",
-                     .title = "Method not allowed",
-                     .detail = is_elsewhere ? STR_LITERAL("this path is the command service's")
-                                            : STR_LITERAL("the query service takes GET and HEAD"),
-                     .current_version = -1,
-                     .allow = path->allow});
-}
-
 void query_routes_handle(const struct query_routes *routes, struct http_request *request)
 {
     const struct path *path = find_path(request);
@@ -86,10 +65,11 @@ void query_routes_handle(const struct query_routes *routes, struct http_request 
     }
     http_request_set_route(request, path->label);
     enum http_method method = http_request_method(request);
-    if (method == HTTP_OPTIONS)
-        answer_options(path, request);
-    else if (path->get == NULL || (method != HTTP_GET && method != HTTP_HEAD))
-        refuse_method(path, request);
+    if (path->get == NULL || (method != HTTP_GET && method != HTTP_HEAD))
+        http_respond_methods(request, path->allow,
+                             path->get == NULL
+                                 ? STR_LITERAL("this path is the command service's")
+                                 : STR_LITERAL("the query service takes GET and HEAD"));
     else if (http_accepts(http_request_header(request, "Accept"), "application/json") ==
              HTTP_NOT_ACCEPTED)
         http_refuse(request, 406, "not-acceptable", "Not acceptable",

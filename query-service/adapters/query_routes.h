@@ -5,12 +5,14 @@
 
 #include "http.h"
 
+struct past_folds;
 struct view_reader;
 struct view_waiters;
 
 struct query_routes {
     struct view_reader *reader; /* borrowed */
     struct view_waiters *waiters;
+    struct past_folds *folds;
 };
 
 /* Handles every path; what belongs to the command service is refused with 405, what nobody knows

@@ -65,10 +65,12 @@ def test_given_a_service_that_is_away_ready_or_frozen_then_its_healthcheck_says_
 def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
     _, service = idle
     assert service.run("--check-config").returncode == 0
-    wrong = service.run("--check-config", **{database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many",
-                                             "KAFKA_BOOTSTRAP_SERVERS": None})
+    wrong = service.run("--check-config", **{
+        database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many", "KAFKA_BOOTSTRAP_SERVERS": None,
+        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*"})
     assert wrong.returncode == 2
-    for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS"):
+    for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS", "LOG_LEVEL",
+                 "CORS_ORIGINS"):
         assert sum(line.startswith(name) for line in wrong.stderr.splitlines()) == 1, wrong.stderr
 
 

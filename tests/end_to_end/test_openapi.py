@@ -33,7 +33,7 @@ def test_given_the_document_when_it_is_asked_for_again_then_304_only_for_its_tag
 
 def test_given_another_method_then_405_and_head_is_get_without_body(served):
     _, ask = served
-    assert problem(ask("POST", body={})) == "method-not-allowed" and ask("DELETE").headers["Allow"] == "GET, HEAD"
+    assert problem(ask("POST", body={})) == "method-not-allowed" and ask("DELETE").headers["Allow"] == "GET, HEAD, OPTIONS"
     head = ask("HEAD")
     assert head.content == b"" and head.headers["Content-Length"] == ask().headers["Content-Length"]
     assert problem(ask(path="/openapi.json/more")) == "no-such-resource"

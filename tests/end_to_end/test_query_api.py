@@ -109,6 +109,19 @@ def test_given_a_customers_carts_when_paged_then_each_comes_once_and_the_newest_
     assert shop.get(f"/v1/carts/{carts[0]}").json() in whole
 
 
+def test_given_customers_with_spaces_and_pluses_then_the_query_of_any_client_finds_each(shop):
+    """requests writes a space as `+`, as browsers do, and a plus as `%2B`."""
+    customers = [f"Anna {new_id()}", f"Anna+{new_id()}"]
+    carts = [new_id() for _ in customers]
+    for cart, customer in zip(carts, customers):
+        assert shop.create(cart, customer=customer).status_code == 201
+        shop.view(cart, min_version=1)
+    for cart, customer in zip(carts, customers):
+        found = shop.send("GET", "/v1/carts", base=shop.query_url, params={"customerId": customer}).json()["carts"]
+        assert [view["cartId"] for view in found] == [cart]
+    assert ids_of(shop.get(f"/v1/carts?customerId={customers[0].replace(' ', '%20')}")) == [carts[0]]
+
+
 def test_given_a_closed_cart_then_the_status_filter_tells_it_apart(shop):
     customer = new_id()
     kept, closed = fill(shop, customer), fill(shop, customer)

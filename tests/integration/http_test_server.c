@@ -256,6 +256,8 @@ static void handle(struct http_request *request, void *context)
                                                       .body = STR_LITERAL("hello\n")});
     } else if (str_equal_literal(name, "fail")) {
         http_refuse(request, 500, "internal", "Internal error", "it \"failed\"");
+    } else if (str_equal_literal(name, "methods")) {
+        http_respond_methods(request, "GET, OPTIONS, PUT", STR_LITERAL("try another one"));
     } else {
         http_refuse(request, 404, "no-such-resource", "No such resource", "nothing is here");
     }
@@ -266,6 +268,10 @@ static void set_option(struct http_server_options *options, const char *argument
     const char *equals = strchr(argument, '=');
     assert(equals != NULL);
     struct str name = {argument, (size_t)(equals - argument)};
+    if (str_equal_literal(name, "cors")) {
+        options->cors_origins = equals + 1;
+        return;
+    }
     int value = (int)strtol(equals + 1, NULL, 10);
     if (str_equal_literal(name, "threads"))
         options->threads = (unsigned)value;

@@ -19,6 +19,8 @@ import time
 
 import pytest
 
+from raw_http import Reader, get, post, receive_all
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARTLEDGER_BUILD", ROOT / "build"))
 PROGRAM = BUILD / "tests" / "integration" / "http_test_server"
@@ -61,79 +63,11 @@ def server():
         yield running
 
 
-def receive_all(sock):
-    """Until the server closes; a reset counts as closing."""
-    data = b""
-    with contextlib.suppress(ConnectionResetError):
-        while piece := sock.recv(65536):
-            data += piece
-    return data
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def problem(self):
-        assert self.headers["content-type"] == "application/problem+json"
-        problem = json.loads(self.body)
-        assert problem["status"] == self.status
-        return problem["type"].removeprefix("urn:cartledger:problem:")
-
-
-class Reader:
-    """Reads answers one by one from a connection."""
-
-    def __init__(self, sock):
-        self.sock, self.data = sock, b""
-
-    def until(self, mark):
-        while mark not in self.data:
-            piece = self.sock.recv(65536)
-            if not piece:
-                raise EOFError(self.data)
-            self.data += piece
-        found, self.data = self.data.split(mark, 1)
-        return found
-
-    def exactly(self, count):
-        while len(self.data) < count:
-            piece = self.sock.recv(65536)
-            if not piece:
-                raise EOFError(self.data)
-            self.data += piece
-        found, self.data = self.data[:count], self.data[count:]
-        return found
-
-    def answer(self, has_body=True):
-        lines = self.until(b"\r\n\r\n").decode().split("\r\n")
-        status = int(lines[0].split()[1])
-        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:])}
-        body = b""
-        if headers.get("transfer-encoding") == "chunked" and has_body:
-            while size := int(self.until(b"\r\n"), 16):
-                body += self.exactly(size)
-                assert self.exactly(2) == b"\r\n"
-            assert self.exactly(2) == b"\r\n"
-        elif has_body:
-            body = self.exactly(int(headers.get("content-length", 0)))
-        return Answer(status, headers, body)
-
-
 def exchange(server, raw, has_body=True):
     """One request, one answer."""
     with server.connect() as sock:
         sock.sendall(raw)
         return Reader(sock).answer(has_body)
-
-
-def get(path, *headers, method="GET", version="1.1"):
-    lines = [f"{method} {path} HTTP/{version}", "Host: test", *headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def post(path, body, *headers):
-    return get(path, f"Content-Length: {len(body)}", "Content-Type: application/json", *headers, method="POST") + body
 
 
 def metric(server, name):
@@ -184,7 +118,7 @@ def test_requests_are_counted_by_route_and_status(server):
 
 @pytest.mark.parametrize("target,lines", [
     ("/echo/a%2Fb/%C3%A4", ["segment a/b", "segment ä"]),
-    ("/echo?from=09:00+02:00&x=%26", ["parameter from=09:00+02:00", "parameter x=&"]),
+    ("/echo/a+b?c+d=e+f%2Bg&x=%26", ["segment a+b", "parameter c d=e f+g", "parameter x=&"]),
     ("http://other:1/echo/a?b", ["segment a", "parameter b="]),
 ])
 def test_targets_are_taken_apart(server, target, lines):
@@ -330,6 +264,67 @@ def test_head_of_a_stream_is_its_head(server):
         data = receive_all(sock)
     assert data.startswith(b"HTTP/1.1 200 ") and data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1
     wait_until(lambda: metric(server, "streams_open") == 0)
+
+
+# Pages in browsers
+
+ORIGIN = "https://shop.example"
+OTHERS = ["http://shop.example", "https://shop.example.evil.example", "https://shop.example:8443", "null", "*", "",
+          f"{ORIGIN}, {ORIGIN}"]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with serving(f"cors={ORIGIN},http://localhost:3000", "body=1000") as running:
+        yield running
+
+
+def cors_headers(answer):
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
+
+
+def test_a_page_of_a_known_origin_may_see_every_answer(shared):
+    refused = [get("/nix"), get("/fail"), get("/a%zz"), get("/" + "a" * 8192), get("/echo", "Content-Length: 2", method="POST") + b"{}",
+               post("/echo", b"x" * 1001), get("/methods", method="DELETE"), get("/echo", "X: " + "v" * 16400),
+               get("/echo", "Content-Length: 3", "Transfer-Encoding: chunked", method="POST"),
+               post_chunked("/echo", b"x" * 1001)]
+    statuses = set()
+    for raw in [get("/hello"), get("/later"), get("/stream"), get("/methods", method="OPTIONS"), *refused]:
+        answer = exchange(shared, raw.replace(b"Host: test", b"Host: test\r\nOrigin: http://localhost:3000", 1))
+        statuses.add(answer.status)
+        assert answer.headers["vary"] == "Origin"
+        cors = cors_headers(answer)
+        assert cors.pop("access-control-allow-origin") == "http://localhost:3000"
+        exposed = cors.pop("access-control-expose-headers").split(", ")
+        assert {"ETag", "Location", "Retry-After", "Allow", "X-Request-Id"} <= set(exposed) and not cors
+    assert statuses == {200, 204, 400, 404, 405, 413, 414, 415, 431, 500}
+
+
+def test_a_preflight_is_told_the_methods_of_the_path(shared):
+    answer = exchange(shared, get("/methods", f"Origin: {ORIGIN}", "Access-Control-Request-Method: PUT",
+                                  "Access-Control-Request-Headers: if-match", method="OPTIONS"))
+    assert answer.status == 204 and answer.headers["allow"] == "GET, OPTIONS, PUT" and answer.headers["vary"] == "Origin"
+    assert cors_headers(answer) == {
+        "access-control-allow-origin": ORIGIN, "access-control-allow-methods": "GET, OPTIONS, PUT",
+        "access-control-allow-headers": "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Correlation-Id, "
+                                        "traceparent",
+        "access-control-max-age": "600"}
+
+
+def test_pages_of_other_origins_are_told_nothing(shared, server):
+    preflight = "Access-Control-Request-Method: PUT"
+    for method in ["GET", "OPTIONS", "DELETE"]:
+        for headers in [[f"Origin: {other}", preflight] for other in OTHERS] + [[], [preflight], ["Origin: x"] * 2,
+                                                                              [f"Origin: {ORIGIN}"] * 2]:
+            answer = exchange(shared, get("/methods", *headers, method=method))
+            assert answer.headers["vary"] == "Origin" and not cors_headers(answer), headers
+        answer = exchange(server, get("/methods", f"Origin: {ORIGIN}", preflight, method=method))
+        assert "vary" not in answer.headers and not cors_headers(answer)
+
+
+def test_origins_must_be_such_as_browsers_send():
+    process = subprocess.run([PROGRAM, "127.0.0.1", "0", "cors=https://shop.example/"], capture_output=True, text=True, timeout=SOON)
+    assert process.returncode == 1 and "CORS" in process.stderr
 
 
 # Framing

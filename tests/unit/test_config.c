@@ -13,11 +13,17 @@ struct settings {
     bool open;
 };
 
+static const char *topic_complaint(const char *topic)
+{
+    return strcmp(topic, "wrong") == 0 ? "is not a topic" : NULL;
+}
+
 static const struct config_setting table[] = {
     {.name = "T_TOPIC",
      .kind = CONFIG_STRING,
      .offset = offsetof(struct settings, topic),
      .default_value = "cart-events",
+     .complaint = topic_complaint,
      .meaning = "The topic."},
     {.name = "T_URL",
      .kind = CONFIG_SECRET,
@@ -177,6 +183,13 @@ Test(config, given_a_wrong_secret_then_its_value_is_not_shown)
     unsetenv("T_URL_FILE");
     setenv("T_URL", "", 1);
     assert_problems(NULL, "T_URL (environment): its value must not be empty\n");
+}
+
+Test(config, given_a_text_that_its_setting_complains_about_then_it_is_refused)
+{
+    setenv("T_URL", "x", 1);
+    setenv("T_TOPIC", "wrong", 1);
+    assert_problems(NULL, "T_TOPIC (environment): \"wrong\" is not a topic\n");
 }
 
 Test(config, given_numbers_that_are_none_then_they_are_refused)

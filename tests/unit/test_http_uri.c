@@ -98,7 +98,7 @@ Test(http_uri, a_query_is_its_parameters)
     cr_assert_eq(parse("/a?from=2026-11-23T09:00:00+02:00&b&&c=%26%3d=&", &uri), HTTP_URI_OK);
     cr_assert_eq(uri.parameter_count, 3);
     cr_expect(str_equal_literal(uri.parameters[0].name, "from"));
-    cr_expect(str_equal_literal(uri.parameters[0].value, "2026-11-23T09:00:00+02:00"));
+    cr_expect(str_equal_literal(uri.parameters[0].value, "2026-11-23T09:00:00 02:00"));
     cr_expect(str_equal_literal(uri.parameters[1].name, "b"));
     cr_expect(str_equal_literal(uri.parameters[1].value, ""));
     cr_expect(str_equal_literal(uri.parameters[2].name, "c"));

@@ -65,6 +65,8 @@ Test(log_question, given_each_parameter_when_asked_then_it_is_taken)
     cr_assert(str_equal_literal(question.filter.type, "ItemAdded"));
     cr_assert_eq(question.filter.from_us, INT64_C(1795424400000000));
     cr_assert_eq(question.filter.before_us, question.filter.from_us + 500000);
+    when_asked("to=2026-11-23T10:00:00.5+01:00"); /* a + that nobody escaped */
+    cr_assert_eq(question.filter.before_us, INT64_C(1795424400500000));
     when_asked("partition=0&after=0&limit=1");
     cr_assert_eq(question.place.position, 0);
     cr_assert_eq(question.limit, 1);
