@@ -48,8 +48,8 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-def _admin(bootstrap):
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+def _admin(bootstrap, security=None):
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000, **(security or {})})
 
 
 def _partition_count(admin, topic):
@@ -70,10 +70,13 @@ def partition_count(bootstrap, topic):
     return _partition_count(_admin(bootstrap), topic)
 
 
-def ensure_topic(bootstrap, topic, partitions):
-    """Makes the topic, kept for ever, unless it is there; refuses when it has another number of partitions."""
+def ensure_topic(bootstrap, topic, partitions, security=None):
+    """Makes the topic, kept for ever, unless it is there; refuses when it has another number of partitions.
+
+    `security` holds librdkafka's security properties.
+    """
     # The client has to outlive the futures that it gives.
-    admin = _admin(bootstrap)
+    admin = _admin(bootstrap, security)
     failures = ["it does not appear"]
 
     def attempt():
@@ -97,9 +100,9 @@ def ensure_topic(bootstrap, topic, partitions):
                       f"for ever. Use PARTITIONS={count}, another KAFKA_TOPIC, or delete the topic")
 
 
-def delete_topic(bootstrap, topic):
+def delete_topic(bootstrap, topic, security=None):
     """Deletes the topic and waits until it is gone; nothing when there is none."""
-    admin = _admin(bootstrap)
+    admin = _admin(bootstrap, security)
     if _partition_count(admin, topic) == 0:
         return
     admin.delete_topics([topic])[topic].result(10)
