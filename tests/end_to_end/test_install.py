@@ -40,7 +40,8 @@ def test_given_an_installation_then_everything_is_where_it_is_looked_for(tree):
         assert os.access(tree(f"sbin/{service}"), os.X_OK)
         assert tree(f"share/man/man8/{service}.8").is_file()
         assert stat.S_IMODE(tree(f"etc/cartledger/{service}.conf").stat().st_mode) == 0o644
-    assert stat.S_IMODE(tree("etc/cartledger/credentials/kafka-security").stat().st_mode) == 0o600
+    for name in ("command-kafka-security", "query-kafka-security"):
+        assert stat.S_IMODE(tree(f"etc/cartledger/credentials/{name}").stat().st_mode) == 0o600
     for path in ("migrations/command/0001_event_log.sql", "migrations/bootstrap.sql", "contracts/asyncapi.yaml",
                  "contracts/events/ItemAdded.v1.schema.json"):
         assert tree(f"share/cartledger/{path}").is_file()
