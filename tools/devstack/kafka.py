@@ -145,6 +145,7 @@ class KafkaBroker:
         self.log_config = log_config
         self.bootstrap = f"127.0.0.1:{port}"
         self.daemon = Daemon(self.name, run, log)
+        self.more_settings = ""  # lines that hold from the next start on, also instead of those above
 
     def answers(self):
         return answers(self.bootstrap)
@@ -157,7 +158,7 @@ class KafkaBroker:
                 self.home.mkdir(parents=True, exist_ok=True)
                 controller_port = next(port for port in range(self.port + 1, 65536) if ports.is_free(port, "127.0.0.2"))
                 self._settings_file.write_text(SETTINGS.format(port=self.port, controller_port=controller_port,
-                                                               data=self.home / "data"))
+                                                               data=self.home / "data") + self.more_settings)
                 if not (self.home / "data" / "meta.properties").exists():
                     self._format()
                 self.daemon.spawn(self._java("kafka.Kafka", self._settings_file), env=self._environment(),
