@@ -1,10 +1,14 @@
 """What an instance takes of PostgreSQL: as many connections as docs/operations.md says."""
 
+import pathlib
+import re
 import threading
 
 import pytest
 
 from shop import Shop, eventually, line, new_id
+
+GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md"
 
 
 @pytest.mark.parametrize("lanes, log_readers, readers", [(1, 2, 2), (3, 1, 4)])
@@ -31,5 +35,9 @@ def test_given_an_instance_under_load_then_it_opens_the_connections_that_are_doc
         return stack.infrastructure.postgres.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (url.rpartition("/")[2],))[0][0]
 
+    holders = re.search(r"`(SELECT pid FROM pg_locks [^`]*)`", GUIDE.read_text()).group(1)
+    database = stack.command_database_url.rpartition("/")[2]
+    eventually(lambda: len(stack.infrastructure.postgres.sql(
+        f"{holders} AND database = (SELECT oid FROM pg_database WHERE datname = '{database}')")) == 1)
     eventually(lambda: connections(stack.command_database_url) == lanes + log_readers + 2, seconds=20)
     eventually(lambda: connections(stack.query_database_url) == readers + 2, seconds=20)

@@ -155,6 +155,39 @@ def test_given_running_units_then_they_are_nobody_and_their_secrets_show_nowhere
         assert password not in shown
 
 
+def guide(part):
+    """The commands with `part` in them in a block of docs/operations.md, each once."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
+    found = {text for block in blocks for text in block.splitlines() if part in text}
+    assert found, part
+    return sorted(found)
+
+
+def test_given_running_units_then_the_commands_of_the_operations_guide_work(machine, running):
+    shop, cart = Shop(*running), new_id()
+    assert shop.create(cart).status_code == 201
+    shop.view(cart, min_version=1)
+
+    def run(*parts):
+        lines = [text for part in parts for text in guide(part)]
+        return machine.run("sh", "-ec", "\n".join(["cd /etc/cartledger", *lines])).stdout
+
+    assert "packaged has 3 partitions" in run("cartledger-topic --config command-service.conf recreate")
+    assert "all views are forgotten" in run("--rebuild")
+    shop.view(cart, min_version=1)  # by way of the new topic
+    said = run("export COMMAND_DATABASE_URL_FILE", "--republish all")
+    assert re.fullmatch(r"\d+ events published again\n", said), said
+
+
+def test_given_a_newer_package_then_its_unit_is_restarted(machine, running, packages):
+    for unit in UNITS:
+        before = machine.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout
+        machine.run("dpkg", "--install", f"/opt/{packages[unit].name}")
+        assert machine.run("systemctl", "is-active", unit).stdout == "active\n"
+        assert machine.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout != before
+    eventually(lambda: all(requests.get(f"{url}/readyz", timeout=5).ok for url in running))
+
+
 def test_given_a_killed_or_a_hanging_service_then_systemd_starts_it_again(machine, running):
     unit = UNITS[0]
 
