@@ -33,7 +33,7 @@ RUN apt-get update \
  && mkdir -p /usr/share/cartledger \
  && dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' >/usr/share/cartledger/packages \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger
-COPY --from=build /install/usr/bin /usr/bin
+COPY --from=build /install/usr/sbin /usr/sbin
 USER 10001:10001
 # Each service reads its settings from the environment: docs/configuration.md.
 CMD ["command-service"]

@@ -17,6 +17,7 @@
 #include "log_reader.h"
 #include "log_routes.h"
 #include "log_source_postgres.h"
+#include "notify.h"
 #include "problem.h"
 #include "publisher_kafka.h"
 #include "relay.h"
@@ -350,6 +351,24 @@ static void release(struct command_service *service)
 
 /* ---- what main can do ---- */
 
+/* The threads without which no command is decided or published. */
+static int64_t oldest_turn_us(const struct command_service *service)
+{
+    int64_t lanes_us = command_lanes_turned_at_us(service->lanes);
+    if (!service->config.relay_enabled)
+        return lanes_us;
+    int64_t relay_us = relay_stats(service->relay)->turned_at_us;
+    return relay_us < lanes_us ? relay_us : lanes_us;
+}
+
+static void tell_manager(struct command_service *service, struct notify_watchdog *watchdog)
+{
+    char status[HEALTH_DETAIL_MAX];
+    health_summary(service->health, status, sizeof(status));
+    notify_status(status);
+    notify_watchdog_turn(watchdog, clock_monotonic_us(), oldest_turn_us(service));
+}
+
 static int run(struct command_service *service)
 {
     struct error error;
@@ -361,8 +380,14 @@ static int run(struct command_service *service)
     log_info("command-service", "listening", LOG_STR("address", service->config.bind),
              LOG_INT("port", http_server_port(service->server)),
              LOG_STR("version", CARTLEDGER_VERSION));
-    while (!service_stop_requested(UPDATE_METRICS_MS))
+    struct notify_watchdog watchdog;
+    notify_watchdog_begin(&watchdog);
+    notify_send("READY=1");
+    do {
         command_metrics_update(service->counts, service->relay, service->sweep);
+        tell_manager(service, &watchdog);
+    } while (!service_stop_requested(UPDATE_METRICS_MS));
+    notify_send("STOPPING=1");
     log_info("command-service", "stopping");
     stop(service);
     log_info("command-service", "stopped");

@@ -9,6 +9,7 @@
 #include "kafka_common.h"
 #include "log.h"
 #include "metrics.h"
+#include "notify.h"
 #include "query_config.h"
 #include "query_metrics.h"
 #include "query_routes.h"
@@ -129,6 +130,16 @@ static void release(struct query_service *service)
     config_done(QUERY_SETTINGS, QUERY_SETTING_COUNT, &service->config);
 }
 
+/* Watched is the thread without which no view gets newer. */
+static void tell_manager(struct query_service *service, struct notify_watchdog *watchdog)
+{
+    char status[HEALTH_DETAIL_MAX];
+    health_summary(service->health, status, sizeof(status));
+    notify_status(status);
+    notify_watchdog_turn(watchdog, clock_monotonic_us(),
+                         projector_stats(service->write_side.projector)->turned_at_us);
+}
+
 static int run(struct query_service *service)
 {
     struct error error;
@@ -140,8 +151,14 @@ static int run(struct query_service *service)
     log_info("query-service", "listening", LOG_STR("address", service->config.bind),
              LOG_INT("port", http_server_port(service->server)),
              LOG_STR("version", CARTLEDGER_VERSION));
-    while (!service_stop_requested(WATCH_MS))
+    struct notify_watchdog watchdog;
+    notify_watchdog_begin(&watchdog);
+    notify_send("READY=1");
+    do {
         query_metrics_update(service->counts, projector_stats(service->write_side.projector));
+        tell_manager(service, &watchdog);
+    } while (!service_stop_requested(WATCH_MS));
+    notify_send("STOPPING=1");
     log_info("query-service", "stopping");
     stop(service);
     log_info("query-service", "stopped");

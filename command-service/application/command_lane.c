@@ -184,6 +184,7 @@ static void *run(void *argument)
     struct command_lane *lane = argument;
     look_after_store(lane);
     for (;;) {
+        atomic_store_explicit(&lane->turned_at_us, clock_monotonic_us(), memory_order_relaxed);
         enum wake wake = wait_for_work(lane);
         if (wake == WAKE_END)
             return NULL;
@@ -199,6 +200,7 @@ static void *run(void *argument)
 
 enum status command_lane_start(struct command_lane *lane, struct error *error)
 {
+    atomic_store(&lane->turned_at_us, clock_monotonic_us());
     if (pthread_create(&lane->thread, NULL, run, lane) != 0)
         return error_set(error, STATUS_UNAVAILABLE, "no thread for the writer lane");
     char name[16];
@@ -206,6 +208,11 @@ enum status command_lane_start(struct command_lane *lane, struct error *error)
     pthread_setname_np(lane->thread, name);
     lane->has_thread = true;
     return STATUS_OK;
+}
+
+int64_t command_lane_turned_at_us(const struct command_lane *lane)
+{
+    return atomic_load_explicit(&lane->turned_at_us, memory_order_relaxed);
 }
 
 void command_lane_close(struct command_lane *lane, int64_t deadline_us)

@@ -99,6 +99,10 @@ MUST_CHECK enum status command_lane_start(struct command_lane *lane, struct erro
  * request->done is called, exactly once, by request->deadline_us. */
 MUST_CHECK bool command_lane_submit(struct command_lane *lane, struct command_request *request);
 
+/* When the thread last began a turn of its loop, by clock_monotonic_us(); from any thread. A turn
+ * takes up to LANE_HEARTBEAT_MS without work and LANE_DEADLINE_MS with it. */
+int64_t command_lane_turned_at_us(const struct command_lane *lane);
+
 /* Takes no more commands; does not wait. */
 void command_lane_close(struct command_lane *lane, int64_t deadline_us);
 /* Takes no more commands, answers every accepted one (those not begun by `deadline_us` with

@@ -43,6 +43,17 @@ bool command_lanes_submit(struct command_lanes *lanes, struct command_request *r
     return command_lane_submit(lanes->lanes[(size_t)request->partition % lanes->count], request);
 }
 
+int64_t command_lanes_turned_at_us(const struct command_lanes *lanes)
+{
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < lanes->count; i++) {
+        int64_t turned_at_us = command_lane_turned_at_us(lanes->lanes[i]);
+        if (turned_at_us < oldest_us)
+            oldest_us = turned_at_us;
+    }
+    return oldest_us;
+}
+
 void command_lanes_stop(struct command_lanes *lanes, int64_t deadline_us)
 {
     for (size_t i = 0; i < lanes->count; i++)

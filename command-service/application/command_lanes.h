@@ -17,6 +17,8 @@ MUST_CHECK struct command_lanes *command_lanes_new(const struct command_lane_opt
 MUST_CHECK enum status command_lanes_start(struct command_lanes *lanes, struct error *error);
 /* As command_lane_submit(), to the lane of request->partition. */
 MUST_CHECK bool command_lanes_submit(struct command_lanes *lanes, struct command_request *request);
+/* Of the lane that has not turned for the longest time; see command_lane.h. */
+int64_t command_lanes_turned_at_us(const struct command_lanes *lanes);
 /* As command_lane_stop(); all lanes drain at the same time. */
 void command_lanes_stop(struct command_lanes *lanes, int64_t deadline_us);
 void command_lanes_free(struct command_lanes *lanes);

@@ -10,6 +10,7 @@
 #include "lane_batch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct command_lane {
     struct command_lane_options options;
@@ -24,6 +25,7 @@ struct command_lane {
     int64_t stop_deadline_us;
 
     bool has_thread;
+    _Atomic int64_t turned_at_us;
     pthread_t thread;
 
     /* The thread's own. */

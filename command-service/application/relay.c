@@ -66,6 +66,11 @@ void relay_report(struct relay *relay, enum relay_state state, const char *forma
         relay->options.on_state(relay->options.context, state, ok, detail);
 }
 
+void relay_turn(struct relay *relay)
+{
+    atomic_store_explicit(&relay->stats.turned_at_us, clock_monotonic_us(), memory_order_relaxed);
+}
+
 void relay_count_error(struct relay *relay)
 {
     atomic_fetch_add(&relay->stats.errors_total, 1);
@@ -140,6 +145,7 @@ static void *run(void *argument)
     const struct relay_log *log = relay->options.log;
     int64_t next_watch_us = 0;
     while (!relay_is_stopping(relay)) {
+        relay_turn(relay);
         if (try_to_lead(relay)) {
             relay->leading = true;
             atomic_store(&relay->stats.leading, 1);
@@ -183,6 +189,7 @@ struct relay *relay_new(const struct relay_options *options)
 enum status relay_start(struct relay *relay, struct error *error)
 {
     assert(!relay->started);
+    relay_turn(relay);
     if (pthread_create(&relay->thread, NULL, run, relay) != 0)
         return error_set(error, STATUS_UNAVAILABLE, "relay: cannot start a thread");
     relay->started = true;

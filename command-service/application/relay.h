@@ -62,6 +62,9 @@ struct relay_stats {
     _Atomic int64_t errors_total;    /* failed calls to the log or the topic */
     _Atomic int64_t in_flight;       /* events sent and not delivered yet */
     _Atomic int64_t lag_events;      /* in the log and not in the topic, as of the last look */
+    /* When the thread last began a turn of a loop, by clock_monotonic_us(): RELAY_POLL_MS ago, or
+     * as long as a few calls may take. */
+    _Atomic int64_t turned_at_us;
 };
 
 struct relay_options {

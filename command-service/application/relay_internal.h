@@ -47,6 +47,9 @@ struct relay {
 void relay_report(struct relay *relay, enum relay_state state, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* Each loop of the thread says so at each turn. */
+void relay_turn(struct relay *relay);
+
 /* Counts a failed call. */
 void relay_count_error(struct relay *relay);
 

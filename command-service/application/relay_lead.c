@@ -40,6 +40,7 @@ static void pause_leading(struct relay *relay, int wait_ms)
 {
     int64_t until_us = relay_deadline(wait_ms);
     while (!relay_is_stopping(relay) && look_at_log(relay)) {
+        relay_turn(relay);
         int64_t now_us = clock_monotonic_us();
         if (now_us >= until_us)
             return;
@@ -271,6 +272,7 @@ static void publish(struct relay *relay)
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
+        relay_turn(relay);
         if (!serve(relay))
             return;
         int64_t now_us = clock_monotonic_us();
@@ -305,6 +307,7 @@ static void finish(struct relay *relay)
 void relay_lead(struct relay *relay)
 {
     while (relay->leading && !relay_is_stopping(relay)) {
+        relay_turn(relay);
         if (!find_place(relay))
             continue;
         publish(relay);

@@ -208,8 +208,7 @@ void config_describe(const struct config_setting *table, size_t count, struct te
             text_format(text, " (default %s)", setting->default_value);
         text_format(text, "\n      %s", setting->meaning);
         if (setting->kind == CONFIG_INT)
-            text_format(text, " From %" PRId64 " to %" PRId64 ".", setting->minimum,
-                        setting->maximum);
+            text_format(text, " (%" PRId64 " to %" PRId64 ")", setting->minimum, setting->maximum);
         text_append_char(text, '\n');
     }
 }

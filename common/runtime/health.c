@@ -65,12 +65,31 @@ void health_drain(struct health *health)
     pthread_mutex_unlock(&health->lock);
 }
 
-bool health_write(struct health *health, struct text *text)
+static bool is_ready(const struct health *health)
 {
-    pthread_mutex_lock(&health->lock);
     bool ready = !health->draining;
     for (size_t i = 0; i < health->count; i++)
         ready = ready && (health->checks[i].ok || !health->checks[i].required);
+    return ready;
+}
+
+void health_summary(struct health *health, char *ret_line, size_t size)
+{
+    pthread_mutex_lock(&health->lock);
+    int length = snprintf(ret_line, size, "%s", is_ready(health) ? "ready" : "not ready");
+    for (size_t i = 0; i < health->count && (size_t)length < size; i++) {
+        const struct health_check *check = &health->checks[i];
+        if (!check->ok)
+            length += snprintf(ret_line + length, size - (size_t)length, "; %s: %s", check->name,
+                               check->detail);
+    }
+    pthread_mutex_unlock(&health->lock);
+}
+
+bool health_write(struct health *health, struct text *text)
+{
+    pthread_mutex_lock(&health->lock);
+    bool ready = is_ready(health);
 
     struct json_out out = json_out_to(text);
     json_out_object(&out);

@@ -25,6 +25,10 @@ void health_set(struct health_check *check, bool ok, const char *detail_format, 
 /* From now on not ready, whatever the checks say: the service drains. */
 void health_drain(struct health *health);
 
+/* Writes "ready" or "not ready", and what each check that is not ok says: one line for `systemctl
+ * status`, cut at `size` - 1 bytes. */
+void health_summary(struct health *health, char *ret_line, size_t size);
+
 /* True when ready; appends
  * {"status":"ready"|"not-ready","checks":{"event-store":{"ok":true,"detail":"…"},…}}. */
 bool health_write(struct health *health, struct text *text);

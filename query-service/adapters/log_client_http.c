@@ -197,7 +197,9 @@ static enum status reply(void *self, struct log_reply *ret_reply, struct error *
 
 static bool configure(struct log_client_http *client)
 {
-    client->headers = curl_slist_append(NULL, "Accept: application/x-ndjson");
+    /* Events as a stream; where the partitions stand can be had as one object only. */
+    client->headers =
+        curl_slist_append(NULL, "Accept: application/x-ndjson, application/json;q=0.5");
     return client->headers != NULL &&
            curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, client->headers) == CURLE_OK &&
            curl_easy_setopt(client->easy, CURLOPT_WRITEFUNCTION, take_bytes) == CURLE_OK &&

@@ -307,6 +307,7 @@ static void poll_feed(struct projector *projector)
 
 void projector_turn(struct projector *projector)
 {
+    stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
     poll_feed(projector);
     replay_parked(projector);
     load_partitions(projector);
@@ -328,6 +329,7 @@ static void *run(void *argument)
 enum status projector_start(struct projector *projector, struct error *error)
 {
     assert(!projector->is_running);
+    stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
     if (pthread_create(&projector->thread, NULL, run, projector) != 0)
         return error_set(error, STATUS_UNAVAILABLE, "no thread for the projector");
     projector->is_running = true;

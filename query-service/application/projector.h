@@ -54,6 +54,9 @@ struct projector_stats {
     _Atomic int64_t partitions_stopped;  /* of those: another course, a person has to look */
     _Atomic int64_t lag_events;          /* records in our partitions of the topic, not yet taken */
     _Atomic int64_t lag_us;              /* age of the newest event applied while there is a lag */
+    /* When the last turn of the loop began, by clock_monotonic_us(): PROJECTOR_POLL_MS ago, or as
+     * long as a few calls to the store may take. */
+    _Atomic int64_t turned_at_us;
 };
 
 /* What there is to say in /readyz. None of them makes the service unready: the views that are

@@ -1,9 +1,7 @@
 """The relay against a real PostgreSQL and a real Kafka: whatever breaks, the topic ends up carrying the log, in order."""
 
-import json
 import re
 import signal
-import subprocess
 import time
 from itertools import groupby
 
@@ -52,12 +50,7 @@ class Setting:
 
     def truncate_topic(self, offset):
         """Deletes what is before the offset in each partition, as retention does."""
-        cut = [{"topic": self.topic, "partition": partition, "offset": offset} for partition in range(PARTITIONS)]
-        file = self.folder / "truncate.json"
-        file.write_text(json.dumps({"partitions": cut, "version": 1}))
-        subprocess.run(["java", "-cp", f"{self.kafka.broker.libs}/*", "org.apache.kafka.tools.DeleteRecordsCommand",
-                        "--bootstrap-server", self.kafka.servers, "--offset-json-file", file],
-                       check=True, capture_output=True, timeout=60)
+        self.kafka.delete_records(self.topic, PARTITIONS, offset)
 
     def close(self):
         self.infrastructure.ensure_running()

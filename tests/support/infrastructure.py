@@ -6,10 +6,12 @@ They are started by the code behind `./dev` (tools/devstack), on free ports, wit
 import contextlib
 import fcntl
 import itertools
+import json
 import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections import namedtuple
 
@@ -84,6 +86,16 @@ class Kafka:
 
     def create_topic(self, topic, partitions):
         kafka.ensure_topic(self.servers, topic, partitions)
+
+    def delete_records(self, topic, partitions, before=-1):
+        """Deletes what lies before an offset in each partition, as retention does; -1: all there is."""
+        cut = [{"topic": topic, "partition": partition, "offset": before} for partition in range(partitions)]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"partitions": cut, "version": 1}, file)
+            file.flush()
+            subprocess.run(["java", "-cp", f"{self.broker.libs}/*", "org.apache.kafka.tools.DeleteRecordsCommand",
+                            "--bootstrap-server", self.servers, "--offset-json-file", file.name],
+                           check=True, capture_output=True, timeout=120)
 
     def delete_topic(self, topic):
         kafka.delete_topic(self.servers, topic)

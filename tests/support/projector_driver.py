@@ -127,7 +127,9 @@ class LogServer:
 
             def do_GET(self):
                 server.requests.append(self.path)
-                status, body = server.answer(urllib.parse.urlsplit(self.path))
+                url = urllib.parse.urlsplit(self.path)
+                kind = "application/json" if url.path == "/v1/events/partitions" else "application/x-ndjson"
+                status, body = server.answer(url) if kind in self.headers.get("Accept", "") else (406, b"{}")
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -35,7 +35,7 @@ static const struct config_setting table[] = {
      .default_value = "8081",
      .minimum = 1,
      .maximum = 65535,
-     .meaning = "TCP port."},
+     .meaning = "TCP port"},
     {.name = "T_OPEN",
      .kind = CONFIG_BOOL,
      .offset = offsetof(struct settings, open),
@@ -264,7 +264,7 @@ Test(config, given_a_table_when_described_then_names_defaults_and_meanings_show)
                                                  "  T_URL (required)\n"
                                                  "      Where the database is.\n"
                                                  "  T_PORT (default 8081)\n"
-                                                 "      TCP port. From 1 to 65535.\n"
+                                                 "      TCP port (1 to 65535)\n"
                                                  "  T_OPEN (default no)\n"
                                                  "      Whether it is open.\n"),
               STR_FORMAT, STR_ARGS(text_str(&text)));

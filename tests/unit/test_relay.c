@@ -115,6 +115,35 @@ static void expect_records(int partition, int64_t offset, int64_t first, int64_t
         cr_assert_eq(fake->records[partition][offset + i].position, first + i);
 }
 
+static void wait_for_a_turn(void)
+{
+    int64_t begin_us = clock_monotonic_us();
+    while (atomic_load(&relay_stats(relay)->turned_at_us) <= begin_us) {
+        cr_assert_lt(clock_monotonic_us(), begin_us + 5 * (int64_t)MICROSECONDS_PER_SECOND);
+        usleep(1000);
+    }
+}
+
+/* By this alone the service manager knows that it does not hang. */
+Test(relay, given_a_topic_or_a_log_out_of_reach_then_it_still_turns)
+{
+    start();
+    wait_state(RELAY_PUBLISHING);
+    wait_for_a_turn();
+    fake_lock(fake);
+    fake->topic_answer = STATUS_UNAVAILABLE;
+    fake->session = false;
+    fake_unlock(fake);
+    wait_state(RELAY_TOPIC_UNREACHABLE);
+    wait_for_a_turn();
+    fake_lock(fake);
+    fake->lead_answer = STATUS_UNAVAILABLE;
+    fake->session = false;
+    fake_unlock(fake);
+    wait_state(RELAY_LOG_UNREACHABLE);
+    wait_for_a_turn();
+}
+
 Test(relay, given_an_empty_topic_when_it_leads_then_everything_is_published_in_order)
 {
     append(0, 2500);

@@ -53,8 +53,8 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-def _admin(bootstrap):
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+def _admin(bootstrap, security=None):
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000, **(security or {})})
 
 
 def _partition_count(admin, topic):
@@ -75,10 +75,13 @@ def partition_count(bootstrap, topic):
     return _partition_count(_admin(bootstrap), topic)
 
 
-def ensure_topic(bootstrap, topic, partitions):
-    """Makes the topic, kept for ever, unless it is there; refuses when it has another number of partitions."""
+def ensure_topic(bootstrap, topic, partitions, security=None):
+    """Makes the topic, kept for ever, unless it is there; refuses when it has another number of partitions.
+
+    `security` holds librdkafka's security properties.
+    """
     # The client has to outlive the futures that it gives.
-    admin = _admin(bootstrap)
+    admin = _admin(bootstrap, security)
     failures = ["it does not appear"]
 
     def attempt():
@@ -102,9 +105,9 @@ def ensure_topic(bootstrap, topic, partitions):
                       f"for ever. Use PARTITIONS={count}, another KAFKA_TOPIC, or delete the topic")
 
 
-def delete_topic(bootstrap, topic):
+def delete_topic(bootstrap, topic, security=None):
     """Deletes the topic and waits until it is gone; nothing when there is none."""
-    admin = _admin(bootstrap)
+    admin = _admin(bootstrap, security)
     if _partition_count(admin, topic) == 0:
         return
     admin.delete_topics([topic])[topic].result(10)
@@ -174,6 +177,7 @@ class KafkaBroker:
         self.jvm_options = jvm_options
         self.bootstrap = f"127.0.0.1:{port}"
         self.daemon = Daemon(self.name, run, log)
+        self.more_settings = ""  # lines that hold from the next start on, also instead of those above
 
     def answers(self):
         return answers(self.bootstrap)
@@ -186,7 +190,7 @@ class KafkaBroker:
                 self.home.mkdir(parents=True, exist_ok=True)
                 controller_port = next(port for port in range(self.port + 1, 65536) if ports.is_free(port, "127.0.0.2"))
                 self._settings_file.write_text(SETTINGS.format(port=self.port, controller_port=controller_port,
-                                                               data=self.home / "data"))
+                                                               data=self.home / "data") + self.more_settings)
                 if not (self.home / "data" / "meta.properties").exists():
                     self._format()
                 self.daemon.spawn(self._java("kafka.Kafka", self._settings_file, options=self.jvm_options),

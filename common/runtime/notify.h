@@ -1,0 +1,42 @@
+/*
+ * notify.h - tells the service manager how we are: the protocol of sd_notify(3), without its
+ * library.
+ *
+ * Each message is one datagram to the socket that NOTIFY_SOCKET names: a path, or a name that
+ * begins with @ in the abstract namespace. Nothing happens where the variable is not set. A manager
+ * that does not take a message, or not at once, is not waited for: the service matters more.
+ *
+ * Only for the main thread.
+ */
+#pragma once
+
+#include "macros.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { NOTIFY_MESSAGE_MAX = 512 };
+
+/* One line or several, "READY=1\nSTATUS=…", cut at NOTIFY_MESSAGE_MAX - 1 bytes. False: nobody was
+ * told. */
+bool notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* STATUS= when it is another text than the last time. */
+void notify_status(const char *status);
+
+/*
+ * The watchdog of systemd.service(5): a service that has not said WATCHDOG=1 for `limit_us` is
+ * killed and started again. It's said every half of that time, and only while every thread that is
+ * watched has begun a turn of its loop within that half: a thread that hangs ends the process.
+ */
+struct notify_watchdog {
+    int64_t limit_us; /* 0: nobody watches us */
+    int64_t due_us;   /* when to say it next */
+};
+
+/* By WATCHDOG_USEC and WATCHDOG_PID. */
+void notify_watchdog_begin(struct notify_watchdog *watchdog);
+
+/* Call it often. `oldest_turn_us` is when the slowest of the watched threads began its turn, by
+ * clock_monotonic_us() as `now_us` is. True: WATCHDOG=1 was said. */
+bool notify_watchdog_turn(struct notify_watchdog *watchdog, int64_t now_us, int64_t oldest_turn_us);

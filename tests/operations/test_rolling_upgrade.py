@@ -1,0 +1,148 @@
+"""Two instances of each service behind a load balancer are replaced one after the other, and no request fails."""
+
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from devstack import databases
+from devstack.ports import free_port
+from infrastructure import MIGRATIONS
+from invariants import Acknowledged, check_log, check_views
+from shop import Shop, eventually, line, new_id
+
+# As docs/operations.md shows it. A request goes to another instance only when it could not even be connected.
+BALANCER = """\
+global
+    maxconn 200
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+    option redispatch 1
+    option http-server-close
+    retries 3
+frontend carts
+    bind 127.0.0.1:{port}
+    use_backend query if METH_GET {{ path_beg /v1/carts }}
+    default_backend command
+backend command
+    option httpchk GET /readyz
+    default-server check inter 100ms fall 1 rise 1
+{command}
+backend query
+    option httpchk GET /readyz
+    default-server check inter 100ms fall 1 rise 1
+{query}
+"""
+
+
+class Balancer:
+    """haproxy in front of a stack's services."""
+
+    def __init__(self, stack, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        servers = {kind: "\n".join(f"    server {name} 127.0.0.1:{service.port}"
+                                   for name, service in stack.services.items() if service.kind == f"{kind}-service")
+                   for kind in ("command", "query")}
+        config = folder / "haproxy.cfg"
+        config.write_text(BALANCER.format(port=self.port, **servers))
+        self.log = open(folder / "haproxy.log", "wb")
+        self.child = subprocess.Popen(["haproxy", "-db", "-f", config], stdin=subprocess.DEVNULL, stdout=self.log,
+                                      stderr=self.log)
+        eventually(lambda: requests.get(self.url + "/v1/events/partitions", timeout=5).ok)
+
+    def close(self):
+        self.child.terminate()
+        self.child.wait(10)
+        self.log.close()
+
+
+@pytest.fixture
+def balanced(stack_factory, tmp_path):
+    """A stack of two and two, and its load balancer."""
+    stack = stack_factory(command_services=2, query_services=2)
+    balancer = Balancer(stack, tmp_path)
+    yield stack, balancer
+    balancer.close()
+
+
+class Shoppers:
+    """Shop through the load balancer and remember each answer that is not a success."""
+
+    def __init__(self, url, count=4):
+        self.url, self.told, self.failed, self.answers = url, Acknowledged(), [], 0
+        self.lock, self.stopping = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def run(self):
+        shop, cart, version = Shop(self.url, self.url), None, 0
+        while not self.stopping.is_set():
+            try:
+                if cart is None or version > 20:
+                    cart = new_id()
+                    answer = shop.create(cart)
+                else:
+                    answer = shop.add(cart, line())
+                version = answer.json().get("version", 0)
+                self.note(answer)
+                if answer.ok:
+                    self.note(shop.get(f"/v1/carts/{cart}?minVersion={version}", base=self.url,
+                                       headers={"Prefer": "wait=10"}), seen=True)
+            except requests.RequestException as error:
+                self.note(None, repr(error))
+
+    def note(self, answer, error=None, seen=False):
+        with self.lock:
+            self.answers += 1
+            if error is not None or not answer.ok:
+                self.failed.append((time.monotonic(), error or (answer.status_code, answer.text[:200])))
+            elif not seen:
+                self.told.note(answer)
+
+
+def test_given_two_of_each_when_they_are_replaced_in_turn_then_no_request_fails(balanced):
+    stack, balancer = balanced
+    with Shoppers(balancer.url) as shoppers:
+        eventually(lambda: shoppers.answers > 40)
+        for service in list(stack.services.values()):
+            before = shoppers.answers
+            assert service.stop() == 0
+            eventually(lambda before=before: shoppers.answers > before + 20)
+            service.start()
+            time.sleep(1)  # the load balancer finds it within 100 ms
+    assert not shoppers.failed, (len(shoppers.failed), shoppers.answers, shoppers.failed[:5])
+    log = check_log(stack.command_database_url)
+    shoppers.told.check(log)
+    check_views(stack.query_database_url, log)
+
+
+def test_given_a_schema_that_is_behind_when_it_is_migrated_under_load_then_no_request_fails(balanced, tmp_path):
+    stack, balancer = balanced
+    config = tmp_path / "sql-migrate.yml"
+    config.write_text(f"command:\n  dialect: postgres\n  datasource: {stack.command_owner_url}?sslmode=disable\n"
+                      f"  dir: {MIGRATIONS / 'command'}\n  table: applied_migrations\n")
+    subprocess.run(["sql-migrate", "down", f"-config={config}", "-env=command", "-limit=1"], check=True,
+                   capture_output=True)
+    with Shoppers(balancer.url) as shoppers:
+        eventually(lambda: shoppers.answers > 40)
+        said = databases.migrate("command", stack.command_owner_url, MIGRATIONS, tmp_path / "up.yml")
+        before = shoppers.answers
+        eventually(lambda: shoppers.answers > before + 40)
+    assert "Applied 1 migration" in said
+    assert not shoppers.failed, shoppers.failed[:5]
+    shoppers.told.check(check_log(stack.command_database_url))
