@@ -15,9 +15,9 @@
 
 enum { CONNECTIONS_MAX = 4096 };
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-                                  const char *url, const char *method, const char *version,
-                                  const char *body, size_t *body_length, void **state)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *body,
+                                  size_t *body_length, void **state)
 {
     (void)url, (void)method, (void)version, (void)body, (void)body_length;
     static int seen;

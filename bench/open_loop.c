@@ -45,8 +45,8 @@ struct request {
 
 struct connection {
     int fd;
-    size_t next;     /* the request to send next: number, number + connections, … */
-    size_t awaited;  /* the request that is under way */
+    size_t next;    /* the request to send next: number, number + connections, … */
+    size_t awaited; /* the request that is under way */
     bool is_waiting;
     char *answer;
     size_t answer_length;

@@ -80,8 +80,9 @@ def sandwich(baseline, subject, wanted, tries, say=lambda text: None):
         sample = Sample(before, seen, baseline())
         before = sample.after
         (samples.thrown if sample.is_unequal else samples.kept).append(sample)
+        verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
         say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f} /s, ratio {sample.ratio:.2f}"
-            + (", baselines unequal: thrown away" if sample.is_unequal else ""))
+            + verdict)
         if not samples.is_noisy:
             break
     return samples

@@ -49,9 +49,11 @@ def wrk(url, script, seconds, connections, *arguments):
             "answers": seen["requests"], "ms": {name: seen[name] / 1000 for name in ("p50", "p99", "max")}}
 
 
-def commands(rig, seconds, connections, mode="mix", cart=""):
+def commands(rig, seconds, connections, mode="mix", cart="", url=None):
+    """Commands for the command service, or for a peer at `url`."""
     carts = max(CARTS_PER_CONNECTION * connections // min(threads(), connections), 8)
-    return wrk(rig.command.url, "cart_mix.lua", seconds, connections, mode, f"{random.getrandbits(32):08x}", carts, cart)
+    run = f"{random.getrandbits(32):08x}"
+    return wrk(url or rig.command.url, "cart_mix.lua", seconds, connections, mode, run, carts, cart)
 
 
 def pgbench(rig, script, seconds, clients):
@@ -85,12 +87,12 @@ def open_loop(url, texts, rate, connections):
     rows = [tuple(map(int, line.split())) for line in said.splitlines()]
     good = sum(200 <= status < 400 for _, _, status in rows)
     took = max(begun + latency for begun, latency, _ in rows) / 1e6
-    return {"rate": good / took, "ms": latency_summary([latency for _, latency, _ in rows]), "refused": len(rows) - good,
-            "answers": len(rows)}
+    return {"rate": good / took, "ms": latency_summary([latency for _, latency, _ in rows]),
+            "refused": len(rows) - good, "answers": len(rows)}
 
 
 def shoppers(count, connections, seed=None):
-    """`count` commands for open_loop: one shopper with one cart at a time on each connection, mixed as in cart_mix.lua."""
+    """`count` commands for open_loop: a shopper with one cart at a time on each connection, mixed as in cart_mix.lua."""
     rng = random.Random(seed)
     carts = [None] * connections
     return [_command(rng, carts, number % connections) for number in range(count)]

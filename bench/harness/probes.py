@@ -1,4 +1,4 @@
-"""What a run cost: CPU by thread, context switches, memory, WAL and disk syncs, and how busy the machine was with others."""
+"""What a run cost: CPU by thread, context switches, memory, WAL and syncs, and how busy others kept the machine."""
 
 import os
 import pathlib
@@ -33,6 +33,17 @@ def _threads(pid):
     return found
 
 
+def _process_seconds(pid):
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
+
+
+def _reaped_seconds(pid):
+    """CPU seconds of the children that have ended: of a postmaster, the backends that came and went."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / TICKS if fields else 0.0
+
+
 def rss_mib(pid):
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * resource.getpagesize() / 2**20 if fields else 0.0
@@ -63,7 +74,9 @@ class Watch:
 
     def _snapshot(self):
         processes = self.rig.processes()
-        return {"at": time.monotonic(), "busy": _busy_seconds(), "generator": _children_seconds(), "own": _own_seconds(),
+        return {"at": time.monotonic(), "busy": _busy_seconds(), "generator": _children_seconds(),
+                "processes": {pid: _process_seconds(pid) for pids in processes.values() for pid in pids},
+                "own": _own_seconds(), "reaped": _reaped_seconds(self.rig.postgres.daemon.pid()),
                 "threads": {(name, pid, tid): seen for name, pids in processes.items() for pid in pids
                             for tid, seen in _threads(pid).items()}}
 
@@ -71,21 +84,32 @@ class Watch:
         self.before = self._snapshot()
         return self
 
+    def others_cores(self):
+        """How many cores programs that are not ours have used since the block began."""
+        self.__exit__()
+        return self.cost["othersCpu"]
+
     def __exit__(self, *_):
         before, after = self.before, self._snapshot()
         seconds = after["at"] - before["at"]
-        cpu, switches = {}, {}
+        # Of PostgreSQL what its processes used, those that have ended and those that are there.
+        cpu = {"postgres": after["reaped"] - before["reaped"]
+               - sum(used for key, (_, used, _) in before["threads"].items()
+                     if key[0] == "postgres" and key not in after["threads"])}
+        switches = {}
         for key, (thread, used, switched) in after["threads"].items():
             _, used_before, switched_before = before["threads"].get(key, ("", 0, 0))
             label = f"{key[0]}/{thread}" if key[0].endswith("-service") else key[0]
             cpu[label] = cpu.get(label, 0) + used - used_before
             switches[key[0]] = switches.get(key[0], 0) + switched - switched_before
         generator = after["generator"] - before["generator"]
-        ours = sum(cpu.values()) + generator + after["own"] - before["own"]
+        # A service that has ended since is among the children that were waited for, with all of its life.
+        ours = sum(after["processes"].values()) - sum(before["processes"].values())
+        ours += sum(after[key] - before[key] for key in ("generator", "own", "reaped"))
         self.cost = {
             "seconds": seconds, "cpuSeconds": {label: used for label, used in cpu.items() if used > 0},
             "switches": switches, "generatorCpu": generator / seconds,
-            # Backends that came and went are not seen, so that this is too much rather than too little.
+            "generatorSeconds": generator,
             "othersCpu": max(after["busy"] - before["busy"] - ours, 0) / seconds,
             "rssMiB": {name: round(sum(rss_mib(pid) for pid in pids), 1)
                        for name, pids in self.rig.processes().items() if name.endswith("-service")},

@@ -8,7 +8,8 @@ from devstack.report import say
 from .arithmetic import median
 
 COLUMNS = (("figure", 58), ("ours", 14), ("beside it", 24), ("ratio (least–most)", 18), ("runs", 7), ("target", 14),
-           ("", 6), ("load", 5))
+           ("", 6), ("load", 5), ("others", 6))
+BUSY = 0.1  # of the cores: when other programs use more, a verdict would be on them
 
 
 def number(value):
@@ -24,7 +25,10 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / time.strftime("%Y%m%d-%H%M%S.jsonl")
         self.rows = []
-        self._write({"kind": "machine", "form": form, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **machine})
+        self.cores = machine["cores"]
+        self.others_cores = lambda: 0.0
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._write({"kind": "machine", "form": form, "at": now, **machine})
 
     def _write(self, record):
         with open(self.path, "a", encoding="utf-8") as file:
@@ -51,6 +55,8 @@ class Report:
 
     def _row(self, row):
         row["load"] = os.getloadavg()[0]
+        row["othersCores"] = round(self.others_cores(), 2)
+        row["busy"] = row["othersCores"] > BUSY * self.cores
         self.rows.append(row)
         self._write(row)
         say("  " + _line(row).rstrip())
@@ -60,13 +66,17 @@ class Report:
         for row in self.rows:
             say(_line(row).rstrip())
         if any(row["noisy"] for row in self.rows):
-            say("\nnoisy: the baselines before and after differed by more than 10 % too often; something else used this "
+            say("\nnoisy: the baselines before and after differed by more than 10 % too often: something else used this\n"
                 "machine. All samples of the row were used: read its spread, not its median.")
+        if any(row["busy"] for row in self.rows):
+            say("\nbusy: other programs used more than a tenth of this machine's cores (`others`, in cores) meanwhile: what\n"
+                "depends on the clock is no verdict. CPU, syncs and bytes a command are worth more than rates then.")
         say(f"\nload is the load average when the row was done. All of it: {self.path}")
 
 
 def _line(row):
-    verdict = "noisy" if row["noisy"] else {True: "met", False: "MISSED", None: ""}[row["met"]]
+    verdict = ("noisy" if row["noisy"] else "" if row["met"] is None else "busy" if row["busy"]
+               else "met" if row["met"] else "MISSED")
     if row["kind"] == "ratio":
         beside = f"{row['baseline']} {number(row['baselineRate'])}"
         ratio = f"{row['ratio']:.2f} ({row['least']:.2f}–{row['most']:.2f})"
@@ -74,5 +84,5 @@ def _line(row):
     else:
         beside, ratio, runs = row.get("beside", ""), "", str(row["runs"])
     cells = (row["figure"], f"{number(row['ours'])} {row['unit']}".replace(" /s", "/s"), beside, ratio, runs,
-             row["target"], verdict, f"{row['load']:.1f}")
+             row["target"], verdict, f"{row['load']:.1f}", row["othersCores"])
     return "  ".join(str(cell).ljust(width) for cell, (_, width) in zip(cells, COLUMNS))

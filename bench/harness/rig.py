@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 import urllib.request
@@ -19,7 +20,7 @@ STATE = ROOT / ".dev"
 BUILD = STATE / "build/bench"
 PARTITIONS = 6
 TOPIC, DEAD_TOPIC = "cart-events", "cart-events-dead"
-READY_SECONDS, STOP_SECONDS = 60, 12
+READY_SECONDS, STOP_SECONDS = 120, 12
 DRAIN_SECONDS = 300
 BENCH = "bench"  # the database of pgbench
 
@@ -43,7 +44,7 @@ class Program:
     """A background process with a port: one of the services, hello, or a peer."""
 
     def __init__(self, name, argv, folder, env=None):
-        self.name, self.argv, self.env = name, argv, env or {}
+        self.name, self.argv, self.env = name, argv, env or {}  # argv may say {port}
         self.port = ports.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.daemon = Daemon(name, folder / "run", folder / "log")
@@ -55,12 +56,16 @@ class Program:
         except OSError:
             return False
 
+    def accepts(self):
+        return not ports.is_free(self.port)
+
     def start(self, path="/readyz"):
+        """Starts it and waits until it answers on `path`; without one, until it takes connections."""
         if self.daemon.pid() is None:
             settings = {"PATH": "/usr/bin:/bin", **self.env}
             self.daemon.spawn([str(part).format(port=self.port) for part in self.argv],
                               env={name: str(value) for name, value in settings.items()})
-        self.daemon.wait_ready(lambda: self.answers(path), READY_SECONDS)
+        self.daemon.wait_ready((lambda: self.answers(path)) if path else self.accepts, READY_SECONDS)
 
     def stop(self):
         return self.daemon.stop(STOP_SECONDS)
@@ -86,7 +91,7 @@ class Rig:
         self.command = Program("command-service", [BUILD / "command-service/command-service"], folder)
         self.query = Program("query-service", [BUILD / "query-service/query-service"], folder)
         self.hello = Program("hello", [BUILD / "bench/hello", "{port}", "2"], folder)
-        self.programs = [self.query, self.command, self.hello]
+        self.programs = [self.hello, self.command, self.query]
         self.connections = {}
 
     def __enter__(self):
@@ -124,14 +129,24 @@ class Rig:
                           "QUERY_DATABASE_URL": server.url("cartledger_query", "cartledger_query")}
 
     def _end(self):
+        """Also a second Ctrl-C waits for it."""
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._end_all()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _end_all(self):
         for connection in self.connections.values():
             connection.close()
         self.connections.clear()
-        for part in (*self.programs, self.kafka, self.postgres):
+        for part in (*reversed(self.programs), self.kafka, self.postgres):
             with contextlib.suppress(Trouble):
                 part.stop()
         for part in (self.kafka, self.postgres):
             part.wipe()
+        shutil.rmtree(self.folder / "peers", ignore_errors=True)
 
     def sql(self, statement, parameters=None, database="postgres"):
         """Runs one statement as superuser; answers its rows, if it has any."""
@@ -157,6 +172,14 @@ class Rig:
         self.query.stop()
         self._run_command_service("false")
 
+    def start_peer(self, name, path, *arguments, env=None):
+        """A program of bench/peers, by its script; it ends with the rig, if not before."""
+        script = [ROOT / "bench/peers/run", name, self.folder / "peers", "{port}", *arguments]
+        peer = Program(name, script, self.folder, env)
+        self.programs.append(peer)
+        peer.start(path)
+        return peer
+
     def run_nothing(self):
         self.query.stop()
         self.command.stop()
@@ -173,8 +196,12 @@ class Rig:
         return int(self.sql("SELECT sum(last_position) FROM event_partitions", database="cartledger_command")[0][0])
 
     def published(self):
+        """None while nobody knows: the service does not run, or its relay has not found its place yet."""
+        if self.command.pid is None:
+            return None
         with urllib.request.urlopen(self.command.url + "/v1/events/partitions", timeout=10) as answer:
-            return sum(max(entry["publishedPosition"] or 0, 0) for entry in json.load(answer)["partitions"])
+            positions = [entry["publishedPosition"] for entry in json.load(answer)["partitions"]]
+        return None if 0 in positions else sum(positions)
 
     def projected(self):
         return int(self.sql("SELECT coalesce(sum(position), 0) FROM projection_positions",

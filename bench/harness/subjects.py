@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import shutil
 import tempfile
 import threading
 import time
@@ -11,10 +13,10 @@ from dataclasses import dataclass
 
 import confluent_kafka
 
-from devstack.report import say
+from devstack.report import Trouble, say, wait_until
 from . import loads, log_loader, machine, probes
 from .arithmetic import latency_summary, median, sandwich
-from .rig import TOPIC
+from .rig import DRAIN_SECONDS, TOPIC
 
 CONNECTIONS = 256
 READ_CONNECTIONS = 64
@@ -46,13 +48,20 @@ class Bench:
         self.best = {}  # pgbench's best number of clients, by script
         self.full_rate = None
 
+    def run(self, name):
+        """Measures one subject; its rows say how busy others kept the machine meanwhile."""
+        with probes.Watch(self.rig) as watch:
+            self.report.others_cores = watch.others_cores
+            SUBJECTS[name](self)
+
     def pgbench(self, script):
         """A baseline: pgbench with `script` at the number of clients with which it's fastest here."""
         if script not in self.best:
             rates = {clients: loads.pgbench(self.rig, script, max(self.plan.seconds // 2, 2), clients)["rate"]
                      for clients in self.plan.clients}
             self.best[script] = max(rates, key=rates.get)
-            say(f"  pgbench {script}: " + ", ".join(f"{clients} clients {rate:,.0f}/s" for clients, rate in rates.items()))
+            say(f"  pgbench {script}: "
+                + ", ".join(f"{clients} clients {rate:,.0f}/s" for clients, rate in rates.items()))
 
         def run():
             self.rig.sql("CHECKPOINT")
@@ -72,8 +81,8 @@ class Bench:
 
 def send(url, method, path, body=None):
     """One request by itself; answers its JSON."""
-    request = urllib.request.Request(url + path, method=method, data=None if body is None else json.dumps(body).encode(),
-                                     headers={"Content-Type": "application/json"} if body is not None else {})
+    data, headers = (None, {}) if body is None else (json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(url + path, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 
@@ -86,7 +95,7 @@ def _nudge(rig):
 
 
 def _measured_commands(bench, settle):
-    """A sample of the command mix, with what it cost; with `settle` also how long the rest of the pipeline was behind."""
+    """A sample of the command mix, with what it cost; with `settle` also how far the views were behind."""
     rig = bench.rig
     _nudge(rig)
     rig.sql("CHECKPOINT")
@@ -103,6 +112,14 @@ def _measured_commands(bench, settle):
     return seen
 
 
+def _report_cpu(bench, samples, title, unit):
+    used = [sample.subject for sample in samples.used]
+    for label in sorted({label for seen in used for label in seen["cost"]["cpuSeconds"]}):
+        spent = median([seen["cost"]["cpuSeconds"].get(label, 0) * 1e6 / seen["answers"] for seen in used])
+        if spent >= 0.5:
+            bench.report.figure(f"{title}: CPU {unit}, {label}", spent, "µs", noisy=samples.is_noisy, runs=len(used))
+
+
 def _report_cost(bench, samples, title):
     report, used = bench.report, [sample.subject for sample in samples.used]
     noisy, runs = samples.is_noisy, len(used)
@@ -112,15 +129,12 @@ def _report_cost(bench, samples, title):
 
     syncs = per_command(lambda seen: seen["syncs"])
     report.figure(f"{title}: disk syncs a command", syncs, "", "≤ 1/32", syncs <= 1 / 32, noisy, runs)
-    report.figure(f"{title}: WAL bytes a command", per_command(lambda seen: seen["walBytes"]), "B", noisy=noisy, runs=runs)
-    labels = sorted({label for seen in used for label in seen["cost"]["cpuSeconds"]})
-    for label in labels:
-        spent = per_command(lambda seen, label=label: seen["cost"]["cpuSeconds"].get(label, 0) * 1e6)
-        if spent >= 0.1:
-            report.figure(f"{title}: CPU a command, {label}", spent, "µs", noisy=noisy, runs=runs)
+    written = per_command(lambda seen: seen["walBytes"])
+    report.figure(f"{title}: WAL bytes a command", written, "B", noisy=noisy, runs=runs)
+    _report_cpu(bench, samples, title, "a command")
     for name in sorted({name for seen in used for name in seen["cost"]["switches"] if name.endswith("-service")}):
-        report.figure(f"{title}: context switches a command, {name}",
-                      per_command(lambda seen, name=name: seen["cost"]["switches"].get(name, 0)), "", noisy=noisy, runs=runs)
+        switches = per_command(lambda seen, name=name: seen["cost"]["switches"].get(name, 0))
+        report.figure(f"{title}: context switches a command, {name}", switches, "", noisy=noisy, runs=runs)
     for name in sorted({name for seen in used for name in seen["cost"]["rssMiB"]}):
         rss = max(seen["cost"]["rssMiB"].get(name, 0) for seen in used)
         # 64 MiB and, of the command service, the cache of carts it was configured for.
@@ -140,6 +154,11 @@ def _commands(bench, title, target, settle):
     # A few come out of turn on a busy machine: see CARTS_PER_CONNECTION.
     share = refused / sum(sample.subject["answers"] for sample in samples.kept + samples.thrown)
     bench.report.figure(f"{title}: share of commands refused", share, "", "≤ 0.001", share <= 0.001, samples.is_noisy)
+    with probes.Watch(bench.rig) as watch:
+        alone = loads.pgbench(bench.rig, "append.sql", bench.plan.seconds, bench.best["append.sql"])
+    count = alone["rate"] * bench.plan.seconds
+    for name, spent in (("postgres", watch.cost["cpuSeconds"]["postgres"]), ("pgbench", watch.cost["generatorSeconds"])):
+        bench.report.figure(f"pgbench append: CPU a transaction, {name}", spent / count * 1e6, "µs")
     if settle:
         behind = median([sample.subject["behindSeconds"] for sample in samples.used])
         bench.report.figure(f"{title}: views behind at the end", behind, "s", noisy=samples.is_noisy)
@@ -150,6 +169,8 @@ def _commands(bench, title, target, settle):
 def pipeline(bench):
     """commands over HTTP with relay, Kafka and query service at work"""
     bench.rig.run_pipeline()
+    loads.commands(bench.rig, bench.plan.seconds, CONNECTIONS)  # Kafka is Java: its first seconds are not its own
+    bench.rig.settle()
     samples = _commands(bench, "pipeline", 1.5, True)
     bench.full_rate = median([sample.subject["rate"] for sample in samples.used])
 
@@ -217,8 +238,8 @@ class Probe:
         self.stopping = threading.Event()
 
     def _ask(self, connection, method, path, body=None, headers=None):
-        connection.request(method, path, None if body is None else json.dumps(body),
-                           {"Content-Type": "application/json", **(headers or {})} if body is not None else headers or {})
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), {**kind, **(headers or {})})
         answer = connection.getresponse()
         content = answer.read()
         assert answer.status in (200, 201), (answer.status, content)
@@ -301,8 +322,9 @@ def connections(bench):
         seen = loads.commands(rig, seconds, count)
         rig.settle()
         stall = seen["ms"]["max"] - seen["ms"]["p50"]
-        bench.report.figure(f"commands, {count:,} connections", seen["rate"], "/s", f"stall ≤ {STALL_MS} ms", stall <= STALL_MS,
-                            beside=f"p50 {seen['ms']['p50']:.1f} max {seen['ms']['max']:.1f} ms", **seen)
+        bench.report.figure(f"commands, {count:,} connections", seen["rate"], "/s", f"stall ≤ {STALL_MS} ms",
+                            stall <= STALL_MS, beside=f"p50 {seen['ms']['p50']:.1f} max {seen['ms']['max']:.1f} ms",
+                            **seen)
 
 
 def get(bench):
@@ -325,12 +347,17 @@ def get(bench):
         file.writelines(f'/v1/carts/{cart} "{version}"\n' for cart, version, _ in rows)
         file.flush()
 
-        def ours(*arguments):
-            return loads.wrk(rig.query.url, "cart_get.lua", plan.seconds, READ_CONNECTIONS, file.name, *arguments)
+        def ours():
+            with probes.Watch(rig) as watch:
+                seen = loads.wrk(rig.query.url, "cart_get.lua", plan.seconds, READ_CONNECTIONS, file.name)
+            return {**seen, "cost": watch.cost}
 
         said = {"carts": len(rows), "bodyBytes": size, "connections": READ_CONNECTIONS}
-        bench.report.ratio("GET cart", bench.sandwich(hello, ours), "bare hello", at_least=0.6, **said)
-        bench.report.ratio("GET cart", bench.sandwich(bench.pgbench("select.sql"), ours), "pgbench select", at_least=1, **said)
+        samples = bench.sandwich(hello, ours)
+        bench.report.ratio("GET cart", samples, "bare hello", at_least=0.6, **said)
+        _report_cpu(bench, samples, "GET cart", "a request")
+        samples = bench.sandwich(bench.pgbench("select.sql"), ours)
+        bench.report.ratio("GET cart", samples, "pgbench select", at_least=1, **said)
     _not_modified(bench, rows, said)
     rig.hello.stop()
     return None
@@ -357,17 +384,23 @@ def alone(bench):
     _commands(bench, "alone", 2.5, False)
 
 
-def _rate_of(position, goal):
-    """How fast position() goes to `goal`, in events a second, from when it begins to move."""
-    first = position()
-    start = first
-    while start == first:
+def _rate_of(program, position, goal):
+    """Starts the program; how fast position() then goes to `goal`, in events a second, from when it's seen to move.
+
+    What was done before the first look does not count, unless all of it was: then the start counts too.
+    """
+    first, began = position(), time.monotonic()
+    program.start()
+    start = position()
+    while start in (first, None):
         time.sleep(0.002)
         start = position()
-    began = time.monotonic()
-    while (now := position()) < goal:
-        time.sleep(0.01)
-    return (now - start) / max(time.monotonic() - began, 1e-9)
+    if start < goal or first is None:
+        first, began = start, time.monotonic()
+    done = wait_until(lambda: (position() or 0) >= goal, DRAIN_SECONDS, 0.01)
+    if done is None:
+        raise Trouble(f"{program.name} is at {position()} of {goal} events after {DRAIN_SECONDS} s")
+    return (goal - first) / (time.monotonic() - began)
 
 
 def catch_up(bench):
@@ -380,10 +413,8 @@ def catch_up(bench):
         rig.run_nothing()
         log_loader.load(rig, plan.backlog)
         rig.command.env["RELAY_ENABLED"] = "true"
-        rig.command.start()
-        relay.append(_rate_of(rig.published, rig.written()))
-        rig.query.start()
-        rate = _rate_of(rig.projected, rig.written())
+        relay.append(_rate_of(rig.command, rig.published, rig.written()))
+        rate = _rate_of(rig.query, rig.projected, rig.written())
         return {"rate": rate, "rssMiB": probes.rss_mib(rig.query.pid)}
 
     samples = bench.sandwich(upsert, views)
@@ -393,5 +424,40 @@ def catch_up(bench):
     bench.report.figure("views catching up: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, samples.is_noisy)
 
 
-SUBJECTS = {"pipeline": pipeline, "hot": hot, "half-load": half_load, "idle": idle, "connections": connections, "get": get,
-            "alone": alone, "catch-up": catch_up}
+def peers(bench):
+    """the command service beside what one would otherwise write, behind the same load (by name only; needs Go)"""
+    rig, plan = bench.rig, bench.plan
+    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if found is None:
+        raise Trouble("./dev bench peers needs Go 1.25 or newer")
+    env = {"PATH": f"{os.path.dirname(found)}:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"),
+           **{name: value for name, value in os.environ.items() if name.startswith("GO")}}
+    redis = rig.start_peer("redis", None)
+    rivals = {"go-postgres": rig.url("bench"), "go-redis": f"redis://127.0.0.1:{redis.port}"}
+    for name, url in rivals.items():
+        rival = rig.start_peer(name, "/readyz", url, env=env)
+        refused = []
+
+        def theirs(rival=rival, refused=refused):
+            seen = loads.commands(rig, plan.seconds, CONNECTIONS, url=rival.url)
+            refused.append(seen["refused"] + seen["broken"])
+            return seen["rate"]
+
+        for title, prepare, settle in (("pipeline", rig.run_pipeline, True), ("alone", rig.run_commands_alone, False)):
+            prepare()
+
+            def ours(settle=settle):
+                seen = loads.commands(rig, plan.seconds, CONNECTIONS)
+                if settle:
+                    rig.settle()
+                return seen
+
+            bench.report.ratio(f"commands, {title}", bench.sandwich(theirs, ours), name, at_least=1,
+                               refusedByPeer=sum(refused), connections=CONNECTIONS)
+        rival.stop()
+    redis.stop()
+
+
+BY_NAME = ("peers",)
+SUBJECTS = {"pipeline": pipeline, "hot": hot, "half-load": half_load, "idle": idle, "connections": connections,
+            "get": get, "alone": alone, "catch-up": catch_up, "peers": peers}
