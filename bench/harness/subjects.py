@@ -1,5 +1,6 @@
 """What is measured: one function for each name that ./dev bench takes, in the order in which they run."""
 
+import concurrent.futures
 import http.client
 import json
 import os
@@ -295,15 +296,12 @@ def half_load(bench):
     rig.run_pipeline()
     seconds = max(bench.plan.seconds * 2, 4)
     texts = loads.shoppers(rate * seconds, CONNECTIONS)
-    seen = {}
     fsync = machine.fsync_us(rig.folder) / 1000
-    load = threading.Thread(target=lambda: seen.update(loads.open_loop(rig.command.url, texts, rate, CONNECTIONS)))
     probe = Probe(rig)
-    load.start()
-    try:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        load = pool.submit(loads.open_loop, rig.command.url, texts, rate, CONNECTIONS)
         probe.run(seconds - 1)
-    finally:
-        load.join()
+        seen = load.result()
     rig.settle()
     title = f"at half load ({rate:,} commands/s)"
     bench.report.figure(f"{title}: refused", seen["refused"], "", "0", seen["refused"] == 0, runs=seen["answers"])
