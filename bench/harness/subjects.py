@@ -48,6 +48,7 @@ class Bench:
         self.rig, self.plan, self.report = rig, plan, report
         self.best = {}  # pgbench's best number of clients, by script
         self.full_rate = None
+        self.is_warm = False
 
     def run(self, name):
         """Measures one subject; its rows say how busy others kept the machine meanwhile."""
@@ -72,9 +73,17 @@ class Bench:
     def sandwich(self, baseline, subject):
         return sandwich(baseline, subject, self.plan.wanted, self.plan.tries, lambda text: say("    " + text))
 
+    def run_pipeline(self):
+        """Both services and all between them, warm: Kafka is Java, whose first seconds are unlike the others."""
+        self.rig.run_pipeline()
+        if not self.is_warm:
+            loads.commands(self.rig, 2 * self.plan.seconds, CONNECTIONS)
+            self.rig.settle()
+        self.is_warm = True
+
     def half_rate(self):
         if self.full_rate is None:
-            self.rig.run_pipeline()
+            self.run_pipeline()
             self.full_rate = loads.commands(self.rig, self.plan.seconds, CONNECTIONS)["rate"]
             self.rig.settle()
         return max(int(self.full_rate / 2), 1)
@@ -169,9 +178,7 @@ def _commands(bench, title, target, settle):
 
 def pipeline(bench):
     """commands over HTTP with relay, Kafka and query service at work"""
-    bench.rig.run_pipeline()
-    loads.commands(bench.rig, bench.plan.seconds, CONNECTIONS)  # Kafka is Java: its first seconds are not its own
-    bench.rig.settle()
+    bench.run_pipeline()
     samples = _commands(bench, "pipeline", 1.5, True)
     bench.full_rate = median([sample.subject["rate"] for sample in samples.used])
 
@@ -179,7 +186,7 @@ def pipeline(bench):
 def hot(bench):
     """all clients on one cart"""
     rig, plan = bench.rig, bench.plan
-    rig.run_pipeline()
+    bench.run_pipeline()
     cart = str(uuid.uuid4())
     lines = [{"sku": f"hot-{number}", "name": "Hot article", "quantity": 1,
               "unitPrice": {"amountMinor": 1999, "currency": "EUR"}} for number in range(1, 21)]
@@ -206,7 +213,7 @@ def hot(bench):
 def idle(bench):
     """one command alone on an idle service"""
     rig, plan = bench.rig, bench.plan
-    rig.run_pipeline()
+    bench.run_pipeline()
     before = machine.fsync_us(rig.folder)
     seen = loads.open_loop(rig.command.url, loads.shoppers(plan.seconds * 50, 1), 50, 1)
     fsync = (before + machine.fsync_us(rig.folder)) / 2000
@@ -293,7 +300,7 @@ class Probe:
 def half_load(bench):
     """latencies at half of the full load, in an open loop"""
     rig, rate = bench.rig, bench.half_rate()
-    rig.run_pipeline()
+    bench.run_pipeline()
     seconds = max(bench.plan.seconds * 2, 4)
     texts = loads.shoppers(rate * seconds, CONNECTIONS)
     fsync = machine.fsync_us(rig.folder) / 1000
@@ -315,7 +322,7 @@ def half_load(bench):
 def connections(bench):
     """the command mix from 1 to 1,024 connections"""
     rig, seconds = bench.rig, max(bench.plan.seconds // 2, 1)
-    rig.run_pipeline()
+    bench.run_pipeline()
     for count in SWEEP:
         seen = loads.commands(rig, seconds, count)
         rig.settle()
@@ -328,7 +335,7 @@ def connections(bench):
 def get(bench):
     """GET of a cart, and of one that has not changed"""
     rig, plan = bench.rig, bench.plan
-    rig.run_pipeline()
+    bench.run_pipeline()
     rig.hello.start("/")
     rows = rig.sql("SELECT cart_id, version, octet_length(body::text) FROM cart_views WHERE status = 'open'"
                    " ORDER BY cart_id LIMIT 10000", database="cartledger_query")
@@ -404,7 +411,7 @@ def _rate_of(program, position, goal):
 def catch_up(bench):
     """the relay after an outage of Kafka, and the views after one of the query service"""
     rig, plan, relay = bench.rig, bench.plan, []
-    rig.run_pipeline()
+    bench.run_pipeline()
     upsert = bench.pgbench("upsert.sql")
 
     def views():
@@ -441,7 +448,8 @@ def peers(bench):
             refused.append(seen["refused"] + seen["broken"])
             return seen["rate"]
 
-        for title, prepare, settle in (("pipeline", rig.run_pipeline, True), ("alone", rig.run_commands_alone, False)):
+        for title, prepare, settle in (("pipeline", bench.run_pipeline, True),
+                                       ("alone", rig.run_commands_alone, False)):
             prepare()
 
             def ours(settle=settle):
