@@ -24,12 +24,14 @@ struct log_source_postgres {
 };
 
 /* The only plan that is ever right is the walk along the primary key; without statistics (a new
- * log, a restored one) the planner may think otherwise. */
+ * log, a restored one) the planner may think otherwise. It is also made only once, where the
+ * default is to plan anew for each page. */
 static const struct postgres_statement SETTLE = {
     .name = "relay_settle",
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"
            " set_config('enable_bitmapscan', 'off', false),"
-           " set_config('enable_sort', 'off', false), set_config('jit', 'off', false)",
+           " set_config('enable_sort', 'off', false), set_config('jit', 'off', false),"
+           " set_config('plan_cache_mode', 'force_generic_plan', false)",
 };
 
 static const struct postgres_statement LEAD = {

@@ -1,0 +1,101 @@
+-- What shoppers send to the command service, for wrk: wrk … -s cart_mix.lua URL -- MODE RUN CARTS [CART]
+--
+--   mix   CARTS separate carts per thread, of 1 to 20 different articles (Zipf): 70 % add, 15 % change a quantity,
+--         10 % remove an article, 5 % check out, whereupon a new cart takes the place of the old one
+--   hot   all connections on the one CART, which has the articles hot-1 … hot-20: 90 % add, 10 % set a quantity
+--   new   every request creates a cart
+--
+-- The carts of a thread take turns, so that a cart's next command comes after the answer to its last one, and none of
+-- them should be refused. RUN makes the ids of one run differ from those of any other: eight hexadecimal digits.
+
+local threads = 0
+
+function setup(thread)
+    threads = threads + 1
+    thread:set("thread_number", threads)
+end
+
+local mode, run, carts, hot_cart
+local turn, made = 0, 0
+local zipf = {}
+
+local function new_cart()
+    made = made + 1
+    local roll, articles = math.random(), 1
+    while zipf[articles] < roll do articles = articles + 1 end
+    -- Spread over the keys as random ids are: the cart's number, its bits well mixed, leads.
+    local mixed = bit.tohex(bit.bxor(bit.bswap(made * 2654435761 % 4294967296), tonumber(run, 16)))
+    local id = string.format("%s-%s-4%03x-8%03x-%s%04x", mixed, run:sub(1, 4), thread_number,
+        made % 4096, run, math.floor(made / 4096) % 65536)
+    return {id = id, articles = articles, lines = {}, skus = {}, is_new = true}
+end
+
+local function send(method, path, body)
+    if not body then return method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\n\r\n" end
+    return method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: "
+        .. #body .. "\r\n\r\n" .. body
+end
+
+local function add(cart, number)
+    local sku = "sku-" .. number
+    if not cart.lines[sku] then
+        cart.lines[sku] = 0
+        cart.skus[#cart.skus + 1] = sku
+    end
+    cart.lines[sku] = cart.lines[sku] + 1
+    return send("POST", "/v1/carts/" .. cart.id .. "/items", '{"sku":"' .. sku .. '","name":"Article number ' .. number
+        .. '","quantity":1,"unitPrice":{"amountMinor":' .. 100 + number * 37 .. ',"currency":"EUR"}}')
+end
+
+local function mixed(cart)
+    local path, roll = "/v1/carts/" .. cart.id, math.random()
+    if #cart.skus == 0 or roll < 0.70 then return add(cart, math.random(cart.articles)) end
+    local at = math.random(#cart.skus)
+    local sku = cart.skus[at]
+    if roll < 0.85 then
+        cart.lines[sku] = cart.lines[sku] % 9 + 1 -- another quantity than it has
+        return send("PATCH", path .. "/items/" .. sku, '{"quantity":' .. cart.lines[sku] .. "}")
+    elseif roll < 0.95 then
+        cart.lines[sku] = nil
+        table.remove(cart.skus, at)
+        return send("DELETE", path .. "/items/" .. sku)
+    end
+    carts[turn] = new_cart()
+    return send("POST", path .. "/checkout", "{}")
+end
+
+local function hot()
+    turn = turn % 20 + 1
+    local sku = "hot-" .. turn
+    if math.random() < 0.9 then
+        return send("POST", "/v1/carts/" .. hot_cart .. "/items", '{"sku":"' .. sku .. '","name":"Hot article",'
+            .. '"quantity":1,"unitPrice":{"amountMinor":1999,"currency":"EUR"}}')
+    end
+    return send("PATCH", "/v1/carts/" .. hot_cart .. "/items/" .. sku, '{"quantity":1}')
+end
+
+local function create(cart)
+    cart.is_new = false
+    return send("PUT", "/v1/carts/" .. cart.id, '{"currency":"EUR"}')
+end
+
+function init(arguments)
+    mode, run, hot_cart = arguments[1], arguments[2], arguments[4]
+    math.randomseed(tonumber(run, 16) + thread_number)
+    local sum = 0
+    for lines = 1, 20 do sum = sum + 1 / lines end
+    for lines = 1, 20 do zipf[lines] = (zipf[lines - 1] or 0) + 1 / lines / sum end
+    zipf[20] = 1
+    carts = {}
+    for number = 1, tonumber(arguments[3]) do carts[number] = new_cart() end
+end
+
+function request()
+    if mode == "hot" then return hot() end
+    if mode == "new" then return create(new_cart()) end
+    turn = turn % #carts + 1
+    local cart = carts[turn]
+    return cart.is_new and create(cart) or mixed(cart)
+end
+
+dofile((debug.getinfo(1, "S").source:sub(2):match("(.*/)") or "") .. "summary.lua")

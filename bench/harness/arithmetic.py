@@ -1,0 +1,88 @@
+"""Medians, percentiles, and which samples count."""
+
+import math
+from dataclasses import dataclass, field
+
+UNEQUAL = 0.10  # baselines that differ by more than this saw two different machines
+PERCENTILES = (50, 90, 99, 99.9)
+
+
+def median(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def percentile(ordered, percent):
+    """The smallest of the sorted values that at least `percent` of them do not exceed (nearest rank)."""
+    rank = math.ceil(round(len(ordered) * percent / 100, 6))  # 99.9 / 100 * 1000 is a little more than 999
+    return ordered[max(rank, 1) - 1]
+
+
+def latency_summary(latencies_us):
+    """p50 … p99.9, max and their number, in milliseconds; None when there is nothing."""
+    if not latencies_us:
+        return None
+    ordered = sorted(latencies_us)
+    summary = {f"p{percent:g}": percentile(ordered, percent) / 1000 for percent in PERCENTILES}
+    return {**summary, "max": ordered[-1] / 1000, "count": len(ordered)}
+
+
+@dataclass
+class Sample:
+    """What one run of a subject gave, and its baseline just before and just after it."""
+
+    before: float
+    subject: dict  # "rate" and whatever else was seen
+    after: float
+
+    @property
+    def baseline(self):
+        return (self.before + self.after) / 2
+
+    @property
+    def is_unequal(self):
+        low, high = sorted((self.before, self.after))
+        return low <= 0 or (high - low) / low > UNEQUAL
+
+    @property
+    def ratio(self):
+        return self.subject["rate"] / self.baseline if self.baseline > 0 else math.nan
+
+
+@dataclass
+class Samples:
+    wanted: int
+    kept: list = field(default_factory=list)
+    thrown: list = field(default_factory=list)
+
+    @property
+    def is_noisy(self):
+        """There were not enough samples with equal baselines."""
+        return len(self.kept) < self.wanted
+
+    @property
+    def used(self):
+        """Those that the figures come from: of a noisy row all, since hand-picking few would flatter."""
+        return self.kept + self.thrown if self.is_noisy else self.kept
+
+
+def sandwich(baseline, subject, wanted, tries, say=lambda text: None):
+    """Runs baseline – subject – baseline until `wanted` samples count, or `tries` were taken.
+
+    The baseline after one subject is the one before the next. A sample whose two baselines are unequal is thrown away
+    and repeated.
+    """
+    samples = Samples(wanted)
+    before = baseline()
+    for attempt in range(1, tries + 1):
+        seen = subject()
+        sample = Sample(before, seen, baseline())
+        before = sample.after
+        (samples.thrown if sample.is_unequal else samples.kept).append(sample)
+        verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
+        say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f} /s, ratio {sample.ratio:.2f}"
+            + verdict)
+        if not samples.is_noisy:
+            break
+    return samples

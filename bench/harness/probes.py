@@ -1,0 +1,129 @@
+"""What a run cost: CPU by thread, context switches, memory, WAL and syncs, and how busy others kept the machine."""
+
+import os
+import pathlib
+import resource
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _read(path):
+    try:
+        return pathlib.Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def _threads(pid):
+    """(its name, CPU seconds, context switches) of each thread."""
+    found = {}
+    try:
+        tids = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for tid in tids:
+        stat, status = _read(f"/proc/{pid}/task/{tid}/stat"), _read(f"/proc/{pid}/task/{tid}/status")
+        if not stat or not status:
+            continue
+        name = stat.partition("(")[2].rpartition(")")[0]
+        fields = stat.rpartition(")")[2].split()
+        switches = sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
+        found[tid] = (name, (int(fields[11]) + int(fields[12])) / TICKS, switches)
+    return found
+
+
+def _process_seconds(pid):
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
+
+
+def _reaped_seconds(pid):
+    """CPU seconds of the children that have ended: of a postmaster, the backends that came and went."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / TICKS if fields else 0.0
+
+
+def rss_mib(pid):
+    fields = _read(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * resource.getpagesize() / 2**20 if fields else 0.0
+
+
+def _busy_seconds():
+    """CPU seconds that all cores together have spent on anything, stolen ones included."""
+    fields = [int(field) for field in _read("/proc/stat").splitlines()[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / TICKS
+
+
+def _children_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _own_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+class Watch:
+    """`with Watch(rig) as watch:` … watch.cost says what the block used."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.cost = {}
+
+    def _snapshot(self):
+        processes = self.rig.processes()
+        return {"at": time.monotonic(), "busy": _busy_seconds(), "generator": _children_seconds(),
+                "processes": {pid: _process_seconds(pid) for pids in processes.values() for pid in pids},
+                "own": _own_seconds(), "reaped": _reaped_seconds(self.rig.postgres.daemon.pid()),
+                "threads": {(name, pid, tid): seen for name, pids in processes.items() for pid in pids
+                            for tid, seen in _threads(pid).items()}}
+
+    def __enter__(self):
+        self.before = self._snapshot()
+        return self
+
+    def others_cores(self):
+        """How many cores programs that are not ours have used since the block began."""
+        self.__exit__()
+        return self.cost["othersCpu"]
+
+    def __exit__(self, *_):
+        before, after = self.before, self._snapshot()
+        seconds = after["at"] - before["at"]
+        # Of PostgreSQL what its processes used, those that have ended and those that are there.
+        cpu = {"postgres": after["reaped"] - before["reaped"]
+               - sum(used for key, (_, used, _) in before["threads"].items()
+                     if key[0] == "postgres" and key not in after["threads"])}
+        switches = {}
+        for key, (thread, used, switched) in after["threads"].items():
+            _, used_before, switched_before = before["threads"].get(key, ("", 0, 0))
+            label = f"{key[0]}/{thread}" if key[0].endswith("-service") else key[0]
+            cpu[label] = cpu.get(label, 0) + used - used_before
+            switches[key[0]] = switches.get(key[0], 0) + switched - switched_before
+        generator = after["generator"] - before["generator"]
+        # A service that has ended since is among the children that were waited for, with all of its life.
+        ours = sum(after["processes"].values()) - sum(before["processes"].values())
+        ours += sum(after[key] - before[key] for key in ("generator", "own", "reaped"))
+        self.cost = {
+            "seconds": seconds, "cpuSeconds": {label: used for label, used in cpu.items() if used > 0},
+            "switches": switches, "generatorCpu": generator / seconds,
+            "generatorSeconds": generator,
+            "othersCpu": max(after["busy"] - before["busy"] - ours, 0) / seconds,
+            "rssMiB": {name: round(sum(rss_mib(pid) for pid in pids), 1)
+                       for name, pids in self.rig.processes().items() if name.endswith("-service")},
+        }
+
+
+def wal(rig):
+    """(bytes, disk syncs) of the WAL so far. A backend tells of its syncs with the first commit a second after the last
+    report: see subjects.nudge()."""
+    bytes_ = int(rig.sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
+    version = int(rig.sql("SHOW server_version_num")[0][0])
+    rig.sql("SELECT pg_stat_clear_snapshot()")
+    if version >= 180000:
+        syncs = rig.sql("SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'")
+    else:
+        syncs = rig.sql("SELECT wal_sync FROM pg_stat_wal")
+    return bytes_, int(syncs[0][0] or 0)

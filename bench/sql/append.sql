@@ -1,0 +1,2 @@
+\set partition random(0, 5)
+INSERT INTO events VALUES (:partition, nextval('positions'), gen_random_uuid(), 1, gen_random_uuid(), 'ItemAdded', 1, now(), '{"sku":"sku-7","name":"Article number 7","quantity":1,"unitPrice":{"amountMinor":359,"currency":"EUR"},"lineQuantity":1}', '{}');

@@ -1,0 +1,120 @@
+"""The benchmark's arithmetic, and its load generator: what a server that stands still costs must show."""
+
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from devstack.ports import free_port
+from service import build_folder
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+
+from harness.arithmetic import Sample, latency_summary, median, percentile, sandwich  # noqa: E402
+from harness.log_loader import murmur2  # noqa: E402
+from invariants import murmur2 as known_murmur2  # noqa: E402
+
+
+def test_given_values_then_the_median_is_in_their_middle():
+    assert median([5, 1, 9]) == 5
+    assert median([4, 1, 9, 5]) == 4.5
+    assert median([7]) == 7
+
+
+@pytest.mark.parametrize(("count", "percent", "rank"), [
+    (1000, 50, 500), (1000, 99, 990), (1000, 99.9, 999), (1001, 99.9, 1000), (10, 99, 10), (1, 50, 1), (3, 50, 2)])
+def test_given_sorted_values_then_a_percentile_is_one_that_so_many_do_not_exceed(count, percent, rank):
+    assert percentile(list(range(1, count + 1)), percent) == rank
+
+
+def test_given_latencies_then_the_summary_is_in_milliseconds_and_keeps_the_worst():
+    summary = latency_summary([1000] * 999 + [500_000])
+    assert (summary["p50"], summary["p99.9"], summary["max"], summary["count"]) == (1, 1, 500, 1000)
+    assert latency_summary([]) is None
+
+
+@pytest.mark.parametrize(("before", "after", "unequal"), [
+    (100, 100, False), (100, 110, False), (110, 100, False), (100, 111, True), (111, 100, True), (0, 100, True)])
+def test_given_two_baselines_then_more_than_ten_percent_apart_is_unequal(before, after, unequal):
+    assert Sample(before, {"rate": 1}, after).is_unequal is unequal
+
+
+def measured(baselines, rates, wanted, tries):
+    baselines, rates = iter(baselines), iter(rates)
+    return sandwich(lambda: next(baselines), lambda: {"rate": next(rates)}, wanted, tries)
+
+
+def test_given_equal_baselines_when_sandwiched_then_each_run_of_a_baseline_serves_two_samples():
+    samples = measured([100, 104, 100], [200, 306], 2, 5)
+    assert [sample.ratio for sample in samples.kept] == [200 / 102, 3]
+    assert not samples.is_noisy and samples.thrown == []
+
+
+def test_given_unequal_baselines_when_sandwiched_then_the_sample_is_thrown_away_and_repeated():
+    samples = measured([100, 150, 150], [999, 300], 1, 5)
+    assert [sample.subject["rate"] for sample in samples.used] == [300]
+    assert len(samples.thrown) == 1 and not samples.is_noisy
+
+
+def test_given_baselines_that_never_settle_when_sandwiched_then_it_gives_up_and_says_so():
+    samples = measured([100, 150, 100, 150], [200, 201, 202], 1, 3)
+    assert samples.is_noisy and len(samples.used) == 3
+
+
+def test_given_a_cart_id_then_the_loader_puts_it_into_the_partition_that_everybody_else_does():
+    for cart in (b"0198c5a5-3c3a-7d3b-8000-00000000000f", b"21a", b"", b"abcde"):
+        assert murmur2(cart) == known_murmur2(cart)
+
+
+class StandingStill:
+    """An HTTP server for one connection that answers each request at once, but for one, which waits `seconds`."""
+
+    def __init__(self, at, seconds):
+        self.at, self.seconds = at, seconds
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        connection, _ = self.listener.accept()
+        number, text = 0, b""
+        while received := connection.recv(4096):
+            text += received
+            while b"\r\n\r\n" in text:
+                _, _, text = text.partition(b"\r\n\r\n")
+                number += 1
+                if number == self.at:
+                    time.sleep(self.seconds)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        connection.close()
+
+
+def open_loop(tmp_path, port, rate, count):
+    text = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
+    (tmp_path / "requests").write_text(f"{len(text)}\n{text}" * count)
+    done = subprocess.run([build_folder() / "bench/open_loop", "127.0.0.1", str(port), str(rate), "1",
+                           tmp_path / "requests"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+
+
+def test_given_a_server_that_stands_still_when_in_an_open_loop_then_all_that_should_have_been_sent_waited(tmp_path):
+    server = StandingStill(at=50, seconds=1)
+    rows = open_loop(tmp_path, server.port, rate=200, count=400)
+    assert [status for _, _, status in rows] == [200] * 400
+    assert [begun for begun, _, _ in rows] == [number * 5000 for number in range(400)]
+    late = [latency for _, latency, _ in rows if latency > 100_000]
+    # In a second at 200 a second 200 requests were due; the last of them waited for little.
+    assert 150 <= len(late) <= 250
+    assert max(late) >= 990_000
+
+
+def test_given_a_server_that_stands_still_when_in_a_closed_loop_then_one_request_waited(tmp_path):
+    server = StandingStill(at=50, seconds=1)
+    rows = open_loop(tmp_path, server.port, rate=0, count=400)
+    assert sum(latency > 500_000 for _, latency, _ in rows) == 1
