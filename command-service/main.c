@@ -361,12 +361,12 @@ static int64_t oldest_turn_us(const struct command_service *service)
     return relay_us < lanes_us ? relay_us : lanes_us;
 }
 
-static void tell_manager(struct command_service *service, struct notify_watchdog *watchdog)
+static void tell_manager(struct command_service *service, struct notify_manager *manager)
 {
     char status[HEALTH_DETAIL_MAX];
     health_summary(service->health, status, sizeof(status));
-    notify_status(status);
-    notify_watchdog_turn(watchdog, clock_monotonic_us(), oldest_turn_us(service));
+    notify_status(manager, status);
+    notify_watchdog_turn(manager, clock_monotonic_us(), oldest_turn_us(service));
 }
 
 static int run(struct command_service *service)
@@ -380,12 +380,12 @@ static int run(struct command_service *service)
     log_info("command-service", "listening", LOG_STR("address", service->config.bind),
              LOG_INT("port", http_server_port(service->server)),
              LOG_STR("version", CARTLEDGER_VERSION));
-    struct notify_watchdog watchdog;
-    notify_watchdog_begin(&watchdog);
+    struct notify_manager manager;
+    notify_manager_begin(&manager);
     notify_send("READY=1");
     do {
         command_metrics_update(service->counts, service->relay, service->sweep);
-        tell_manager(service, &watchdog);
+        tell_manager(service, &manager);
     } while (!service_stop_requested(UPDATE_METRICS_MS));
     notify_send("STOPPING=1");
     log_info("command-service", "stopping");

@@ -131,12 +131,12 @@ static void release(struct query_service *service)
 }
 
 /* Watched is the thread without which no view gets newer. */
-static void tell_manager(struct query_service *service, struct notify_watchdog *watchdog)
+static void tell_manager(struct query_service *service, struct notify_manager *manager)
 {
     char status[HEALTH_DETAIL_MAX];
     health_summary(service->health, status, sizeof(status));
-    notify_status(status);
-    notify_watchdog_turn(watchdog, clock_monotonic_us(),
+    notify_status(manager, status);
+    notify_watchdog_turn(manager, clock_monotonic_us(),
                          projector_stats(service->write_side.projector)->turned_at_us);
 }
 
@@ -151,12 +151,12 @@ static int run(struct query_service *service)
     log_info("query-service", "listening", LOG_STR("address", service->config.bind),
              LOG_INT("port", http_server_port(service->server)),
              LOG_STR("version", CARTLEDGER_VERSION));
-    struct notify_watchdog watchdog;
-    notify_watchdog_begin(&watchdog);
+    struct notify_manager manager;
+    notify_manager_begin(&manager);
     notify_send("READY=1");
     do {
         query_metrics_update(service->counts, projector_stats(service->write_side.projector));
-        tell_manager(service, &watchdog);
+        tell_manager(service, &manager);
     } while (!service_stop_requested(WATCH_MS));
     notify_send("STOPPING=1");
     log_info("query-service", "stopping");

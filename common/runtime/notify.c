@@ -50,13 +50,13 @@ bool notify_send(const char *format, ...)
     return sent >= 0;
 }
 
-void notify_status(const char *status)
+void notify_status(struct notify_manager *manager, const char *status)
 {
-    static char said[NOTIFY_MESSAGE_MAX];
-    if (strncmp(said, status, sizeof(said) - 1) == 0)
+    char *told = manager->told;
+    if (strncmp(told, status, sizeof(manager->told) - 1) == 0)
         return;
-    snprintf(said, sizeof(said), "%s", status);
-    notify_send("STATUS=%s", said);
+    snprintf(told, sizeof(manager->told), "%s", status);
+    notify_send("STATUS=%s", told);
 }
 
 /* A whole positive number, or 0. */
@@ -71,19 +71,19 @@ static int64_t number_from(const char *name)
     return errno != 0 || *end != '\0' ? 0 : number;
 }
 
-void notify_watchdog_begin(struct notify_watchdog *watchdog)
+void notify_manager_begin(struct notify_manager *manager)
 {
-    *watchdog = (struct notify_watchdog){0};
+    *manager = (struct notify_manager){0};
     /* The variables are inherited; the pid says whom they are for. */
     if (getenv("WATCHDOG_PID") == NULL || number_from("WATCHDOG_PID") == getpid())
-        watchdog->limit_us = number_from("WATCHDOG_USEC");
+        manager->limit_us = number_from("WATCHDOG_USEC");
 }
 
-bool notify_watchdog_turn(struct notify_watchdog *watchdog, int64_t now_us, int64_t oldest_turn_us)
+bool notify_watchdog_turn(struct notify_manager *manager, int64_t now_us, int64_t oldest_turn_us)
 {
-    int64_t half_us = watchdog->limit_us / 2;
-    if (watchdog->limit_us == 0 || now_us < watchdog->due_us || now_us - oldest_turn_us > half_us)
+    int64_t half_us = manager->limit_us / 2;
+    if (manager->limit_us == 0 || now_us < manager->due_us || now_us - oldest_turn_us > half_us)
         return false;
-    watchdog->due_us = now_us + half_us;
+    manager->due_us = now_us + half_us;
     return notify_send("WATCHDOG=1");
 }

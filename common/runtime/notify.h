@@ -21,22 +21,24 @@ enum { NOTIFY_MESSAGE_MAX = 512 };
  * told. */
 bool notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* STATUS= when it is another text than the last time. */
-void notify_status(const char *status);
-
 /*
- * The watchdog of systemd.service(5): a service that has not said WATCHDOG=1 for `limit_us` is
- * killed and started again. It's said every half of that time, and only while every thread that is
- * watched has begun a turn of its loop within that half: a thread that hangs ends the process.
+ * What the manager was told, and its watchdog (systemd.service(5)): a service that has not said
+ * WATCHDOG=1 for `limit_us` is killed and started again. It is said every half of that time, and
+ * only while every thread that is watched has begun a turn of its loop within that half: a thread
+ * that hangs ends the process.
  */
-struct notify_watchdog {
-    int64_t limit_us; /* 0: nobody watches us */
-    int64_t due_us;   /* when to say it next */
+struct notify_manager {
+    int64_t limit_us;              /* 0: nobody watches us */
+    int64_t due_us;                /* when to say WATCHDOG=1 next */
+    char told[NOTIFY_MESSAGE_MAX]; /* the last STATUS= */
 };
 
-/* By WATCHDOG_USEC and WATCHDOG_PID. */
-void notify_watchdog_begin(struct notify_watchdog *watchdog);
+/* Reads WATCHDOG_USEC and WATCHDOG_PID. */
+void notify_manager_begin(struct notify_manager *manager);
+
+/* STATUS= when it is another text than the last time. */
+void notify_status(struct notify_manager *manager, const char *status);
 
 /* Call it often. `oldest_turn_us` is when the slowest of the watched threads began its turn, by
  * clock_monotonic_us() as `now_us` is. True: WATCHDOG=1 was said. */
-bool notify_watchdog_turn(struct notify_watchdog *watchdog, int64_t now_us, int64_t oldest_turn_us);
+bool notify_watchdog_turn(struct notify_manager *manager, int64_t now_us, int64_t oldest_turn_us);

@@ -123,26 +123,27 @@ Test(notify, given_a_long_status_then_it_is_cut)
 Test(notify, given_the_same_status_then_it_is_said_once)
 {
     listen_at_a_path();
-    notify_status("ready");
-    notify_status("ready");
-    notify_status("not ready");
+    struct notify_manager told = {0};
+    notify_status(&told, "ready");
+    notify_status(&told, "ready");
+    notify_status(&told, "not ready");
     expect_heard("STATUS=ready");
     expect_heard("STATUS=not ready");
     expect_silence();
 }
 
-static struct notify_watchdog watched(const char *microseconds)
+static struct notify_manager watched(const char *microseconds)
 {
     setenv("WATCHDOG_USEC", microseconds, 1);
-    struct notify_watchdog watchdog;
-    notify_watchdog_begin(&watchdog);
+    struct notify_manager watchdog;
+    notify_manager_begin(&watchdog);
     return watchdog;
 }
 
 Test(notify, given_a_watchdog_when_all_turn_then_it_hears_from_us_every_half)
 {
     listen_at_a_path();
-    struct notify_watchdog watchdog = watched("30000000");
+    struct notify_manager watchdog = watched("30000000");
     int64_t begin = 1000 * (int64_t)SECOND;
     int heard = 0;
     for (int64_t now = begin; now < begin + 60 * (int64_t)SECOND; now += SECOND / 2)
@@ -156,7 +157,7 @@ Test(notify, given_a_watchdog_when_all_turn_then_it_hears_from_us_every_half)
 Test(notify, given_a_watchdog_when_a_thread_hangs_then_it_hears_nothing_until_it_goes_on)
 {
     listen_at_a_path();
-    struct notify_watchdog watchdog = watched("30000000");
+    struct notify_manager watchdog = watched("30000000");
     int64_t hangs_since = 1000 * (int64_t)SECOND;
     cr_expect(notify_watchdog_turn(&watchdog, hangs_since + SECOND, hangs_since));
     for (int64_t now = hangs_since + 16 * (int64_t)SECOND; now < hangs_since + 90 * (int64_t)SECOND;
@@ -173,16 +174,16 @@ Test(notify, given_a_watchdog_of_somebody_else_or_none_then_it_is_left_alone)
     listen_at_a_path();
     const char *const times[] = {"0", "", "-5", "soon", "30000000s", "99999999999999999999"};
     for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
-        struct notify_watchdog watchdog = watched(times[i]);
+        struct notify_manager watchdog = watched(times[i]);
         cr_expect_not(notify_watchdog_turn(&watchdog, SECOND, SECOND), "%s", times[i]);
     }
     setenv("WATCHDOG_PID", "1", 1);
-    struct notify_watchdog another = watched("30000000");
+    struct notify_manager another = watched("30000000");
     cr_expect_not(notify_watchdog_turn(&another, SECOND, SECOND));
     char own[16];
     snprintf(own, sizeof(own), "%d", (int)getpid());
     setenv("WATCHDOG_PID", own, 1);
-    struct notify_watchdog ours = watched("30000000");
+    struct notify_manager ours = watched("30000000");
     cr_expect(notify_watchdog_turn(&ours, SECOND, SECOND));
     expect_heard("WATCHDOG=1");
     expect_silence();
