@@ -286,9 +286,9 @@ class Probe:
 
     def _listen(self, consumer):
         while not self.stopping.is_set():
-            for message in consumer.consume(100, 0.05):
-                if not message.error() and message.key() == self.cart.encode():
-                    self.arrived.append(time.monotonic())
+            message = consumer.poll(0.05)
+            if message is not None and not message.error() and message.key() == self.cart.encode():
+                self.arrived.append(time.monotonic())
 
     def delivered(self):
         """Microseconds from the answer to the record's arrival; a record that came before the answer counts as 0."""
