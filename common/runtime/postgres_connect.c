@@ -184,9 +184,22 @@ static enum status out_of_time(struct postgres *postgres, struct error *error)
     return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
 }
 
+/* A server that took long to let us in takes long to answer, too: with less time than that left,
+ * the first words are for the next call, or each one would end in the middle of them. */
+static int64_t greeting_us(const struct postgres *postgres)
+{
+    int64_t began_us =
+        postgres->attempt_until_us - (int64_t)POSTGRES_ATTEMPT_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t half_us = (clock_monotonic_us() - began_us) / 2;
+    int64_t least_us = (int64_t)POSTGRES_GREETING_MIN_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t most_us = (int64_t)POSTGRES_GREETING_MAX_MS * MICROSECONDS_PER_MILLISECOND;
+    return half_us < least_us ? least_us : half_us > most_us ? most_us : half_us;
+}
+
 /* Of several hosts, one that keeps silent uses up the attempt; one that refuses does not. */
 static enum status go_on(struct postgres *postgres, int64_t deadline_us, struct error *error)
 {
+    bool was_let_in = postgres->attempt_next == PGRES_POLLING_OK; /* by the end of the last call */
     while (postgres->attempt_next != PGRES_POLLING_OK) {
         short events = postgres->attempt_next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         if (!postgres_wait(postgres->connection, events, deadline_us))
@@ -195,8 +208,7 @@ static enum status go_on(struct postgres *postgres, int64_t deadline_us, struct 
         if (postgres->attempt_next == PGRES_POLLING_FAILED)
             return connect_failed(postgres, error);
     }
-    if (deadline_us - clock_monotonic_us() <
-        (int64_t)POSTGRES_GREETING_MS * MICROSECONDS_PER_MILLISECOND)
+    if (!was_let_in && deadline_us - clock_monotonic_us() < greeting_us(postgres))
         return out_of_time(postgres, error);
     PQsetErrorVerbosity(postgres->connection, PQERRORS_TERSE);
     if (PQsetnonblocking(postgres->connection, 1) != 0)

@@ -9,7 +9,10 @@ enum {
     POSTGRES_STATEMENTS_MAX = 32, /* different statements that one connection can have prepared */
     SQLSTATE_LENGTH = 5,
     POSTGRES_ATTEMPT_MS = 3000, /* to connect; over as many calls as it takes */
-    POSTGRES_GREETING_MS = 150, /* left to the caller of postgres_connect() for its first words */
+    /* Left to the caller of postgres_connect() for its first words: half of what the attempt took,
+     * within these limits. */
+    POSTGRES_GREETING_MIN_MS = 150,
+    POSTGRES_GREETING_MAX_MS = 350,
 };
 
 struct postgres {
