@@ -107,7 +107,7 @@ class Rig:
         self._end()
 
     def _start(self):
-        kafka.fetch_jars(self.kafka.libs, ROOT / "tools/kafka/pom.xml")
+        kafka.prepare(self.kafka.libs, ROOT / "tools/kafka")
         with step("starting PostgreSQL and Kafka"):
             self.postgres.start()
             self.kafka.start()
