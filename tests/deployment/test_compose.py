@@ -13,6 +13,7 @@ import yaml
 
 from cart_model import fold
 from compose import ROOT, SERVERS, Compose, docker, has_image
+from devstack.report import wait_until
 from load import Load
 from shop import eventually, line, new_id, problem
 
@@ -251,7 +252,8 @@ def test_given_the_profile_obs_when_up_then_prometheus_sees_every_instance_and_t
         assert answer["status"] == "success", (expression, answer)
         return answer["data"]["result"]
 
-    eventually(lambda: len(query('up{job=~"command-service|query-service"} == 1')) == 4, 90)
+    instances = sum("-service" in name for name in compose.containers())
+    eventually(lambda: len(query('up{job=~"command-service|query-service"} == 1')) == instances, 90)
     shop, cart = compose.shop(), new_id()
     shop.create(cart)
     for number in range(30):
@@ -261,7 +263,8 @@ def test_given_the_profile_obs_when_up_then_prometheus_sees_every_instance_and_t
     dashboard = json.loads((ROOT / "deploy/grafana/dashboards/cartledger.json").read_text())
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
-            eventually(lambda expression=target["expr"]: query(expression), 60, every=1)
+            expression = target["expr"]
+            assert wait_until(lambda expression=expression: query(expression), 60, 1), f"no data: {expression}"
     firing = query('ALERTS{alertstate="firing"}')
     assert not firing, firing
 
