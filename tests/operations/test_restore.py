@@ -93,6 +93,16 @@ def put_back_read_database(stack, dump):
                    input=dump, check=True)
 
 
+def go_back(archive, stack):
+    """Stops both services once the views have everything, and restores the command database alone."""
+    check_views(stack.query_database_url, check_log(stack.command_database_url))
+    views = keep_read_database(stack)
+    for name in ("query-service", "command-service"):
+        stack.process(name).stop()
+    archive.restore()
+    put_back_read_database(stack, views)
+
+
 def test_given_a_restore_that_lost_the_last_seconds_then_it_is_noticed_and_repaired(archive, private_stack_factory):
     stack = private_stack_factory()
     command, query = stack.process("command-service"), stack.process("query-service")
@@ -100,13 +110,7 @@ def test_given_a_restore_that_lost_the_last_seconds_then_it_is_noticed_and_repai
     kept = shop_for(stack, 200)
     archive.mark()
     lost = shop_for(stack, 100)
-    check_views(stack.query_database_url, check_log(stack.command_database_url))
-    views = keep_read_database(stack)
-
-    for service in (query, command):
-        service.stop()
-    archive.restore()
-    put_back_read_database(stack, views)
+    go_back(archive, stack)
     restored = check_log(stack.command_database_url)
     kept.check(restored)
     stored = {event["eventId"] for event in restored}
@@ -154,12 +158,7 @@ def test_given_a_restore_that_lost_the_last_seconds_and_nothing_new_then_it_is_n
     shop_for(stack, 50)
     archive.mark()
     shop_for(stack, 50)
-    check_views(stack.query_database_url, check_log(stack.command_database_url))
-    views = keep_read_database(stack)
-    for service in (query, command):
-        service.stop()
-    archive.restore()
-    put_back_read_database(stack, views)
+    go_back(archive, stack)
     command.start()
     query.start()
     eventually(lambda: check_of(command, "relay")["detail"].startswith("diverged: "))
