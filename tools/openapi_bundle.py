@@ -64,7 +64,8 @@ class Bundler:
         elif steps[1:2] == ["$defs"] and len(steps) == 3:
             kind, name = "schemas", steps[2]
         elif not pointer:
-            kind, name = "schemas", file.name.removesuffix(".schema.json")
+            # Generators take a dot in a name for a module.
+            kind, name = "schemas", file.name.removesuffix(".schema.json").replace(".v", "V")
         else:
             raise ValueError(f"{file.name}#{pointer} cannot become a component")
         origin = self.origins.setdefault((kind, name), (file, pointer))
