@@ -49,6 +49,8 @@ const struct config_setting QUERY_SETTINGS[] = {
                 "milliseconds of silence after which an instance loses its partitions"),
     INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
                 "MiB of carts that the projection keeps in memory between batches"),
+    INT_SETTING("HOT_VIEWS_MIB", hot_views_mib, "16", 0, 1048576,
+                "MiB of views that were asked for in the last two seconds, kept in memory"),
     INT_SETTING("QUERY_READERS", readers, "2", 1, 64,
                 "database connections that serve GETs; one more serves those that wait"),
     INT_SETTING("QUERY_QUEUE_MAX", queue_max, "4096", 1, 1000000,
