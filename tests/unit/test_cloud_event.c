@@ -102,9 +102,14 @@ Test(cloud_event, given_metadata_that_is_no_object_or_too_long_then_it_is_refuse
     json_out_object(&out);
     json_out_key(&out, "correlationId");
     json_out_string(&out, (struct str){long_text, sizeof(long_text)});
+    json_out_key(&out, "causationId");
+    json_out_string(&out, STR_LITERAL("c"));
     json_out_end_object(&out);
     event.metadata = text_str(&text);
     cr_assert_eq(cloud_event_from(&event, &record, NULL), STATUS_INVALID);
+    event.metadata = STR_LITERAL("{\"correlationId\":\"\"}");
+    cr_assert_eq(cloud_event_from(&event, &record, NULL), STATUS_OK);
+    cr_assert(str_equal_literal(record.headers[11].value, ""));
     event.metadata = STR_LITERAL("{\"correlationId\":7,\"causationId\":null}");
     cr_assert_eq(cloud_event_from(&event, &record, NULL), STATUS_OK);
     cr_assert_eq(record.header_count, 11, "what is no text is left out");
@@ -189,6 +194,7 @@ Test(cloud_event, given_a_header_that_is_malformed_then_the_record_is_refused)
         {"ce_type", "cartledger.cart.ItemAdded.v0"},
         {"ce_type", "cartledger.cart.ItemAdded.v32768"},
         {"ce_type", "cartledger.cart.ItemAdded.1"},
+        {"ce_type", "cartledger.cart.ItemAdded."},
         {"ce_type", "cartledger.cart.Item\xff.v1"},
         {"ce_type", "com.example.cart.ItemAdded.v1"},
         {"ce_subject", ID_B},
@@ -232,6 +238,10 @@ Test(cloud_event, given_odd_texts_beside_the_place_then_they_are_left_out)
         (struct cloud_header){"ce_correlationid", STR_LITERAL("\xff\n")};
     record.headers[record.header_count++] =
         (struct cloud_header){"ce_causationid", STR_LITERAL("cause")};
+    static char long_text[CLOUD_EVENT_TEXT_MAX + 1];
+    memset(long_text, 'x', sizeof(long_text));
+    record.headers[record.header_count++] =
+        (struct cloud_header){"ce_traceparent", {long_text, sizeof(long_text)}};
     cr_assert_eq(read_back(&record, &metadata, &back), STATUS_OK);
     cr_assert(str_equal_literal(back.metadata, "{\"causationId\":\"cause\"}"));
 }
