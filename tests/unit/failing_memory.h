@@ -15,25 +15,38 @@
 #include <string.h>
 
 static int allocations_until_failure = -1; /* negative: none fails */
+static int blocks_in_use;
 
 static bool allocation_fails(void)
 {
     return allocations_until_failure >= 0 && allocations_until_failure-- == 0;
 }
 
-#define WRAP(type, name, parameters, arguments)                                                    \
+/* `former` is what the block replaces, or NULL. */
+#define WRAP(type, name, parameters, arguments, former)                                            \
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
     type __wrap_##name parameters                                                                  \
     {                                                                                              \
-        return allocation_fails() ? NULL : __real_##name arguments;                                \
+        bool is_new = (former) == NULL;                                                            \
+        type block_made = allocation_fails() ? NULL : __real_##name arguments;                     \
+        blocks_in_use += block_made != NULL && is_new;                                             \
+        return block_made;                                                                         \
     }
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t count, size_t size), (count, size))
-WRAP(void *, realloc, (void *block, size_t size), (block, size))
-WRAP(void *, reallocarray, (void *block, size_t count, size_t size), (block, count, size))
-WRAP(char *, strndup, (const char *text, size_t size), (text, size))
+WRAP(void *, malloc, (size_t size), (size), NULL)
+WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
+WRAP(void *, realloc, (void *block, size_t size), (block, size), block)
+WRAP(void *, reallocarray, (void *block, size_t count, size_t size), (block, count, size), block)
+WRAP(char *, strndup, (const char *text, size_t size), (text, size), NULL)
 #undef WRAP
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    blocks_in_use -= block != NULL;
+    __real_free(block);
+}
 
 static inline void jansson_shares_memory(void)
 {
@@ -50,10 +63,14 @@ static inline int each_allocation_fails(enum status (*scenario)(struct error *er
 {
     for (int nth = 0;; nth++) {
         struct error error = {0};
+        int blocks_before = blocks_in_use;
         allocations_until_failure = nth;
         enum status status = scenario(&error);
         bool all_succeeded = allocations_until_failure >= 0;
         allocations_until_failure = -1;
+        cr_assert_eq(blocks_in_use, blocks_before,
+                     "%d blocks are left of the run in which allocation %d failed",
+                     blocks_in_use - blocks_before, nth);
         if (all_succeeded) {
             cr_assert_eq(status, STATUS_OK, "%s", error.message);
             return nth;

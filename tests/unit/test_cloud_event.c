@@ -145,9 +145,13 @@ Test(cloud_event, given_a_record_when_read_then_it_is_the_event)
     cr_assert(str_equal(back.metadata, event.metadata));
 }
 
-/* The example record with one header's value replaced; none takes the header away. */
+/* The example record with one header's value replaced; none takes the header away. The value lies
+ * by itself, so that a sanitizer sees reads behind it. */
 static enum status read_with(const char *name, struct str value)
 {
+    char *exact = malloc(value.length + 1);
+    if (!str_is_none(value))
+        value.bytes = memcpy(exact + 1, value.bytes, value.length);
     struct recorded_event event = example(), back;
     static struct cloud_event record;
     AUTO(text_done) struct text metadata = TEXT_INIT(32768);
@@ -155,7 +159,9 @@ static enum status read_with(const char *name, struct str value)
     for (size_t i = 0; i < record.header_count; i++)
         if (strcmp(record.headers[i].name, name) == 0)
             record.headers[i].value = value;
-    return read_back(&record, &metadata, &back);
+    enum status status = read_back(&record, &metadata, &back);
+    free(exact);
+    return status;
 }
 
 Test(cloud_event, given_a_header_that_is_missing_then_the_place_is_unknown_or_it_does_not_matter)
