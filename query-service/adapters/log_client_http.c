@@ -218,10 +218,10 @@ static bool configure(struct log_client_http *client)
                             "cartledger-query/" CARTLEDGER_VERSION) == CURLE_OK;
 }
 
-static bool is_http_url(const char *url)
+static bool is_http_url(const char *url, size_t length)
 {
-    return (strncmp(url, "http://", 7) == 0 && url[7] != '\0') ||
-           (strncmp(url, "https://", 8) == 0 && url[8] != '\0');
+    return (strncmp(url, "http://", 7) == 0 && length > 7) ||
+           (strncmp(url, "https://", 8) == 0 && length > 8);
 }
 
 enum status log_client_http_new(const char *base_url, struct log_client_http **ret_client,
@@ -230,7 +230,7 @@ enum status log_client_http_new(const char *base_url, struct log_client_http **r
     size_t length = strlen(base_url);
     while (length > 0 && base_url[length - 1] == '/')
         length--;
-    if (!is_http_url(base_url) || length >= BASE_URL_MAX)
+    if (!is_http_url(base_url, length) || length >= BASE_URL_MAX)
         return error_set(error, STATUS_INVALID, "the log's address is not an http or https URL");
     struct log_client_http *client = calloc(1, sizeof(*client));
     if (client == NULL)
