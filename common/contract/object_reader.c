@@ -12,7 +12,7 @@ enum status json_object_parse(struct str json, int depth_most, json_t **ret_obje
         return error_set(error, STATUS_INVALID, "JSON nested deeper than %d", depth_most);
     json_error_t problem;
     json_t *object = json_loadb(json.bytes, json.length, JSON_REJECT_DUPLICATES, &problem);
-    if (object == NULL && json_error_code(&problem) == json_error_out_of_memory)
+    if (object == NULL && problem.text[0] == '\0') /* all that Jansson has to say of it */
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     if (object == NULL)
         return error_set(error, STATUS_INVALID, "not JSON: %s at byte %d", problem.text,

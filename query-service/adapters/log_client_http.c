@@ -159,12 +159,14 @@ static enum status read_answer(struct log_client_http *client, struct log_reply 
     return STATUS_OK;
 }
 
-/* A page may hold more than fits: what was read up to then is an answer too. */
+/* A page may be more than fits, or than comes in time: the events that came are an answer too, or
+ * the same page would be asked for again and again. */
 static enum status read_failure(struct log_client_http *client, CURLcode code,
                                 struct log_reply *ret_reply, struct error *error)
 {
-    if (code == CURLE_WRITE_ERROR && client->request.kind == LOG_READ_EVENTS &&
-        client->body.failed) {
+    long answer = 0;
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &answer);
+    if (answer == 200 && client->request.kind == LOG_READ_EVENTS) {
         struct error ignored;
         client->body.failed = false;
         enum status status = read_events(client, &ignored);
@@ -216,10 +218,10 @@ static bool configure(struct log_client_http *client)
                             "cartledger-query/" CARTLEDGER_VERSION) == CURLE_OK;
 }
 
-static bool is_http_url(const char *url)
+static bool is_http_url(const char *url, size_t length)
 {
-    return (strncmp(url, "http://", 7) == 0 && url[7] != '\0') ||
-           (strncmp(url, "https://", 8) == 0 && url[8] != '\0');
+    return (strncmp(url, "http://", 7) == 0 && length > 7) ||
+           (strncmp(url, "https://", 8) == 0 && length > 8);
 }
 
 enum status log_client_http_new(const char *base_url, struct log_client_http **ret_client,
@@ -228,7 +230,7 @@ enum status log_client_http_new(const char *base_url, struct log_client_http **r
     size_t length = strlen(base_url);
     while (length > 0 && base_url[length - 1] == '/')
         length--;
-    if (!is_http_url(base_url) || length >= BASE_URL_MAX)
+    if (!is_http_url(base_url, length) || length >= BASE_URL_MAX)
         return error_set(error, STATUS_INVALID, "the log's address is not an http or https URL");
     struct log_client_http *client = calloc(1, sizeof(*client));
     if (client == NULL)

@@ -99,6 +99,7 @@ struct fake {
 
     /* The dead-letter topic. */
     bool is_dead_topic_down;
+    int64_t never_taken_until; /* records up to this one never fit */
     int64_t delivered[DEAD_LETTERS_MAX];
     size_t delivered_count;
 
@@ -462,16 +463,20 @@ static inline enum status fake_visit_parked(struct fake_parked *parked, parked_r
 }
 
 static inline enum status fake_read_dead_letters(void *self, const int16_t *partitions,
-                                                 size_t count, parked_record_fn *visit,
-                                                 void *context, struct error *error)
+                                                 size_t count, int64_t after,
+                                                 parked_record_fn *visit, void *context,
+                                                 struct error *error)
 {
     struct fake *fake = self;
     (void)partitions;
     (void)count;
     enum status status = fake_store_answer(fake, error);
-    for (size_t i = 0; status == STATUS_OK && i < fake->parked_count; i++)
-        if (!fake->parked[i].is_dead_lettered)
+    size_t left = DEAD_LETTERS_MAX;
+    for (size_t i = 0; status == STATUS_OK && i < fake->parked_count && left > 0; i++)
+        if (!fake->parked[i].is_dead_lettered && fake->parked[i].id > after) {
+            left--;
             status = fake_visit_parked(&fake->parked[i], visit, context, error);
+        }
     return status;
 }
 
@@ -632,6 +637,8 @@ static inline enum status fake_send(void *self, const struct parked_record *reco
     struct fake *fake = self;
     if (fake->is_dead_topic_down)
         return error_set(error, STATUS_UNAVAILABLE, "full");
+    if (record->record_id <= fake->never_taken_until)
+        return error_set(error, STATUS_INVALID, "too large");
     fake->delivered[fake->delivered_count++] = record->record_id;
     return STATUS_OK;
 }

@@ -162,6 +162,10 @@ Test(cart_changes, of_coupons_and_the_customer)
     changes(
         &given, "CouponRemoved", "{\"code\":\"TEN\"}",
         "[" CHANGE("/coupons/TEN", "{\"code\":\"TEN\",\"amountOff\":" PRICE(11) "}", "null") "]");
+    happens(&given, "CouponApplied", "{\"code\":\"TEN\",\"percentOff\":10}");
+    changes(&given, "CouponApplied", "{\"code\":\"TWO\",\"percentOff\":2}",
+            "[" CHANGE("/coupons/TWO", "null", "{\"code\":\"TWO\",\"percentOff\":2}") "]");
+    changes(&given, "CouponApplied", "{\"code\":\"TWO\",\"percentOff\":2}", "[]");
     changes(&given, "CustomerAssigned", "{\"customerId\":\"c\",\"previousCustomerId\":null}",
             "[" CHANGE("/customerId", "null", "\"c\"") "]");
     changes(&given, "CustomerAssigned", "{\"customerId\":\"d\",\"previousCustomerId\":\"c\"}",

@@ -241,6 +241,13 @@ Test(cart_evolve, given_lines_when_checked_out_with_others_then_invalid)
     given(checked_out(right, 2));
 }
 
+Test(cart_evolve, given_a_coupon_when_checked_out_without_it_then_invalid)
+{
+    given_a_cart_with_one_tea_and_a_coupon();
+    struct cart_line tea = line("tea", 1, 100);
+    then_cannot_happen(checked_out(&tea, 1));
+}
+
 Test(cart_evolve, given_texts_when_their_memory_changes_then_the_cart_has_its_own)
 {
     char customer[] = "anna", sku[] = "tea", name[] = "Green tea", code[] = "TEN";
@@ -287,4 +294,20 @@ Test(cart_evolve, given_each_status_when_named_then_as_the_api_says_it)
     cr_assert_str_eq(cart_status_name(CART_CANCELLED), "cancelled");
     cr_assert_str_eq(cart_status_name(CART_EXPIRED), "expired");
     cr_assert_str_eq(cart_status_name(CART_MERGED), "merged");
+}
+
+Test(cart_evolve, given_a_line_without_a_name_then_invalid)
+{
+    given(created("EUR", NULL));
+    then_cannot_happen(added_line(line_named("tea", NULL, 1, 100), 1));
+    struct cart_line nameless = line_named("tea", NULL, 1, 100);
+    then_cannot_happen(merged(&nameless, 1));
+}
+
+Test(cart_evolve, given_a_cart_at_its_last_version_when_anything_happens_then_invalid)
+{
+    given_a_cart_with_one_tea_and_a_coupon();
+    story.cart.version = INT32_MAX;
+    then_cannot_happen(cancelled());
+    cr_assert_eq(story.cart.version, INT32_MAX);
 }

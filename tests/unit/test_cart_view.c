@@ -418,6 +418,7 @@ Test(cart_view, another_currency_is_refused)
     memcpy(dollars.item_added.line.unit_price.currency, "USD", 4);
     cannot_happen(&given, dollars);
     cannot_happen(&given, amount_coupon("X", (struct money){5, "USD"}));
+    cannot_happen(&given, amount_coupon("X", euros(-5)));
     cannot_happen(&given, percent_coupon("X", 101));
     cannot_happen(&given, percent_coupon("X", -1));
     struct cart_line items[] = {dollars.item_added.line};
@@ -453,30 +454,62 @@ Test(cart_view, amounts_beyond_64_bits_are_refused)
     cart_view_done(&given.view);
 }
 
+/* A check-out of the cart as it is, but for one thing. */
+enum lie {
+    NO_LIE,
+    CUSTOMER,
+    CURRENCY,
+    ITEM_COUNT,
+    COUPON_COUNT,
+    SKU,
+    QUANTITY,
+    PRICE,
+    PRICE_IN,
+    CODE,
+    PERCENT,
+    AMOUNT,
+    SUBTOTAL,
+    DISCOUNT,
+    TOTAL,
+    LIE_COUNT
+};
+
+static enum status check_out_with(struct given *given, enum lie lie)
+{
+    struct event_data data = checked_out(&given->view, NULL);
+    struct cart_checked_out *out = &data.cart_checked_out;
+    struct cart_line items[] = {out->items[0], out->items[1]};
+    struct cart_coupon coupons[] = {out->coupons[0], out->coupons[1]};
+    out->items = items;
+    out->coupons = coupons;
+    out->customer_id = lie == CUSTOMER ? STR_NONE : out->customer_id;
+    memcpy(out->currency, lie == CURRENCY ? "USD" : "EUR", sizeof(out->currency));
+    out->item_count -= lie == ITEM_COUNT;
+    out->coupon_count -= lie == COUPON_COUNT;
+    items[1].sku = lie == SKU ? STR_LITERAL("other") : items[1].sku;
+    items[1].quantity += lie == QUANTITY;
+    items[1].unit_price.amount_minor += lie == PRICE;
+    memcpy(items[1].unit_price.currency, lie == PRICE_IN ? "USD" : "EUR", sizeof(out->currency));
+    coupons[1].code = lie == CODE ? STR_LITERAL("other") : coupons[1].code;
+    coupons[0].percent_off += lie == PERCENT;
+    coupons[1].amount_off.amount_minor += lie == AMOUNT;
+    out->totals.subtotal += lie == SUBTOTAL;
+    out->totals.discount += lie == DISCOUNT;
+    out->totals.total += lie == TOTAL;
+    return apply(given, data);
+}
+
 Test(cart_view, a_checkout_of_something_else_is_refused)
 {
     struct given given = {0};
     happens(&given, created("c1"));
     happens(&given, added("a", "A", 2, 10, 2));
+    happens(&given, added("b", "B", 1, 20, 1));
     happens(&given, percent_coupon("TEN", 10));
-
-    struct event_data out = checked_out(&given.view, NULL);
-    out.cart_checked_out.totals.total++;
-    cannot_happen(&given, out);
-    out = checked_out(&given.view, NULL);
-    out.cart_checked_out.customer_id = STR_NONE;
-    cannot_happen(&given, out);
-    out = checked_out(&given.view, NULL);
-    out.cart_checked_out.item_count = 0;
-    cannot_happen(&given, out);
-    out = checked_out(&given.view, NULL);
-    out.cart_checked_out.coupon_count = 0;
-    cannot_happen(&given, out);
-    struct cart_line other[] = {line("a", "A", 3, 10)};
-    out = checked_out(&given.view, NULL);
-    out.cart_checked_out.items = other;
-    cannot_happen(&given, out);
-    happens(&given, checked_out(&given.view, NULL));
+    happens(&given, amount_coupon("ONE", euros(1)));
+    for (enum lie lie = NO_LIE + 1; lie < LIE_COUNT; lie++)
+        cr_expect_eq(check_out_with(&given, lie), STATUS_INVALID, "lie %d was believed", (int)lie);
+    cr_assert_eq(check_out_with(&given, NO_LIE), STATUS_OK, "%s", given.error.message);
     cr_assert(str_is_none(given.view.order_id));
     cart_view_done(&given.view);
 }
@@ -541,6 +574,49 @@ Test(cart_view, what_is_not_a_stored_view_is_not_read)
                      "read without %s", members[i]);
         at[1] ^= 1;
     }
+    free(json);
+    cart_view_done(&given.view);
+}
+
+/* The stored view with one piece of its text replaced. */
+static enum status read_with(const char *json, const char *piece, const char *replacement)
+{
+    struct text text = TEXT_INIT(CART_VIEW_BODY_MAX);
+    const char *at = strstr(json, piece);
+    cr_assert_not_null(at, "%s is not in %s", piece, json);
+    text_append(&text, json, (size_t)(at - json));
+    text_append_terminated(&text, replacement);
+    text_append_terminated(&text, at + strlen(piece));
+    struct cart_view view = {0};
+    enum status status = cart_view_read(text_str(&text), &view, NULL);
+    cart_view_done(&view);
+    text_done(&text);
+    return status;
+}
+
+Test(cart_view, a_stored_number_out_of_its_range_is_not_read)
+{
+    static const char *const wrong[][2] = {
+        {"\"version\":4", "\"version\":0"},
+        {"\"version\":4", "\"version\":2147483648"},
+        {"\"quantity\":2", "\"quantity\":0"},
+        {"\"quantity\":2", "\"quantity\":2147483648"},
+        {"\"quantity\":2", "\"quantity\":2.0"},
+        {"\"amountMinor\":10,", "\"amountMinor\":-1,"},
+        {"\"amountMinor\":10,", "\"amountMinor\":9223372036854775807,"}, /* twice that */
+        {"\"amountMinor\":10,\"currency\":\"EUR\"", "\"amountMinor\":10,\"currency\":\"USD\""},
+        {"\"percentOff\":10", "\"percentOff\":101"},
+        {"\"percentOff\":10", "\"percentOff\":0"},
+    };
+    struct given given = {0};
+    happens(&given, created("c1"));
+    happens(&given, added("a", "A", 2, 10, 2));
+    happens(&given, percent_coupon("X", 10));
+    happens(&given, amount_coupon("Y", euros(1)));
+    char *json = rendered(&given.view);
+    cr_assert_eq(read_with(json, "\"version\":4", "\"version\":2147483647"), STATUS_OK);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        cr_expect_eq(read_with(json, wrong[i][0], wrong[i][1]), STATUS_INVALID, "%s", wrong[i][1]);
     free(json);
     cart_view_done(&given.view);
 }

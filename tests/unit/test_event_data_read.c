@@ -236,7 +236,14 @@ Test(event_data_read, given_a_checkout_then_its_line_totals_and_currencies_must_
                    CHECKED_OUT(LINE("\"quantity\":1,\"unitPrice\":" PRICE
                                     ",\"lineTotal\":{\"amountMinor\":5,\"currency\":\"USD\"}"),
                                "", TOTALS));
+    assert_refused("CartCheckedOut",
+                   CHECKED_OUT(LINE("\"quantity\":2147483647,\"unitPrice\":{\"amountMinor\":"
+                                    "1000000000000,\"currency\":\"EUR\"},\"lineTotal\":" PRICE),
+                               "", TOTALS));
     assert_refused("CartCheckedOut", CHECKED_OUT("", "{\"code\":\"a\"}", TOTALS));
+    assert_refused("CartCheckedOut",
+                   CHECKED_OUT("", "{\"code\":\"a\"},{\"code\":\"b\",\"percentOff\":1}", TOTALS));
+    assert_refused("CartCheckedOut", CHECKED_OUT("7", "{\"code\":\"a\",\"percentOff\":1}", TOTALS));
     assert_refused("CartCheckedOut",
                    CHECKED_OUT("", "",
                                "\"subtotal\":" PRICE ",\"discountTotal\":" PRICE

@@ -367,6 +367,24 @@ Test(projector, given_a_dead_letter_topic_that_is_away_then_dead_letters_are_sen
     cr_assert(fake->parked[0].is_dead_lettered);
 }
 
+Test(projector, given_dead_letters_that_never_fit_then_the_ones_behind_them_are_sent)
+{
+    begin_with_three();
+    happen_alien();
+    for (int32_t version = 5; version < 5 + DEAD_LETTERS_MAX; version++)
+        fake_happen(fake, 0, 0, version);
+    fake->never_taken_until = DEAD_LETTERS_MAX;
+    for (int i = 0; i < 10; i++)
+        fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, DEAD_LETTERS_MAX + 1);
+    cr_assert_not(fake->parked[0].is_dead_lettered);
+    cr_assert(fake->parked[DEAD_LETTERS_MAX].is_dead_lettered);
+    fake->never_taken_until = 0;
+    for (int i = 0; i < 20; i++)
+        fake_pass_time(fake);
+    cr_assert(fake->parked[0].is_dead_lettered, "they are tried again");
+}
+
 Test(projector, given_a_parked_event_from_the_log_then_it_is_kept_as_the_topic_would_have_had_it)
 {
     begin_with_three();

@@ -177,4 +177,9 @@ Test(recorded_event, given_an_event_when_copied_then_the_copy_stands_alone)
     memset(data, 'x', sizeof(data));
     assert_same(&expected, copy);
     free(copy);
+    event = (struct recorded_event){.type = STR_LITERAL("X"), .data = STR_LITERAL("")};
+    copy = recorded_event_copy(&event);
+    cr_assert(str_equal_literal(copy->type, "X"));
+    cr_assert_eq(copy->data.length + copy->metadata.length, 0);
+    free(copy);
 }
