@@ -31,9 +31,9 @@ struct config_setting {
     const char *default_value; /* NULL: must be given, and not empty */
     int64_t minimum;           /* CONFIG_INT only, inclusive */
     int64_t maximum;
-    /* CONFIG_STRING only, or NULL: what is wrong with a value, as the end of a sentence that begins
-     * with it; NULL when nothing is. */
-    const char *(*complaint)(const char *value);
+    /* Strings only, or NULL. STATUS_INVALID: `error` is the end of a sentence that begins with the
+     * value; it never holds any of a secret. */
+    enum status (*check)(const char *value, struct error *error);
     const char *meaning; /* one sentence with its unit; --help and docs/configuration.md show it */
 };
 
