@@ -144,10 +144,10 @@ static enum status check_topic(struct command_service *service, struct error *er
 {
     enum status status =
         publisher_kafka_check_topic(service->publisher, in_ms(CHECK_TOPIC_MS), error);
-    if (status == STATUS_CONFLICT || status == STATUS_INVALID)
+    if (status == STATUS_CONFLICT)
         return status;
     if (status != STATUS_OK)
-        log_warning("command-service", "the topic is not there yet",
+        log_warning("command-service", "nothing can be published yet",
                     LOG_STR("error", error->message));
     return STATUS_OK;
 }
