@@ -38,14 +38,16 @@ USER 10001:10001
 # Each service reads its settings from the environment: docs/configuration.md.
 CMD ["command-service"]
 
-# psql and sql-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
+# psql and cartledger-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
 FROM debian:${SUITE}-slim AS jobs
 RUN apt-get update \
- && apt-get install -y --no-install-recommends curl postgresql-client sql-migrate \
+ && apt-get install -y --no-install-recommends curl postgresql-client python3-psycopg2 sql-migrate \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man/* \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger \
  && install -d -o 10001 -g 10001 /secrets /secrets/superuser /secrets/owners /secrets/command /secrets/query
 COPY migrations /usr/share/cartledger/migrations
+COPY tools/cartledger-migrate /usr/share/cartledger/tools/
+COPY tools/devstack /usr/share/cartledger/tools/devstack
 COPY deploy/jobs /usr/lib/cartledger
 USER 10001:10001
 
