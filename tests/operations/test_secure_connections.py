@@ -117,7 +117,7 @@ class Fortress:
 
     def database(self, url, authority=None, host="127.0.0.1"):
         return (f"{url.replace('@127.0.0.1:', f'@{host}:')}?sslmode=verify-full"
-                f"&sslrootcert={(authority or self.authority).certificate}")
+                f"&sslrootcert={(authority or self.authority).certificate}&hostaddr=127.0.0.1")
 
 
 @pytest.fixture(scope="module")
