@@ -1,7 +1,10 @@
 # The two services, and the jobs that prepare what they run on. Works with the classic builder and with BuildKit:
 #   docker build -t cartledger/services .                     docker build --build-arg SUITE=bookworm .
 #   docker build -t cartledger/jobs --target jobs .
+# The same sources on the same Debian packages make the same files (docs/deployment.md): what a layer adds gets the time
+# SOURCE_DATE_EPOCH. Logs and caches that the base has are emptied, not removed: a removal carries the time of the build.
 ARG SUITE=trixie
+ARG SOURCE_DATE_EPOCH=1767225600
 
 FROM debian:${SUITE}-slim AS build
 RUN apt-get update \
@@ -15,37 +18,44 @@ COPY command-service command-service
 COPY query-service query-service
 COPY contracts contracts
 COPY tools/openapi_bundle.py tools/
-# The same sources and packages give the same bytes: no paths, no times, and the build-id is a hash of the rest.
+# No paths of this stage in the programs; the build-id is a hash of the rest.
+ARG SOURCE_DATE_EPOCH
 RUN meson setup /build --buildtype=release -Db_ndebug=false -Dtests=disabled --prefix=/usr --strip \
         -Dc_args=-ffile-prefix-map=/source=. \
- && meson install -C /build --destdir /install
+ && meson install -C /build --destdir /install \
+ && find /install -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 FROM debian:${SUITE}-slim AS services
+ARG SOURCE_DATE_EPOCH
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="cartledger" \
       org.opencontainers.image.description="command-service and query-service of an event-sourced shopping cart" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${REVISION}"
 # The names of the libraries differ between the suites; what was installed stands in /usr/share/cartledger/packages.
-RUN apt-get update \
+RUN touch /began && apt-get update \
  && apt-get install -y --no-install-recommends libcurl4 libjansson4 libmicrohttpd12 libnettle8 libpq5 librdkafka1 \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin \
  && mkdir -p /usr/share/cartledger \
  && dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' >/usr/share/cartledger/packages \
- && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger
-COPY --from=build /install/usr/sbin /usr/sbin
+ && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger \
+ && find /var/log /var/cache -type f -exec truncate --size=0 {} + \
+ && find / -xdev -newer /began -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} + && rm /began
+COPY --from=build /install /
 USER 10001:10001
 # Each service reads its settings from the environment: docs/configuration.md.
 CMD ["command-service"]
 
-# psql and sql-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
+# psql and cartledger-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
 FROM debian:${SUITE}-slim AS jobs
 RUN apt-get update \
- && apt-get install -y --no-install-recommends curl postgresql-client sql-migrate \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man/* \
+ && apt-get install -y --no-install-recommends curl postgresql-client python3-psycopg2 sql-migrate \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger \
  && install -d -o 10001 -g 10001 /secrets /secrets/superuser /secrets/owners /secrets/command /secrets/query
 COPY migrations /usr/share/cartledger/migrations
+COPY tools/cartledger-migrate /usr/share/cartledger/tools/
+COPY tools/devstack /usr/share/cartledger/tools/devstack
 COPY deploy/jobs /usr/lib/cartledger
 USER 10001:10001
 

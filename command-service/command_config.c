@@ -1,6 +1,7 @@
 #include "command_config.h"
 
 #include "http_cors.h"
+#include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
 
@@ -11,7 +12,7 @@ const struct config_setting COMMAND_SETTINGS[] = {
     INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535,
                 "TCP port to listen on; 0 takes a free one"),
     SECRET_SETTING(
-        "COMMAND_DATABASE_URL", database_url, NULL,
+        "COMMAND_DATABASE_URL", database_url, NULL, NULL,
         "postgres:// URL of the event log, as the service's own role; a direct connection, no "
         "transaction-mode pooler"),
     INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,
@@ -19,7 +20,7 @@ const struct config_setting COMMAND_SETTINGS[] = {
     TEXT_SETTING("KAFKA_BOOTSTRAP_SERVERS", kafka_servers, NULL,
                  "host:port,host:port of the brokers"),
     TEXT_SETTING("KAFKA_TOPIC", kafka_topic, "cart-events", "topic that the relay publishes to"),
-    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "",
+    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "", kafka_security_check,
                    "librdkafka security properties, name=value;name=value"),
     BOOL_SETTING("RELAY_ENABLED", relay_enabled, "true",
                  "whether this instance may become the one that publishes"),
@@ -53,10 +54,10 @@ const struct config_setting COMMAND_SETTINGS[] = {
     INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
                 "seconds in which all of a request must arrive"),
     CHECKED_SETTING(
-        "CORS_ORIGINS", cors_origins, "", http_cors_complaint,
+        "CORS_ORIGINS", cors_origins, "", http_cors_check,
         "origins whose pages may use the service from a browser, comma-separated, such as "
         "https://shop.example; empty is none"),
-    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_complaint,
+    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_check,
                     "debug, info, warning or error"),
 };
 const size_t COMMAND_SETTING_COUNT = ARRAY_SIZE(COMMAND_SETTINGS);

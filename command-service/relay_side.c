@@ -20,10 +20,10 @@ static void state_changed(void *context, enum relay_state state, bool ok, const 
 static enum status check_topic(struct relay_side *side, struct error *error)
 {
     enum status status = publisher_kafka_check_topic(side->publisher, in_ms(CHECK_TOPIC_MS), error);
-    if (status == STATUS_CONFLICT || status == STATUS_INVALID)
+    if (status == STATUS_CONFLICT)
         return status;
     if (status != STATUS_OK)
-        log_warning("command-service", "the topic is not there yet",
+        log_warning("command-service", "nothing can be published yet",
                     LOG_STR("error", error->message));
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 #include "query_config.h"
 
 #include "http_cors.h"
+#include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
 
@@ -9,7 +10,7 @@
 const struct config_setting QUERY_SETTINGS[] = {
     TEXT_SETTING("QUERY_BIND", bind, "127.0.0.1", "address to listen on"),
     INT_SETTING("QUERY_PORT", port, "8082", 0, 65535, "TCP port to listen on; 0 takes a free one"),
-    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL,
+    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL, NULL,
                    "postgres:// URL of the cart views, as the service's own role; a direct "
                    "connection, no transaction-mode pooler"),
     TEXT_SETTING("COMMAND_URL", command_url, "http://127.0.0.1:8081",
@@ -23,7 +24,7 @@ const struct config_setting QUERY_SETTINGS[] = {
                  "topic for records that could not be applied"),
     TEXT_SETTING("KAFKA_GROUP_ID", kafka_group, "cartledger-views",
                  "consumer group; instances with one database share one"),
-    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "",
+    SECRET_SETTING("KAFKA_SECURITY", kafka_security, "", kafka_security_check,
                    "librdkafka security properties, name=value;name=value"),
     INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000, 600000,
                 "milliseconds of silence after which an instance loses its partitions"),
@@ -50,10 +51,10 @@ const struct config_setting QUERY_SETTINGS[] = {
     INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
                 "seconds in which all of a request must arrive"),
     CHECKED_SETTING(
-        "CORS_ORIGINS", cors_origins, "", http_cors_complaint,
+        "CORS_ORIGINS", cors_origins, "", http_cors_check,
         "origins whose pages may use the service from a browser, comma-separated, such as "
         "https://shop.example; empty is none"),
-    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_complaint,
+    CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_check,
                     "debug, info, warning or error"),
 };
 const size_t QUERY_SETTING_COUNT = ARRAY_SIZE(QUERY_SETTINGS);

@@ -86,14 +86,16 @@ static enum status set_string(const struct config_setting *setting,
     char *copy = strndup(text.bytes, text.length);
     if (copy == NULL)
         return STATUS_NO_MEMORY;
-    const char *complaint = setting->complaint == NULL ? NULL : setting->complaint(copy);
-    if (complaint != NULL) {
-        add_problem(problems, setting, value, complaint);
-        free(copy);
-        return STATUS_INVALID;
+    struct error error;
+    enum status status = setting->check == NULL ? STATUS_OK : setting->check(copy, &error);
+    if (status == STATUS_OK) {
+        memcpy(target + setting->offset, &copy, sizeof(copy));
+        return STATUS_OK;
     }
-    memcpy(target + setting->offset, &copy, sizeof(copy));
-    return STATUS_OK;
+    add_problem(problems, setting, value, error.message);
+    explicit_bzero(copy, text.length);
+    free(copy);
+    return status;
 }
 
 static enum status set_int(const struct config_setting *setting, const struct config_value *value,

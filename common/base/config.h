@@ -31,9 +31,9 @@ struct config_setting {
     const char *default_value; /* NULL: must be given, and not empty */
     int64_t minimum;           /* CONFIG_INT only, inclusive */
     int64_t maximum;
-    /* CONFIG_STRING only, or NULL: what is wrong with a value, as the end of a sentence that begins
-     * with it; NULL when nothing is. */
-    const char *(*complaint)(const char *value);
+    /* Strings only, or NULL. STATUS_INVALID: `error` is the end of a sentence that begins with the
+     * value; it never holds any of a secret. */
+    enum status (*check)(const char *value, struct error *error);
     const char *meaning; /* one sentence with its unit; --help and docs/configuration.md show it */
 };
 
@@ -50,14 +50,13 @@ struct config_setting {
     {                                                                                              \
         CONFIG_ENTRY(CONFIG_STRING, name, member, default_value, meaning)                          \
     }
-#define CHECKED_SETTING(name, member, default_value, complaint_, meaning)                          \
+#define CHECKED_SETTING(name, member, default_value, check_, meaning)                              \
     {                                                                                              \
-        CONFIG_ENTRY(CONFIG_STRING, name, member, default_value, meaning),                         \
-            .complaint = (complaint_)                                                              \
+        CONFIG_ENTRY(CONFIG_STRING, name, member, default_value, meaning), .check = (check_)       \
     }
-#define SECRET_SETTING(name, member, default_value, meaning)                                       \
+#define SECRET_SETTING(name, member, default_value, check_, meaning)                               \
     {                                                                                              \
-        CONFIG_ENTRY(CONFIG_SECRET, name, member, default_value, meaning)                          \
+        CONFIG_ENTRY(CONFIG_SECRET, name, member, default_value, meaning), .check = (check_)       \
     }
 #define BOOL_SETTING(name, member, default_value, meaning)                                         \
     {                                                                                              \

@@ -127,11 +127,12 @@ bool log_level_parse(struct str text, enum log_level *ret_level)
     return false;
 }
 
-const char *log_level_complaint(const char *setting)
+enum status log_level_check(const char *setting, struct error *error)
 {
     enum log_level level;
-    return log_level_parse(str_from(setting), &level) ? NULL
-                                                      : "is none of debug, info, warning, error";
+    if (log_level_parse(str_from(setting), &level))
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "is none of debug, info, warning, error");
 }
 
 enum log_level log_level_of(const char *setting)

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "status.h"
 #include "str.h"
 
 #include <stdint.h>
@@ -38,8 +39,8 @@ struct log_field {
 void log_set_level(enum log_level lowest);
 /* "debug", "info", "warning", "error". */
 bool log_level_parse(struct str text, enum log_level *ret_level);
-/* What is wrong with a setting (config.h), and the level of one that nothing is wrong with. */
-const char *log_level_complaint(const char *setting);
+/* Whether a setting is one (config.h), and the level of one that is. */
+MUST_CHECK enum status log_level_check(const char *setting, struct error *error);
 enum log_level log_level_of(const char *setting);
 /* Added to every line, e.g. "command-service"; borrowed for ever. */
 void log_set_service(const char *name);

@@ -93,12 +93,12 @@ static const char *read_setting(const char *setting, struct http_cors *ret_cors)
     return ret_cors->text == NULL ? "cannot be read: no memory" : split(ret_cors);
 }
 
-const char *http_cors_complaint(const char *setting)
+enum status http_cors_check(const char *setting, struct error *error)
 {
     struct http_cors cors;
     const char *complaint = read_setting(setting, &cors);
     http_cors_done(&cors);
-    return complaint;
+    return complaint == NULL ? STATUS_OK : error_set(error, STATUS_INVALID, "%s", complaint);
 }
 
 enum status http_cors_init(const char *setting, struct http_cors *ret_cors, struct error *error)

@@ -23,11 +23,10 @@ struct http_cors {
     size_t count; /* 0: CORS is off */
 };
 
-/* What is wrong with a setting like "https://shop.example, http://localhost:3000", as the end of a
- * sentence that begins with the value; NULL when nothing is. Empty is off. */
-const char *http_cors_complaint(const char *setting);
+/* Checks a setting (config.h) like "https://shop.example, http://localhost:3000". Empty is off. */
+MUST_CHECK enum status http_cors_check(const char *setting, struct error *error);
 
-/* STATUS_INVALID where there is a complaint. The caller owes http_cors_done(). */
+/* STATUS_INVALID where http_cors_check() says so. The caller owes http_cors_done(). */
 MUST_CHECK enum status http_cors_init(const char *setting, struct http_cors *ret_cors,
                                       struct error *error);
 void http_cors_done(struct http_cors *cors);

@@ -52,25 +52,28 @@ static bool is_security_setting(const char *name)
            has_prefix(name, "enable.ssl.");
 }
 
-/* librdkafka's own message would repeat the value, which may be a password. */
-static enum status set_security(rd_kafka_conf_t *conf, struct str line, struct error *error)
+/* librdkafka's own message would repeat the value, which may be a password; and so may the name,
+ * when a password with a separator in it was cut. */
+static enum status set_security(rd_kafka_conf_t *conf, struct str line, int number,
+                                struct error *error)
 {
     char setting[KAFKA_SETTING_MAX];
     if (line.length >= sizeof(setting))
-        return error_set(error, STATUS_INVALID, "a Kafka security setting is over %d bytes",
-                         KAFKA_SETTING_MAX - 1);
+        return error_set(error, STATUS_INVALID, "Kafka security setting %d is over %d bytes",
+                         number, KAFKA_SETTING_MAX - 1);
     memcpy(setting, line.bytes, line.length);
     setting[line.length] = '\0';
 
     char *equals = strchr(setting, '=');
     if (equals == NULL)
-        return error_set(error, STATUS_INVALID, "a Kafka security setting is not NAME=VALUE");
+        return error_set(error, STATUS_INVALID, "Kafka security setting %d is not NAME=VALUE",
+                         number);
     *equals = '\0';
     if (!is_security_setting(setting))
         return error_set(error, STATUS_INVALID,
-                         "'%s' is not a Kafka security setting (security.protocol, sasl.*, ssl.*, "
-                         "enable.sasl.*, enable.ssl.*)",
-                         setting);
+                         "Kafka security setting %d is none of security.protocol, sasl.*, ssl.*, "
+                         "enable.sasl.*, enable.ssl.*",
+                         number);
     enum status status = STATUS_OK;
     if (rd_kafka_conf_set(conf, setting, equals + 1, NULL, 0) != RD_KAFKA_CONF_OK)
         status =
@@ -84,12 +87,13 @@ static enum status set_all_security(rd_kafka_conf_t *conf, const char *text, str
     if (text == NULL)
         return STATUS_OK;
     const char *separators = strchr(text, '\n') != NULL ? "\r\n" : ";";
+    int number = 0;
     for (const char *at = text; *at != '\0';) {
         at += strspn(at, separators);
         at += strspn(at, " \t");
         size_t length = strcspn(at, separators);
         if (length > 0) {
-            enum status status = set_security(conf, (struct str){at, length}, error);
+            enum status status = set_security(conf, (struct str){at, length}, ++number, error);
             if (status != STATUS_OK)
                 return status;
         }
@@ -140,13 +144,30 @@ enum status kafka_conf_new(const struct kafka_settings *settings, rd_kafka_conf_
     return STATUS_OK;
 }
 
-enum status kafka_settings_check(const struct kafka_settings *settings, struct error *error)
+static void ignore_library_line(const rd_kafka_t *client, int level, const char *facility,
+                                const char *message)
 {
-    rd_kafka_conf_t *conf;
-    enum status status = kafka_conf_new(settings, &conf, error);
-    if (status == STATUS_OK)
-        rd_kafka_conf_destroy(conf);
-    return status;
+    (void)client, (void)level, (void)facility, (void)message;
+}
+
+enum status kafka_security_check(const char *security, struct error *error)
+{
+    if (*security == '\0')
+        return STATUS_OK;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, ignore_library_line);
+    struct error why;
+    enum status status = set_all_security(conf, security, &why);
+    if (status == STATUS_OK) {
+        rd_kafka_t *client =
+            rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.message, sizeof(why.message));
+        if (client != NULL) {
+            rd_kafka_destroy(client);
+            return STATUS_OK;
+        }
+    }
+    rd_kafka_conf_destroy(conf);
+    return error_set(error, STATUS_INVALID, "cannot be used: %s", why.message);
 }
 
 enum status kafka_status(rd_kafka_resp_err_t code)

@@ -42,9 +42,9 @@ enum {
 MUST_CHECK enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                       struct error *error);
 
-/* For --check-config: would kafka_conf_new() take these? Connects to nothing. */
-MUST_CHECK enum status kafka_settings_check(const struct kafka_settings *settings,
-                                            struct error *error);
+/* Checks kafka_settings.security as a setting (config.h): with it a client is made, which connects
+ * to nobody, so files that it names have to be there. */
+MUST_CHECK enum status kafka_security_check(const char *security, struct error *error);
 
 /*
  * What a failure means to the caller:

@@ -1,8 +1,10 @@
 """docker-compose.yml, as a user has it: up, shop, kill, scale, down, up. The tests of this file go in their order."""
 
+import hashlib
 import json
 import re
 import subprocess
+import tarfile
 import threading
 import time
 from collections import defaultdict
@@ -146,6 +148,30 @@ def test_given_the_services_image_then_it_is_small_and_holds_no_compiler(compose
     assert re.search(r"^libmicrohttpd\S* ", packages, re.M) and re.search(r"^librdkafka1 ", packages, re.M)
     for program in ("command-service", "query-service"):
         assert docker(*run, program, "--version").startswith(program)
+
+
+def files_of(image, base, folder):
+    """The files that an image adds to its base: path, mode, owner, time and content of each; BuildKit touches /etc."""
+    archive = folder / "image.tar"
+    docker("save", "--output", archive, image)
+    layers = [json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", each)) for each in (image, base)]
+    assert layers[0][:len(layers[1])] == layers[1]
+    found = []
+    with tarfile.open(archive) as saved:
+        manifest = json.load(saved.extractfile("manifest.json"))[0]
+        for name in manifest["Layers"][len(layers[1]):]:
+            with tarfile.open(fileobj=saved.extractfile(name)) as layer:
+                found += [(each.name, each.type, each.mode, each.uid, each.gid, each.linkname, each.name != "etc" and each.mtime,
+                           each.isreg() and hashlib.sha256(layer.extractfile(each).read()).hexdigest()) for each in layer]
+    return found
+
+
+def test_given_the_same_sources_when_the_image_is_built_again_then_it_has_the_same_files(compose, tmp_path):
+    base = f"debian:{re.search(r'ARG SUITE=(.*)', (ROOT / 'Dockerfile').read_text())[1]}-slim"
+    docker("build", "--no-cache", "--tag", "cartledger/services:again", ROOT, env=compose.environment)
+    first, again = (files_of(f"cartledger/services:{tag}", base, tmp_path) for tag in ("test", "again"))
+    assert {"usr/sbin/command-service", "usr/sbin/query-service"} <= {each[0] for each in first}
+    assert not set(first) ^ set(again)
 
 
 def wait_quiet(compose):

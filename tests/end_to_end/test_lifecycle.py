@@ -67,11 +67,30 @@ def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
     assert service.run("--check-config").returncode == 0
     wrong = service.run("--check-config", **{
         database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many", "KAFKA_BOOTSTRAP_SERVERS": None,
-        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*"})
+        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "KAFKA_SECURITY": "sasl.pasword=sekrit"})
     assert wrong.returncode == 2
     for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS", "LOG_LEVEL",
-                 "CORS_ORIGINS"):
+                 "CORS_ORIGINS", "KAFKA_SECURITY"):
         assert sum(line.startswith(name) for line in wrong.stderr.splitlines()) == 1, wrong.stderr
+
+
+@pytest.mark.parametrize(("security", "said"), [
+    ("security.protocol=ssl\nsasl.pasword=sekrit", "sasl.pasword"),
+    ("security.protocol=sekrit", "security.protocol"),
+    ("sasl.username=me;sasl.password=a;sekrit=b", "setting 3"),
+    ("bootstrap.servers=sekrit", "setting 1"),
+    ("sekrit", "setting 1"),
+    ("security.protocol=sasl_ssl;sasl.mechanisms=SEKRIT", "SASL"),
+    ("security.protocol=ssl;ssl.ca.location=/absent/ca.pem", "ssl.ca.location"),
+])
+def test_given_kafka_security_that_is_none_then_the_configuration_is_wrong(idle, security, said):
+    _, service = idle
+    wrong = service.run("--check-config", KAFKA_SECURITY=security)
+    assert wrong.returncode == 2 and "KAFKA_SECURITY" in wrong.stderr and said in wrong.stderr, wrong.stderr
+    assert "sekrit" not in wrong.stderr, wrong.stderr
+    assert service.run(KAFKA_SECURITY=security).returncode == 2
+    good = "\n".join(["security.protocol=sasl_ssl", "sasl.mechanisms=PLAIN", "sasl.username=me", "sasl.password=a;b=c"])
+    assert service.run("--check-config", KAFKA_SECURITY=good).returncode == 0
 
 
 def test_given_a_file_and_a_secret_file_then_they_are_read_and_the_environment_wins(idle, tmp_path):

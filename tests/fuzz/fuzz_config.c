@@ -13,9 +13,11 @@ struct settings {
     bool on;
 };
 
-static const char *complain(const char *value)
+static enum status check(const char *value, struct error *error)
 {
-    return strchr(value, '!') != NULL ? "has an exclamation mark" : NULL;
+    if (strchr(value, '!') == NULL)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "has an exclamation mark");
 }
 
 static const struct config_setting SETTINGS[] = {
@@ -23,7 +25,7 @@ static const struct config_setting SETTINGS[] = {
      .kind = CONFIG_STRING,
      .offset = offsetof(struct settings, name),
      .default_value = "x",
-     .complaint = complain,
+     .check = check,
      .meaning = "a text"},
     {.name = "SECRET",
      .kind = CONFIG_SECRET,

@@ -1,4 +1,4 @@
-"""What an instance takes of PostgreSQL: as many connections as docs/operations.md says."""
+"""What docs/operations.md says of connections and sizes."""
 
 import pathlib
 import re
@@ -41,3 +41,15 @@ def test_given_an_instance_under_load_then_it_opens_the_connections_that_are_doc
         f"{holders} AND database = (SELECT oid FROM pg_database WHERE datname = '{database}')")) == 1)
     eventually(lambda: connections(stack.command_database_url) == lanes + log_readers + 2, seconds=20)
     eventually(lambda: connections(stack.query_database_url) == readers + 2, seconds=20)
+
+
+def test_given_shopping_then_the_guides_questions_tell_what_an_event_and_a_cart_take(stack_factory):
+    stack = stack_factory()
+    shop, cart = Shop(stack.command_url, stack.query_url), new_id()
+    shop.create(cart)
+    shop.view(cart, min_version=1)
+    command, query = re.findall(r"^```sql\n(.*?)^```", GUIDE.read_text(), re.M | re.S)
+    for url, block in ((stack.command_database_url, command), (stack.query_database_url, query)):
+        for question in block.strip().splitlines():
+            ((answer,),) = stack.infrastructure.postgres.sql(question, database=url.rpartition("/")[2])
+            assert answer > 0, question

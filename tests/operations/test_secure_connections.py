@@ -117,7 +117,7 @@ class Fortress:
 
     def database(self, url, authority=None, host="127.0.0.1"):
         return (f"{url.replace('@127.0.0.1:', f'@{host}:')}?sslmode=verify-full"
-                f"&sslrootcert={(authority or self.authority).certificate}")
+                f"&sslrootcert={(authority or self.authority).certificate}&hostaddr=127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,11 @@ def stack(private_stack_factory, fortress):
 
 def check_of(service, name):
     return requests.get(service.url + "/readyz", timeout=5).json()["checks"][name]
+
+
+def metric(service, name):
+    served = requests.get(service.url + "/metrics", timeout=5).text
+    return float(re.search(rf"^{name} (\S+)$", served, re.M).group(1))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -194,9 +199,25 @@ def test_given_a_broker_that_is_a_stranger_or_a_wrong_password_then_nothing_is_p
     assert "sekrit-wrong" not in service.stderr()
 
 
-def test_given_a_user_without_rights_then_it_does_not_start_and_says_why(stack, fortress):
-    ended = stack.process("command-service").run(**fortress.kafka("cartledger-operator"))
-    assert ended.returncode == 1 and "Topic authorization failed" in ended.stderr, ended.stderr
+@pytest.mark.parametrize("had", [[], ["Describe"], ["Describe", "Read"]], ids=lambda had: "+".join(had) or "none")
+def test_given_a_user_without_rights_then_it_takes_commands_says_why_and_publishes_once_it_has_them(
+        stack, fortress, had):
+    if had:
+        fortress.allow("cartledger-operator", "topic", stack.topic, *had)
+    service = stack.process("command-service").start(**fortress.kafka("cartledger-operator"))
+    assert Shop(service.url).create(new_id()).status_code == 201
+
+    def refused():
+        check = check_of(service, "relay")
+        return not check["ok"] and check["detail"].startswith("refused: ") and "authorization failed" in check["detail"]
+    eventually(refused, 30)
+    eventually(lambda: metric(service, "cartledger_relay_lag_events") == 1
+               and metric(service, "cartledger_relay_errors_total") > 0)
+    assert "authorization failed" in service.stderr()
+
+    fortress.allow("cartledger-operator", "topic", stack.topic, "Describe", "Read", "Write")
+    eventually(lambda: check_of(service, "relay")["detail"] == "publishing: publishing", 30)
+    eventually(lambda: metric(service, "cartledger_relay_lag_events") == 0)
 
 
 def test_given_tls_and_passwords_then_schema_and_topics_can_be_made(fortress, tmp_path):

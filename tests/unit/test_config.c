@@ -13,9 +13,10 @@ struct settings {
     bool open;
 };
 
-static const char *topic_complaint(const char *topic)
+static enum status topic_check(const char *topic, struct error *error)
 {
-    return strcmp(topic, "wrong") == 0 ? "is not a topic" : NULL;
+    return strcmp(topic, "wrong") == 0 ? error_set(error, STATUS_INVALID, "is not a topic")
+                                       : STATUS_OK;
 }
 
 static const struct config_setting table[] = {
@@ -23,7 +24,7 @@ static const struct config_setting table[] = {
      .kind = CONFIG_STRING,
      .offset = offsetof(struct settings, topic),
      .default_value = "cart-events",
-     .complaint = topic_complaint,
+     .check = topic_check,
      .meaning = "The topic."},
     {.name = "T_URL",
      .kind = CONFIG_SECRET,
