@@ -118,7 +118,7 @@ class Watch:
 
 def wal(rig):
     """(bytes, disk syncs) of the WAL so far. A backend tells of its syncs with the first commit a second after the last
-    report: see subjects.nudge()."""
+    report: see commands._nudge()."""
     bytes_ = int(rig.sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
     version = int(rig.sql("SHOW server_version_num")[0][0])
     rig.sql("SELECT pg_stat_clear_snapshot()")
