@@ -20,12 +20,17 @@ class Plan:
     seconds: int
     wanted: int
     tries: int
-    clients: tuple  # that pgbench's best is looked for among
-    backlog: int    # events that an outage leaves
+    clients: tuple     # that pgbench's best is looked for among
+    backlog: int       # events that an outage leaves
+    most_seconds: int  # that the samples of one row may take
+    long_log: int      # events of one that has grown
+    outage: int        # seconds without Kafka
 
 
-SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000)
-FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=1_000_000)
+SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, most_seconds=60, long_log=1_000_000,
+             outage=60)
+FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=150,
+            long_log=10_000_000, outage=1800)
 
 
 class Bench:
@@ -43,22 +48,26 @@ class Bench:
             self.report.others_cores = watch.others_cores
             subject(self)
 
-    def pgbench(self, script):
-        """A baseline: pgbench with `script` at the number of clients with which it's fastest here."""
+    def pgbench(self, script, clients=None, rows=1):
+        """A baseline: pgbench with `script` at the number of clients with which it's fastest here, of those in `clients`.
+
+        Its rate counts `rows` for a transaction.
+        """
         if script not in self.best:
-            rates = {clients: loads.pgbench(self.rig, script, max(self.plan.seconds // 2, 2), clients)["rate"]
-                     for clients in self.plan.clients}
+            rates = {count: loads.pgbench(self.rig, script, max(self.plan.seconds // 2, 2), count)["rate"]
+                     for count in clients or self.plan.clients}
             self.best[script] = max(rates, key=rates.get)
             say(f"  pgbench {script}: "
-                + ", ".join(f"{clients} clients {rate:,.0f}/s" for clients, rate in rates.items()))
+                + ", ".join(f"{count} clients {rate * rows:,.0f}/s" for count, rate in rates.items()))
 
         def run():
             self.rig.sql("CHECKPOINT")
-            return loads.pgbench(self.rig, script, self.plan.seconds, self.best[script])["rate"]
+            return loads.pgbench(self.rig, script, self.plan.seconds, self.best[script])["rate"] * rows
         return run
 
     def sandwich(self, baseline, subject):
-        return sandwich(baseline, subject, self.plan.wanted, self.plan.tries, lambda text: say("    " + text))
+        return sandwich(baseline, subject, self.plan.wanted, self.plan.tries, lambda text: say("    " + text),
+                        self.plan.most_seconds)
 
     def run_pipeline(self):
         """Both services and all between them, warm: Kafka is Java, whose first seconds are unlike the others."""

@@ -3,7 +3,8 @@
 import time
 import uuid
 
-from . import loads, probes
+from devstack.report import say
+from . import loads, probes, reads
 from .arithmetic import median
 from .bench import CONNECTIONS, report_cpu, send
 
@@ -19,14 +20,14 @@ def _nudge(rig):
     time.sleep(0.1)
 
 
-def _measured_commands(bench, settle):
-    """A sample of the command mix, with what it cost; with `settle` also how far the views were behind."""
+def sample(bench, settle, mode="mix"):
+    """A sample of commands, with what it cost; with `settle` also how far the views were behind."""
     rig = bench.rig
     _nudge(rig)
     rig.sql("CHECKPOINT")
     wal_before, written_before = probes.wal(rig), rig.written()
     with probes.Watch(rig) as watch:
-        seen = loads.commands(rig, bench.plan.seconds, CONNECTIONS)
+        seen = loads.commands(rig, bench.plan.seconds, CONNECTIONS, mode)
     seen["cost"], seen["events"] = watch.cost, rig.written() - written_before
     if settle:
         seen["behindEvents"] = rig.written() - rig.projected()
@@ -64,7 +65,7 @@ def _report_cost(bench, samples, title):
 
 
 def _commands(bench, title, target, settle):
-    samples = bench.sandwich(bench.pgbench("append.sql"), lambda: _measured_commands(bench, settle))
+    samples = bench.sandwich(bench.pgbench("append.sql"), lambda: sample(bench, settle))
     refused = sum(sample.subject["refused"] + sample.subject["broken"] for sample in samples.kept + samples.thrown)
     bench.report.ratio(f"commands, {title}", samples, "pgbench append", at_least=target, refused=refused,
                        connections=CONNECTIONS, clients=bench.best["append.sql"])
@@ -123,14 +124,49 @@ def hot(bench):
     bench.report.figure("hot cart: commands refused", refused, "", "0", refused == 0)
 
 
+def new_carts(bench):
+    """commands that each create a cart"""
+    bench.run_pipeline()
+    samples = bench.sandwich(bench.pgbench("append.sql"), lambda: sample(bench, True, "new"))
+    bench.report.ratio("commands, new carts only", samples, "pgbench append", connections=CONNECTIONS,
+                       refused=sum(one.subject["refused"] + one.subject["broken"] for one in samples.used))
+
+
 def connections(bench):
-    """the command mix from 1 to 1,024 connections"""
+    """the command mix from 1 to 1,024 connections, with its stalls and its memory"""
     rig, seconds = bench.rig, max(bench.plan.seconds // 2, 1)
+    rig.run_nothing()  # for a memory that has seen no more connections yet
     bench.run_pipeline()
     for count in SWEEP:
-        seen = loads.commands(rig, seconds, count)
+        commits = rig.metric_buckets("cartledger_lane_commit_seconds")
+        with probes.Watch(rig) as watch:
+            seen = loads.commands(rig, seconds, count)
+        longest = max((limit for limit, number in rig.metric_buckets("cartledger_lane_commit_seconds").items()
+                       if number > commits.get(limit, 0)), default=0)
+        cached = rig.metric("cartledger_lane_cache_bytes") / 2**20
         rig.settle()
-        stall = seen["ms"]["max"] - seen["ms"]["p50"]
-        bench.report.figure(f"commands, {count:,} connections", seen["rate"], "/s", f"stall ≤ {STALL_MS} ms",
-                            stall <= STALL_MS, beside=f"p50 {seen['ms']['p50']:.1f} max {seen['ms']['max']:.1f} ms",
-                            **seen)
+        title, stall = f"{count:,} connections", seen["ms"]["max"] - seen["ms"]["p50"]
+        bench.report.figure(f"{title}: commands", seen["rate"], "/s", connections=count, **seen,
+                            beside=f"p50 {seen['ms']['p50']:.1f} p99 {seen['ms']['p99']:.1f} ms")
+        bench.report.figure(f"{title}: stall, max − p50", stall, "ms", f"≤ {STALL_MS} ms", stall <= STALL_MS,
+                            connections=count, beside=f"longest commit ≤ {longest * 1000:g} ms")
+        memory = watch.cost["rssMiB"]["command-service"]
+        bench.report.figure(f"{title}: memory, command-service", memory, "MiB", connections=count,
+                            beside=f"{cached:.1f} of it cached carts")
+
+
+def system_calls(bench):
+    """system calls a command and a GET, by thread and by call, where perf may count them"""
+    rig = bench.rig
+    bench.run_pipeline()
+    for what, program, load in (("a command", rig.command, lambda: sample(bench, True)),
+                                ("a GET", rig.query, lambda: reads.sample(bench))):
+        calls = probes.SystemCalls(program.pid)
+        if not calls.are_allowed():
+            say("    skipped: there is no perf, or it may not count system calls here")
+            return
+        with calls:
+            seen = load()
+        for name, number in calls.counts.items():
+            if number / seen["answers"] >= 0.01:
+                bench.report.figure(f"system calls {what}: {name}", number / seen["answers"], "")

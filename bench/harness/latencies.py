@@ -3,6 +3,7 @@
 import concurrent.futures
 import http.client
 import json
+import socket
 import threading
 import time
 import uuid
@@ -13,6 +14,8 @@ from . import loads, machine
 from .arithmetic import latency_summary
 from .bench import CONNECTIONS, report_latency
 from .rig import TOPIC
+
+SLOW, SHOPPERS = 1000, 64
 
 
 def idle(bench):
@@ -92,23 +95,112 @@ class Probe:
         return [max(arrived - told, 0) * 1e6 for told, arrived in zip(self.acknowledged, self.arrived)]
 
 
-def half_load(bench):
-    """latencies at half of the full load, in an open loop"""
-    rig, rate = bench.rig, bench.half_rate()
-    bench.run_pipeline()
-    seconds = max(bench.plan.seconds * 2, 4)
+def at_rate(bench, rate, seconds):
+    """Commands in an open loop, and beside them a shopper who looks: the latencies of each, by what they are of."""
+    rig = bench.rig
     texts = loads.shoppers(rate * seconds, CONNECTIONS)
-    fsync = machine.fsync_us(rig.folder) / 1000
     probe = Probe(rig)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         load = pool.submit(loads.open_loop, rig.command.url, texts, rate, CONNECTIONS)
         probe.run(seconds - 1)
         seen = load.result()
     rig.settle()
-    title = f"at half load ({rate:,} commands/s)"
-    bench.report.figure(f"{title}: refused", seen["refused"], "", "0", seen["refused"] == 0, runs=seen["answers"])
-    report_latency(bench, f"{title}: command", seen["ms"], {"p99": 4 * fsync + 3})
+    bench.report.figure(f"at {rate:,} commands/s: refused", seen["refused"], "", "0", seen["refused"] == 0,
+                        runs=seen["answers"])
+    found = {"command": seen["ms"], "acknowledged → GET": latency_summary(probe.visible)}
     delivered = latency_summary(probe.delivered() or [])
-    if delivered:
-        report_latency(bench, f"{title}: acknowledged → Kafka", delivered, {"p99": 5})
-    report_latency(bench, f"{title}: acknowledged → GET", latency_summary(probe.visible), {"p50": 5, "p99": 20})
+    return {**found, "acknowledged → Kafka": delivered} if delivered else found
+
+
+def half_load(bench):
+    """latencies at half of the full load, in an open loop"""
+    rate = bench.half_rate()
+    bench.run_pipeline()
+    fsync = machine.fsync_us(bench.rig.folder) / 1000
+    allowed = {"command": {"p99": 4 * fsync + 3}, "acknowledged → Kafka": {"p99": 5},
+               "acknowledged → GET": {"p50": 5, "p99": 20}}
+    for what, summary in at_rate(bench, rate, max(bench.plan.seconds * 2, 4)).items():
+        report_latency(bench, f"at half load ({rate:,} commands/s): {what}", summary, allowed[what])
+
+
+class SlowClients:
+    """`with SlowClients(port, count):` so many connections that send a byte of a head each second, and never its end.
+
+    Those that the server closes come again at once.
+    """
+
+    HEAD = b"GET /v1/carts HTTP/1.1\r\nHost: bench\r\nX-Slow: " + b"x" * 1000
+    STEPS = 20  # in a second; each serves its share of the connections
+
+    def __init__(self, port, count):
+        self.port = port
+        self.connections = [None] * count
+        self.sent = [0] * count
+        self.reopened = -count
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        for at in range(len(self.connections)):
+            self._drip(at)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+        for connection in filter(None, self.connections):
+            connection.close()
+
+    @staticmethod
+    def _is_over(connection):
+        """Only a refusal, or the end, can be there to read."""
+        try:
+            connection.recv(1, socket.MSG_DONTWAIT)
+            return True
+        except BlockingIOError:
+            return False
+
+    def _drip(self, at):
+        try:
+            if self.connections[at] is None:
+                self.connections[at] = socket.create_connection(("127.0.0.1", self.port), 5)
+                self.sent[at] = 0
+                self.reopened += 1
+            elif self._is_over(self.connections[at]):
+                raise ConnectionError
+            self.connections[at].send(self.HEAD[self.sent[at]:self.sent[at] + 1])
+            self.sent[at] += 1
+        except OSError:
+            if self.connections[at] is not None:
+                self.connections[at].close()
+            self.connections[at] = None
+
+    def _run(self):
+        turn = 0
+        while not self.stopping.wait(1 / self.STEPS):
+            for at in range(turn % self.STEPS, len(self.connections), self.STEPS):
+                self._drip(at)
+            turn += 1
+
+
+def slowloris(bench):
+    """commands while 1,000 connections send a byte a second, beside commands without them"""
+    rig = bench.rig
+    bench.run_pipeline()
+    loads.allow_files()
+    rate, seconds = max(bench.half_rate() // 2, 1), max(bench.plan.seconds * 2, 4)
+
+    def load():
+        seen = loads.open_loop(rig.command.url, loads.shoppers(rate * seconds, SHOPPERS), rate, SHOPPERS)
+        rig.settle()
+        return seen
+
+    def beside_slow():
+        with SlowClients(rig.command.port, SLOW) as slow:
+            seen = load()
+        return {**seen, "rate": seen["ms"]["p99"], "reopened": slow.reopened}
+
+    samples = bench.sandwich(lambda: load()["ms"]["p99"], beside_slow)
+    bench.report.ratio(f"p99 beside {SLOW:,} slow connections, {rate:,} commands/s", samples, "without", unit="ms",
+                       at_most=1.2, refused=sum(sample.subject["refused"] for sample in samples.used))

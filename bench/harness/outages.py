@@ -1,14 +1,30 @@
 """What was left undone while something was away, and how quickly it is done afterwards."""
 
+import concurrent.futures
+import contextlib
+import subprocess
+import tempfile
 import time
 
-from devstack.report import Trouble, wait_until
-from . import log_loader, probes
-from .arithmetic import median
-from .rig import DRAIN_SECONDS
+import confluent_kafka
+
+from devstack import databases
+from devstack.postgres import binary
+from devstack.report import Trouble, say, wait_until
+from . import loads, log_loader, probes
+from .bench import CONNECTIONS
+from .rig import BUILD, DRAIN_SECONDS, PARTITIONS, TOPIC
+
+SLOWEST = 5000  # events a second; whoever is slower is given up
+BATCH_ROWS = 256  # of upsert_batch.sql
+BATCH_CLIENTS = (1, 2, 4)
+LANE_BATCH_EVENTS = 500
+AWAY_RATE, AWAY_CONNECTIONS, AWAY_LOOKS = 1000, 64, 6
+AWAY_CACHE_MIB = 4  # full after a few seconds, so that memory which grows is not the cache
+AWAY_GROWTH = 0.05
 
 
-def _rate_of(program, position, goal):
+def rate_of(program, position, goal):
     """Starts the program; how fast position() then goes to `goal`, in events a second, from when it's seen to move.
 
     What was done before the first look does not count, unless all of it was: then the start counts too.
@@ -21,28 +37,184 @@ def _rate_of(program, position, goal):
         start = position()
     if start < goal or first is None:
         first, began = start, time.monotonic()
-    done = wait_until(lambda: (position() or 0) >= goal, DRAIN_SECONDS, 0.01)
+    patience = max(DRAIN_SECONDS, (goal - first) / SLOWEST)
+    done = wait_until(lambda: (position() or 0) >= goal, patience, 0.01)
     if done is None:
-        raise Trouble(f"{program.name} is at {position()} of {goal} events after {DRAIN_SECONDS} s")
+        raise Trouble(f"{program.name} is at {position()} of {goal} events after {patience:.0f} s")
     return (goal - first) / (time.monotonic() - began)
 
 
 def catch_up(bench):
-    """the relay after an outage of Kafka, and the views after one of the query service"""
-    rig, plan, relay = bench.rig, bench.plan, []
+    """the views after an outage of the query service"""
     bench.run_pipeline()
-    upsert = bench.pgbench("upsert.sql")
+    one = bench.sandwich(bench.pgbench("upsert.sql"), lambda: views(bench))
+    bench.report.ratio("views catching up", one, "pgbench upsert", at_least=5, unit="events/s")
+    batches = bench.sandwich(bench.pgbench("upsert_batch.sql", BATCH_CLIENTS, BATCH_ROWS), lambda: views(bench))
+    bench.report.ratio("views catching up", batches, "upserts by 256", at_least=0.6, unit="events/s",
+                       clients=bench.best["upsert_batch.sql"])
+    memory = max(sample.subject["rssMiB"] for sample in one.used + batches.used)
+    bench.report.figure("views catching up: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, one.is_noisy)
 
-    def views():
+
+def views(bench):
+    """A sample: how fast the query service makes views of a backlog that is in the topic."""
+    rig = bench.rig
+    rig.run_nothing()
+    log_loader.load(rig, bench.plan.backlog)
+    rig.command.env["RELAY_ENABLED"] = "true"
+    rate_of(rig.command, rig.published, rig.written())
+    return {"rate": rate_of(rig.query, rig.projected, rig.written()), "rssMiB": probes.rss_mib(rig.query.pid)}
+
+
+def relay(bench):
+    """the relay after an outage of Kafka, beside pg_recvlogical"""
+    rig, plan = bench.rig, bench.plan
+    bench.run_pipeline()
+    rig.run_nothing()
+    with rig.logical_wal():
+        rig.sql("SELECT pg_create_logical_replication_slot('outage', 'test_decoding')", database="cartledger_command")
+        began = rig.written()
+        log_loader.load(rig, plan.backlog, chunk_events=LANE_BATCH_EVENTS)
+        events = rig.written() - began
+        end = rig.sql("SELECT pg_current_wal_flush_lsn()")[0][0]
+
+        def received():
+            """The first backlog, each time by a new copy of the slot."""
+            rig.sql("SELECT pg_copy_logical_replication_slot('outage', 'reader')", database="cartledger_command")
+            began = time.monotonic()
+            loads.run([binary("pg_recvlogical"), "--dbname", "cartledger_command", "--slot", "reader", "--start",
+                       "--endpos", end, "--no-loop", "--option", "skip-empty-xacts=1", "--option", "include-xids=0",
+                       "--file", "/dev/null"],
+                      DRAIN_SECONDS, rig.pg_environment("cartledger_command"))
+            took = time.monotonic() - began
+            rig.sql("SELECT pg_drop_replication_slot('reader')")
+            return events / took
+
+        def relayed():
+            rig.run_nothing()
+            log_loader.load(rig, plan.backlog, chunk_events=LANE_BATCH_EVENTS)
+            rig.command.env["RELAY_ENABLED"] = "true"
+            return {"rate": rate_of(rig.command, rig.published, rig.written())}
+
+        samples = bench.sandwich(received, relayed)
+        bench.report.ratio("relay after an outage", samples, "pg_recvlogical", at_least=0.5, unit="events/s")
         rig.run_nothing()
-        log_loader.load(rig, plan.backlog)
-        rig.command.env["RELAY_ENABLED"] = "true"
-        relay.append(_rate_of(rig.command, rig.published, rig.written()))
-        rate = _rate_of(rig.query, rig.projected, rig.written())
-        return {"rate": rate, "rssMiB": probes.rss_mib(rig.query.pid)}
 
-    samples = bench.sandwich(upsert, views)
-    bench.report.figure("relay after an outage", median(relay), "events/s", runs=len(relay), all=relay)
-    bench.report.ratio("views catching up", samples, "pgbench upsert", at_least=5, unit="events/s")
+
+def rebuild(bench):
+    """all views made again, beside COPY of the same rows"""
+    rig = bench.rig
+    rig.run_nothing()
+    log_loader.load(rig, bench.plan.backlog)
+    bench.run_pipeline()
+    database, tables = "cartledger_query", ("cart_views", "cart_timeline")
+    rows = sum(rig.sql(f"SELECT count(*) FROM {table}", database=database)[0][0] for table in tables)
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(len(tables)) as pool:
+        for table in tables:
+            rig.sql(f"CREATE TABLE copied_{table} (LIKE {table} INCLUDING ALL)", database=database)
+            databases.run_psql(["-c", rf"\copy {table} TO '{folder}/{table}'"], rig.url(database))
+
+        def copied():
+            """Both tables at once, each in one transaction, into tables with all the indexes."""
+            for table in tables:
+                rig.sql(f"TRUNCATE copied_{table}", database=database)
+            rig.sql("CHECKPOINT")
+            began = time.monotonic()
+            list(pool.map(lambda table: databases.run_psql(["-c", rf"\copy copied_{table} FROM '{folder}/{table}'"],
+                                                           rig.url(database)), tables))
+            return rows / (time.monotonic() - began)
+
+        def rebuilt():
+            rig.sql("CHECKPOINT")
+            began = time.monotonic()
+            loads.run([BUILD / "query-service/query-service", "--rebuild"], DRAIN_SECONDS,
+                      {"PATH": "/usr/bin:/bin", **{name: str(value) for name, value in rig.query.env.items()}})
+            rig.settle()
+            return {"rate": rows / (time.monotonic() - began), "events": rig.written(),
+                    "rssMiB": probes.rss_mib(rig.query.pid)}
+
+        samples = bench.sandwich(copied, rebuilt)
+        for table in tables:
+            rig.sql(f"DROP TABLE copied_{table}", database=database)
+    bench.report.ratio("rebuild of all views", samples, "COPY", at_least=0.5, unit="rows/s", rows=rows)
     memory = max(sample.subject["rssMiB"] for sample in samples.used)
-    bench.report.figure("views catching up: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, samples.is_noisy)
+    bench.report.figure("rebuild: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, samples.is_noisy)
+
+
+def kafka_away(bench):
+    """Kafka is away for a minute under load, or half an hour: memory, answers, and the way back"""
+    rig, looks = bench.rig, []
+    rig.run_nothing()
+    rig.command.env["CART_CACHE_MIB"] = AWAY_CACHE_MIB
+    bench.run_pipeline()
+    loads.commands(rig, 10, CONNECTIONS)
+    rig.settle()
+    offsets = _end_offsets(rig)
+    written = rig.written()
+    rig.kafka.stop()
+    seconds, refused, asked = bench.plan.outage // AWAY_LOOKS, 0, 0
+    for _ in range(AWAY_LOOKS):
+        seen = loads.open_loop(rig.command.url, loads.shoppers(AWAY_RATE * seconds, AWAY_CONNECTIONS), AWAY_RATE,
+                               AWAY_CONNECTIONS)
+        refused, asked = refused + seen["refused"], asked + seen["answers"]
+        looks.append([probes.rss_mib(program.pid) for program in (rig.command, rig.query)])
+        say(f"    memory {looks[-1][0]:.1f} and {looks[-1][1]:.1f} MiB, command p50 {seen['ms']['p50']:.2f} "
+            f"p99 {seen['ms']['p99']:.2f} ms")
+    events, goal = rig.written() - written, rig.written()
+    rig.kafka.start()
+    began = time.monotonic()
+    if wait_until(lambda: rig.published() == goal, DRAIN_SECONDS, 0.02) is None:
+        raise Trouble(f"the relay is at {rig.published()} of {goal} events {DRAIN_SECONDS} s after Kafka came back")
+    drained = time.monotonic() - began
+    rig.settle()
+    report, title = bench.report, f"Kafka away for {bench.plan.outage:,} s"
+    report.figure(f"{title}: commands not acknowledged", refused, "", "0", refused == 0, runs=asked)
+    for at, name in enumerate(("command-service", "query-service")):
+        sizes = [look[at] for look in looks]
+        growth = max(sizes) / min(sizes) - 1
+        report.figure(f"{title}: memory, {name}", max(sizes), "MiB", f"± {AWAY_GROWTH:.0%}", growth <= AWAY_GROWTH,
+                      beside=f"{min(sizes):.1f} at the least", all=sizes)
+    report.figure(f"{title}: published after its return", drained, "s", beside=f"{events:,} events")
+    count, jumps = _records_since(rig, offsets)
+    report.figure(f"{title}: records out of order", jumps, "", "0", jumps == 0, runs=count)
+    report.figure(f"{title}: events without a record", max(events - count, 0), "", "0", count >= events)
+    del rig.command.env["CART_CACHE_MIB"]
+    rig.command.stop()
+
+
+@contextlib.contextmanager
+def _consumer(rig):
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": rig.kafka.bootstrap, "group.id": "bench-order",
+                                         "enable.auto.commit": False})
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _end_offsets(rig):
+    with _consumer(rig) as consumer:
+        return [consumer.get_watermark_offsets(confluent_kafka.TopicPartition(TOPIC, partition), timeout=10)[1]
+                for partition in range(PARTITIONS)]
+
+
+def _records_since(rig, offsets):
+    """(distinct events, jumps) in the topic from these offsets on. A position that was seen before is a repetition."""
+    left = sum(end - begin for begin, end in zip(offsets, _end_offsets(rig)))
+    count, jumps, last = 0, 0, {}
+    with _consumer(rig) as consumer:
+        consumer.assign([confluent_kafka.TopicPartition(TOPIC, partition, offset)
+                         for partition, offset in enumerate(offsets)])
+        while left > 0:
+            messages = consumer.consume(5000, timeout=10)
+            if not messages:
+                raise Trouble(f"the topic does not give its last {left} records")
+            left -= len(messages)
+            for message in messages:
+                position = int(dict(message.headers())["ce_position"])
+                before = last.get(message.partition())
+                if before is None or position > before:
+                    jumps += before is not None and position != before + 1
+                    count += 1
+                    last[message.partition()] = position
+    return count, jumps

@@ -9,7 +9,7 @@ from .bench import CONNECTIONS
 
 
 def peers(bench):
-    """the command service beside what one would otherwise write, behind the same load (by name only; needs Go)"""
+    """the command service beside what one would otherwise write, behind the same load; needs Go"""
     rig, plan = bench.rig, bench.plan
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if found is None:

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import resource
+import signal
+import subprocess
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -114,6 +116,42 @@ class Watch:
             "rssMiB": {name: round(sum(rss_mib(pid) for pid in pids), 1)
                        for name, pids in self.rig.processes().items() if name.endswith("-service")},
         }
+
+
+class SystemCalls:
+    """`with SystemCalls(pid) as calls:` … calls.counts: by thread's name, and by call, how many the block made.
+
+    perf counts them in the kernel, which costs the program little; strace would stop it at each.
+    """
+
+    NAMES = ("accept4", "close", "fcntl", "futex", "madvise", "poll", "read", "recvfrom", "recvmsg", "sendmsg", "sendto",
+             "setsockopt", "write", "writev")
+
+    def __init__(self, pid):
+        events = ["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in self.NAMES)]
+        self.command = ["perf", "stat", "-x", ",", "--per-thread", "-e", ",".join(events), "-p", str(pid)]
+        self.counts = {}
+
+    def are_allowed(self):
+        try:
+            return subprocess.run([*self.command, "--", "true"], capture_output=True, check=False).returncode == 0
+        except OSError:
+            return False
+
+    def __enter__(self):
+        self.perf = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                     env={**os.environ, "LC_ALL": "C"})
+        time.sleep(0.5)  # for it to have found all threads
+        return self
+
+    def __exit__(self, *_):
+        self.perf.send_signal(signal.SIGINT)
+        for line in self.perf.communicate()[1].splitlines():
+            fields = line.split(",")
+            if len(fields) > 3 and fields[1].isdigit():
+                thread, event = fields[0].rpartition("-")[0], fields[3].rpartition("_")[2]
+                name = f"all, thread {thread}" if event == "enter" else event
+                self.counts[name] = self.counts.get(name, 0) + int(fields[1])
 
 
 def wal(rig):

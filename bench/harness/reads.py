@@ -8,38 +8,48 @@ from .bench import CONNECTIONS, READ_CONNECTIONS, report_cpu
 
 def get(bench):
     """GET of a cart, and of one that has not changed"""
-    rig, plan = bench.rig, bench.plan
     bench.run_pipeline()
-    rig.hello.start("/")
+    rows = _open_carts(bench)
+    said = {"carts": len(rows), "bodyBytes": sum(size for _, _, size in rows) / len(rows), "connections": READ_CONNECTIONS}
+    samples = beside_hello(bench, rows)
+    bench.report.ratio("GET cart", samples, "bare hello", at_least=0.6, **said)
+    report_cpu(bench, samples, "GET cart", "a request")
+    samples = bench.sandwich(bench.pgbench("select.sql"), lambda: sample(bench, rows))
+    bench.report.ratio("GET cart", samples, "pgbench select", at_least=1, **said)
+    _not_modified(bench, rows, said)
+
+
+def _open_carts(bench):
+    """(id, version, bytes) of up to 10,000."""
+    rig = bench.rig
     rows = rig.sql("SELECT cart_id, version, octet_length(body::text) FROM cart_views WHERE status = 'open'"
                    " ORDER BY cart_id LIMIT 10000", database="cartledger_query")
-    if not rows:
-        loads.commands(rig, plan.seconds, CONNECTIONS)
-        rig.settle()
-        return get(bench)
-    size = sum(row[2] for row in rows) / len(rows)
+    if rows:
+        return rows
+    loads.commands(rig, bench.plan.seconds, CONNECTIONS)
+    rig.settle()
+    return _open_carts(bench)
 
-    def hello():
-        return loads.plain_wrk(rig.hello.url, plan.seconds, READ_CONNECTIONS)["rate"]
 
+def sample(bench, rows=None):
+    """GETs of these carts, or of any, with what they cost."""
+    rig, rows = bench.rig, rows or _open_carts(bench)
     with tempfile.NamedTemporaryFile("w", suffix=".paths") as file:
         file.writelines(f'/v1/carts/{cart} "{version}"\n' for cart, version, _ in rows)
         file.flush()
+        with probes.Watch(rig) as watch:
+            seen = loads.wrk(rig.query.url, "cart_get.lua", bench.plan.seconds, READ_CONNECTIONS, file.name)
+    return {**seen, "cost": watch.cost}
 
-        def ours():
-            with probes.Watch(rig) as watch:
-                seen = loads.wrk(rig.query.url, "cart_get.lua", plan.seconds, READ_CONNECTIONS, file.name)
-            return {**seen, "cost": watch.cost}
 
-        said = {"carts": len(rows), "bodyBytes": size, "connections": READ_CONNECTIONS}
-        samples = bench.sandwich(hello, ours)
-        bench.report.ratio("GET cart", samples, "bare hello", at_least=0.6, **said)
-        report_cpu(bench, samples, "GET cart", "a request")
-        samples = bench.sandwich(bench.pgbench("select.sql"), ours)
-        bench.report.ratio("GET cart", samples, "pgbench select", at_least=1, **said)
-    _not_modified(bench, rows, said)
-    rig.hello.stop()
-    return None
+def beside_hello(bench, rows=None):
+    """Samples of GETs of carts between two of the smallest service."""
+    hello, rows = bench.rig.hello, rows or _open_carts(bench)
+    hello.start("/")
+    samples = bench.sandwich(lambda: loads.plain_wrk(hello.url, bench.plan.seconds, READ_CONNECTIONS)["rate"],
+                             lambda: sample(bench, rows))
+    hello.stop()
+    return samples
 
 
 def _not_modified(bench, rows, said):
@@ -49,9 +59,8 @@ def _not_modified(bench, rows, said):
              for cart, version, _ in rows]
     fresh = [fresh[number % len(fresh)] for number in range(count)]
     greeting = [loads.request("GET", "/")] * count
-
-    def hello():
-        return loads.open_loop(rig.hello.url, greeting, 0, READ_CONNECTIONS)["rate"]
-
-    samples = bench.sandwich(hello, lambda: loads.open_loop(rig.query.url, fresh, 0, READ_CONNECTIONS))
+    rig.hello.start("/")
+    samples = bench.sandwich(lambda: loads.open_loop(rig.hello.url, greeting, 0, READ_CONNECTIONS)["rate"],
+                             lambda: loads.open_loop(rig.query.url, fresh, 0, READ_CONNECTIONS))
+    rig.hello.stop()
     bench.report.ratio("GET cart, 304", samples, "bare hello", at_least=0.85, **said)

@@ -1,8 +1,44 @@
-"""What is measured: one function for each name that ./dev bench takes, in the order in which they run."""
+"""What is measured, by the names that ./dev bench takes, in the order in which it runs."""
 
-from . import commands, latencies, outages, peers, reads
+from dataclasses import dataclass
+from typing import Callable
 
-BY_NAME = ("peers",)
-SUBJECTS = {"pipeline": commands.pipeline, "hot": commands.hot, "half-load": latencies.half_load, "idle": latencies.idle,
-            "connections": commands.connections, "get": reads.get, "alone": commands.alone,
-            "catch-up": outages.catch_up, "peers": peers.peers}
+from . import commands, growth, latencies, outages, peers, reads
+
+ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
+
+
+@dataclass(frozen=True)
+class Subject:
+    run: Callable
+    short: int  # seconds that it takes on two cores
+    full: int   # the same, when nothing else disturbs it
+    asked: str = ALWAYS
+
+    def is_default(self, full):
+        return self.asked == ALWAYS or full and self.asked == FULL_ONLY
+
+    def seconds(self, full):
+        return self.full if full else self.short
+
+
+SUBJECTS = {
+    "pipeline": Subject(commands.pipeline, 30, 180),
+    "new-carts": Subject(commands.new_carts, 20, 150, FULL_ONLY),
+    "hot": Subject(commands.hot, 15, 150),
+    "rebuild": Subject(outages.rebuild, 20, 150, FULL_ONLY),
+    "half-load": Subject(latencies.half_load, 10, 30),
+    "idle": Subject(latencies.idle, 5, 15),
+    "slowloris": Subject(latencies.slowloris, 30, 150, FULL_ONLY),
+    "connections": Subject(commands.connections, 25, 90),
+    "system-calls": Subject(commands.system_calls, 10, 30, FULL_ONLY),
+    "get": Subject(reads.get, 30, 400),
+    "alone": Subject(commands.alone, 20, 150),
+    "catch-up": Subject(outages.catch_up, 40, 300),
+    "relay": Subject(outages.relay, 30, 180, FULL_ONLY),
+    "lines": Subject(growth.lines, 80, 150, FULL_ONLY),
+    "events": Subject(growth.events, 60, 80, FULL_ONLY),
+    "long-log": Subject(growth.long_log, 200, 2400, BY_NAME),
+    "kafka-away": Subject(outages.kafka_away, 90, 2000, BY_NAME),
+    "peers": Subject(peers.peers, 60, 600, BY_NAME),
+}
