@@ -31,6 +31,18 @@ def latency_summary(latencies_us):
     return {**summary, "max": ordered[-1] / 1000, "count": len(ordered), "curve": curve}
 
 
+def count_jumps(records):
+    """(new records, jumps) of (partition, position) pairs; a position that was passed already is a repetition."""
+    count, jumps, last = 0, 0, {}
+    for partition, position in records:
+        before = last.get(partition, position - 1)
+        if position > before:
+            jumps += position != before + 1
+            count += 1
+            last[partition] = position
+    return count, jumps
+
+
 @dataclass
 class Sample:
     """What one run of a subject gave, and its baseline just before and just after it."""
@@ -87,8 +99,9 @@ def sandwich(baseline, subject, wanted, tries, say=lambda text: None, seconds=ma
         verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
         say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f} /s, ratio {sample.ratio:.2f}"
             + verdict)
-        if clock() >= until and len(samples.kept) > len(samples.thrown):
+        is_late = clock() >= until
+        if is_late and len(samples.kept) > len(samples.thrown):
             samples.wanted = min(wanted, len(samples.kept))
-        if not samples.is_noisy or clock() >= until:
+        if is_late or not samples.is_noisy:
             break
     return samples

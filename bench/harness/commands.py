@@ -1,5 +1,6 @@
 """Commands over HTTP: their rate, and what each costs."""
 
+import concurrent.futures
 import time
 import uuid
 
@@ -170,3 +171,20 @@ def system_calls(bench):
         for name, number in calls.counts.items():
             if number / seen["answers"] >= 0.01:
                 bench.report.figure(f"system calls {what}: {name}", number / seen["answers"], "")
+
+
+def profile(bench):
+    """where both services spend their CPU, for a flame graph, where perf may look"""
+    rig, seconds = bench.rig, bench.plan.seconds * 2
+    bench.run_pipeline()
+    for what, program, load in (
+            ("commands", rig.command, lambda: loads.commands(rig, seconds + 2, CONNECTIONS)),
+            ("views", rig.query, lambda: loads.commands(rig, seconds + 2, CONNECTIONS)),
+            ("GETs", rig.query, lambda: reads.sample(bench, seconds=seconds + 2))):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            under_load = pool.submit(load)
+            time.sleep(1)
+            stacks = probes.profile(program.pid, seconds, str(rig.folder / "perf.data"))
+            under_load.result()
+        rig.settle()
+        bench.report.profile(program.name, what, stacks)

@@ -12,6 +12,7 @@ from devstack import databases
 from devstack.postgres import binary
 from devstack.report import Trouble, say, wait_until
 from . import loads, log_loader, probes
+from .arithmetic import count_jumps
 from .bench import CONNECTIONS
 from .rig import BUILD, DRAIN_SECONDS, PARTITIONS, TOPIC
 
@@ -72,7 +73,8 @@ def relay(bench):
     bench.run_pipeline()
     rig.run_nothing()
     with rig.logical_wal():
-        rig.sql("SELECT pg_create_logical_replication_slot('outage', 'test_decoding')", database="cartledger_command")
+        rig.sql("CREATE PUBLICATION outage FOR TABLE events", database="cartledger_command")
+        rig.sql("SELECT pg_create_logical_replication_slot('outage', 'pgoutput')", database="cartledger_command")
         began = rig.written()
         log_loader.load(rig, plan.backlog, chunk_events=LANE_BATCH_EVENTS)
         events = rig.written() - began
@@ -83,8 +85,8 @@ def relay(bench):
             rig.sql("SELECT pg_copy_logical_replication_slot('outage', 'reader')", database="cartledger_command")
             began = time.monotonic()
             loads.run([binary("pg_recvlogical"), "--dbname", "cartledger_command", "--slot", "reader", "--start",
-                       "--endpos", end, "--no-loop", "--option", "skip-empty-xacts=1", "--option", "include-xids=0",
-                       "--file", "/dev/null"],
+                       "--endpos", end, "--no-loop", "--option", "proto_version=1", "--option",
+                       "publication_names=outage", "--file", "/dev/null"],
                       DRAIN_SECONDS, rig.pg_environment("cartledger_command"))
             took = time.monotonic() - began
             rig.sql("SELECT pg_drop_replication_slot('reader')")
@@ -99,6 +101,7 @@ def relay(bench):
         samples = bench.sandwich(received, relayed)
         bench.report.ratio("relay after an outage", samples, "pg_recvlogical", at_least=0.5, unit="events/s")
         rig.run_nothing()
+    rig.sql("DROP PUBLICATION outage", database="cartledger_command")
 
 
 def rebuild(bench):
@@ -175,7 +178,7 @@ def kafka_away(bench):
         report.figure(f"{title}: memory, {name}", max(sizes), "MiB", f"± {AWAY_GROWTH:.0%}", growth <= AWAY_GROWTH,
                       beside=f"{min(sizes):.1f} at the least", all=sizes)
     report.figure(f"{title}: published after its return", drained, "s", beside=f"{events:,} events")
-    count, jumps = _records_since(rig, offsets)
+    count, jumps = count_jumps(_records_since(rig, offsets))
     report.figure(f"{title}: records out of order", jumps, "", "0", jumps == 0, runs=count)
     report.figure(f"{title}: events without a record", max(events - count, 0), "", "0", count >= events)
     del rig.command.env["CART_CACHE_MIB"]
@@ -199,22 +202,15 @@ def _end_offsets(rig):
 
 
 def _records_since(rig, offsets):
-    """(distinct events, jumps) in the topic from these offsets on. A position that was seen before is a repetition."""
+    """(partition, position) of each record in the topic from these offsets on."""
     left = sum(end - begin for begin, end in zip(offsets, _end_offsets(rig)))
-    count, jumps, last = 0, 0, {}
     with _consumer(rig) as consumer:
         consumer.assign([confluent_kafka.TopicPartition(TOPIC, partition, offset)
                          for partition, offset in enumerate(offsets)])
         while left > 0:
-            messages = consumer.consume(5000, timeout=10)
+            messages = consumer.consume(min(left, 5000), timeout=10)
             if not messages:
                 raise Trouble(f"the topic does not give its last {left} records")
             left -= len(messages)
             for message in messages:
-                position = int(dict(message.headers())["ce_position"])
-                before = last.get(message.partition())
-                if before is None or position > before:
-                    jumps += before is not None and position != before + 1
-                    count += 1
-                    last[message.partition()] = position
-    return count, jumps
+                yield message.partition(), int(dict(message.headers())["ce_position"])

@@ -118,6 +118,29 @@ class Watch:
         }
 
 
+def profile(pid, seconds, data):
+    """Where a program spends its CPU: how often perf saw each stack, its frames from the outermost on, `;` between them.
+
+    perf's own file goes to `data` and is removed. Nothing when perf is missing or may not look.
+    """
+    record = ["perf", "record", "-q", "-F", "199", "--call-graph", "dwarf,8192", "-o", data, "-p", str(pid)]
+    script = ["perf", "script", "--no-inline", "-F", "comm,ip,sym", "-i", data]
+    try:
+        if subprocess.run([*record, "--", "sleep", str(seconds)], capture_output=True, check=False).returncode != 0:
+            return {}
+        said = subprocess.run(script, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return {}
+    finally:
+        pathlib.Path(data).unlink(missing_ok=True)
+    stacks = {}
+    for sample in said.strip().split("\n\n"):
+        thread, *frames = [line.strip() for line in sample.splitlines()]
+        stack = ";".join([thread, *(frame.partition(" ")[2].partition("+0x")[0] for frame in reversed(frames))])
+        stacks[stack] = stacks.get(stack, 0) + 1
+    return stacks
+
+
 class SystemCalls:
     """`with SystemCalls(pid) as calls:` … calls.counts: by thread's name, and by call, how many the block made.
 

@@ -31,14 +31,15 @@ def _open_carts(bench):
     return _open_carts(bench)
 
 
-def sample(bench, rows=None):
+def sample(bench, rows=None, seconds=None):
     """GETs of these carts, or of any, with what they cost."""
     rig, rows = bench.rig, rows or _open_carts(bench)
     with tempfile.NamedTemporaryFile("w", suffix=".paths") as file:
         file.writelines(f'/v1/carts/{cart} "{version}"\n' for cart, version, _ in rows)
         file.flush()
         with probes.Watch(rig) as watch:
-            seen = loads.wrk(rig.query.url, "cart_get.lua", bench.plan.seconds, READ_CONNECTIONS, file.name)
+            seen = loads.wrk(rig.query.url, "cart_get.lua", seconds or bench.plan.seconds,
+                             READ_CONNECTIONS, file.name)
     return {**seen, "cost": watch.cost}
 
 

@@ -54,6 +54,12 @@ class Report:
             "samples": [{"before": sample.before, "after": sample.after, **sample.subject,
                          "kept": not sample.is_unequal} for sample in samples.kept + samples.thrown], **more})
 
+    def profile(self, program, what, stacks):
+        """How often each stack of a program was seen; for pictures only."""
+        count = sum(stacks.values())
+        self._write({"kind": "profile", "program": program, "what": what, "stacks": stacks})
+        say(f"    {program}, {what}: " + (f"{count:,} samples" if count else "no samples: perf is missing or may not look"))
+
     def _row(self, row):
         row["load"] = os.getloadavg()[0]
         row["othersCores"] = round(self.others_cores(), 2)

@@ -32,6 +32,7 @@ SUBJECTS = {
     "slowloris": Subject(latencies.slowloris, 30, 150, FULL_ONLY),
     "connections": Subject(commands.connections, 25, 90),
     "system-calls": Subject(commands.system_calls, 10, 30, FULL_ONLY),
+    "profile": Subject(commands.profile, 30, 90, FULL_ONLY),
     "get": Subject(reads.get, 30, 400),
     "alone": Subject(commands.alone, 20, 150),
     "catch-up": Subject(outages.catch_up, 40, 300),
