@@ -29,7 +29,7 @@ class Plan:
 
 SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, most_seconds=60, long_log=1_000_000,
              outage=60)
-FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=150,
+FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=120,
             long_log=10_000_000, outage=1800)
 
 

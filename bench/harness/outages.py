@@ -14,9 +14,8 @@ from devstack.report import Trouble, say, wait_until
 from . import loads, log_loader, probes
 from .arithmetic import count_jumps
 from .bench import CONNECTIONS
-from .rig import BUILD, DRAIN_SECONDS, PARTITIONS, TOPIC
+from .rig import BUILD, DRAIN_SECONDS, PARTITIONS, TOPIC, patience
 
-SLOWEST = 5000  # events a second; whoever is slower is given up
 BATCH_ROWS = 256  # of upsert_batch.sql
 BATCH_CLIENTS = (1, 2, 4)
 LANE_BATCH_EVENTS = 500
@@ -38,10 +37,10 @@ def rate_of(program, position, goal):
         start = position()
     if start < goal or first is None:
         first, began = start, time.monotonic()
-    patience = max(DRAIN_SECONDS, (goal - first) / SLOWEST)
-    done = wait_until(lambda: (position() or 0) >= goal, patience, 0.01)
+    seconds = patience(goal - (first or 0))
+    done = wait_until(lambda: (position() or 0) >= goal, seconds, 0.01)
     if done is None:
-        raise Trouble(f"{program.name} is at {position()} of {goal} events after {patience:.0f} s")
+        raise Trouble(f"{program.name} is at {position()} of {goal} events after {seconds:.0f} s")
     return (goal - first) / (time.monotonic() - began)
 
 
@@ -166,8 +165,8 @@ def kafka_away(bench):
     events, goal = rig.written() - written, rig.written()
     rig.kafka.start()
     began = time.monotonic()
-    if wait_until(lambda: rig.published() == goal, DRAIN_SECONDS, 0.02) is None:
-        raise Trouble(f"the relay is at {rig.published()} of {goal} events {DRAIN_SECONDS} s after Kafka came back")
+    if wait_until(lambda: rig.published() == goal, patience(events), 0.02) is None:
+        raise Trouble(f"the relay is at {rig.published()} of {goal} events {patience(events):.0f} s after Kafka came back")
     drained = time.monotonic() - began
     rig.settle()
     report, title = bench.report, f"Kafka away for {bench.plan.outage:,} s"

@@ -23,7 +23,13 @@ PARTITIONS = 6
 TOPIC, DEAD_TOPIC = "cart-events", "cart-events-dead"
 READY_SECONDS, STOP_SECONDS = 120, 12
 DRAIN_SECONDS = 300
+SLOWEST = 5000  # events a second; whoever has more to do than that in DRAIN_SECONDS is given longer
 BENCH = "bench"  # the database of pgbench
+
+
+def patience(events):
+    """Seconds that somebody may take for so many events."""
+    return max(DRAIN_SECONDS, events / SLOWEST)
 
 
 def build():
@@ -229,8 +235,9 @@ class Rig:
     def settle(self):
         """Waits until the views have everything; answers for how many seconds it had to wait."""
         began = time.monotonic()
-        if wait_until(lambda: self.projected() == self.written(), DRAIN_SECONDS, 0.02) is None:
-            raise Trouble(f"after {DRAIN_SECONDS} s the views are at {self.projected()} of {self.written()} events")
+        seconds = patience(self.written() - self.projected())
+        if wait_until(lambda: self.projected() == self.written(), seconds, 0.02) is None:
+            raise Trouble(f"after {seconds:.0f} s the views are at {self.projected()} of {self.written()} events")
         return time.monotonic() - began
 
     def metric(self, name):
