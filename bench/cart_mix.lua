@@ -4,8 +4,8 @@
 --         10 % remove an article, 5 % check out, whereupon a new cart takes the place of the old one
 --   hot   all connections on the one CART, which has the articles hot-1 … hot-20: 90 % add, 10 % set a quantity
 --   new   every request creates a cart
---   filled  the carts whose ids are the lines of the file CART, each with the articles sku-1 … sku-COUNT: 80 % add, 20 %
---         set a quantity
+--   filled  the carts whose ids are the lines of the file CART, each with the articles sku-1 … sku-COUNT: 80 % add,
+--         20 % set a quantity
 --
 -- The carts of a thread take turns, so that a cart's next command comes after the answer to its last one, and none of
 -- them should be refused. RUN makes the ids of one run differ from those of any other: eight hexadecimal digits.

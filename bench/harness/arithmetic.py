@@ -97,7 +97,7 @@ def sandwich(baseline, subject, wanted, tries, say=lambda text: None, seconds=ma
         before = sample.after
         (samples.thrown if sample.is_unequal else samples.kept).append(sample)
         verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
-        say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f} /s, ratio {sample.ratio:.2f}"
+        say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f}, ratio {sample.ratio:.2f}"
             + verdict)
         is_late = clock() >= until
         if is_late and len(samples.kept) > len(samples.thrown):

@@ -49,9 +49,8 @@ class Bench:
             subject(self)
 
     def pgbench(self, script, clients=None, rows=1):
-        """A baseline: pgbench with `script` at the number of clients with which it's fastest here, of those in `clients`.
-
-        Its rate counts `rows` for a transaction.
+        """A baseline: pgbench with `script` at the number of clients with which it's fastest here, of the plan's or
+        those given. Its rate counts `rows` for a transaction.
         """
         if script not in self.best:
             rates = {count: loads.pgbench(self.rig, script, max(self.plan.seconds // 2, 2), count)["rate"]

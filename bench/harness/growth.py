@@ -130,25 +130,27 @@ def long_log(bench):
     report.figure("command service ready again", time.monotonic() - began, "s", beside=f"{rig.written():,} events")
     after = _main_figures(bench, rate)
     for name, value in after.items():
-        worse = before[name] / value if name.endswith("÷") else value / before[name]
-        report.figure(f"long log: {name}", value, "ms" if name.endswith(("p50", "p99")) else "×",
+        is_ratio = "÷" in name
+        worse = before[name] / value if is_ratio else value / before[name]
+        report.figure(f"long log: {name}", value, "" if is_ratio else "ms",
                       f"≤ {AS_GOOD} × worse", worse <= AS_GOOD, beside=f"{before[name]:.3g} before",
                       worse=worse, events=rig.written(), eventsBefore=begun)
 
 
 def _main_figures(bench, rate):
-    """By name: ratios to their baselines, in which more is better, and latencies."""
+    """By name: ratios to their baselines, in which more is better, and latencies, in which less is."""
     def ratio(samples):
         return median([sample.ratio for sample in samples.used])
 
     bench.run_pipeline()
     append = bench.pgbench("append.sql")
-    found = {"commands, pipeline ÷": ratio(bench.sandwich(append, lambda: commands.sample(bench, True))),
-             "GET cart ÷": ratio(reads.beside_hello(bench))}
+    found = {"commands, pipeline ÷ pgbench append": ratio(bench.sandwich(append, lambda: commands.sample(bench, True))),
+             "GET cart ÷ hello": ratio(reads.beside_hello(bench))}
     seen = latencies.at_rate(bench, rate, max(bench.plan.seconds * 2, 4))
     for name in ("p50", "p99"):
         found |= {f"{what}, {name}": summary[name] for what, summary in seen.items()}
-    found["views catching up ÷"] = ratio(bench.sandwich(bench.pgbench("upsert.sql"), lambda: outages.views(bench)))
+    upsert = bench.pgbench("upsert.sql")
+    found["views catching up ÷ pgbench upsert"] = ratio(bench.sandwich(upsert, lambda: outages.views(bench)))
     bench.rig.run_commands_alone()
-    found["commands, alone ÷"] = ratio(bench.sandwich(append, lambda: commands.sample(bench, False)))
+    found["commands, alone ÷ pgbench append"] = ratio(bench.sandwich(append, lambda: commands.sample(bench, False)))
     return found

@@ -166,7 +166,7 @@ def kafka_away(bench):
     rig.kafka.start()
     began = time.monotonic()
     if wait_until(lambda: rig.published() == goal, patience(events), 0.02) is None:
-        raise Trouble(f"the relay is at {rig.published()} of {goal} events {patience(events):.0f} s after Kafka came back")
+        raise Trouble(f"Kafka is back for {patience(events):.0f} s, the relay at {rig.published()} of {goal} events")
     drained = time.monotonic() - began
     rig.settle()
     report, title = bench.report, f"Kafka away for {bench.plan.outage:,} s"

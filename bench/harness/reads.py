@@ -10,7 +10,8 @@ def get(bench):
     """GET of a cart, and of one that has not changed"""
     bench.run_pipeline()
     rows = _open_carts(bench)
-    said = {"carts": len(rows), "bodyBytes": sum(size for _, _, size in rows) / len(rows), "connections": READ_CONNECTIONS}
+    said = {"carts": len(rows), "bodyBytes": sum(size for _, _, size in rows) / len(rows),
+            "connections": READ_CONNECTIONS}
     samples = beside_hello(bench, rows)
     bench.report.ratio("GET cart", samples, "bare hello", at_least=0.6, **said)
     report_cpu(bench, samples, "GET cart", "a request")

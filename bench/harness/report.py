@@ -49,7 +49,8 @@ class Report:
             "kind": "ratio", "figure": name, "unit": unit, "ours": median([sample.subject["rate"] for sample in used]),
             "baseline": baseline_name, "baselineRate": median([sample.baseline for sample in used]), "ratio": ratio,
             "least": ratios[0], "most": ratios[-1], "runs": len(samples.kept), "thrownAway": len(samples.thrown),
-            "noisy": samples.is_noisy, "target": f"{'≤' if at_least is None else '≥'} {limit:g} ×" if limit else "",
+            "noisy": samples.is_noisy,
+            "target": f"{'≤' if at_least is None else '≥'} {limit:g} ×" if limit else "",
             "met": None if limit is None else ratio <= limit if at_least is None else ratio >= limit,
             "samples": [{"before": sample.before, "after": sample.after, **sample.subject,
                          "kept": not sample.is_unequal} for sample in samples.kept + samples.thrown], **more})
