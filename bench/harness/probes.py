@@ -1,5 +1,6 @@
 """What a run cost: CPU by thread, context switches, memory, WAL and syncs, and how busy others kept the machine."""
 
+import itertools
 import os
 import pathlib
 import resource
@@ -124,7 +125,7 @@ def profile(pid, seconds, data):
     perf's own file goes to `data` and is removed. Nothing when perf is missing or may not look.
     """
     record = ["perf", "record", "-q", "-F", "199", "--call-graph", "dwarf,8192", "-o", data, "-p", str(pid)]
-    script = ["perf", "script", "--no-inline", "-F", "comm,ip,sym", "-i", data]
+    script = ["perf", "script", "--no-inline", "-F", "comm,ip,sym,dso", "-i", data]
     try:
         if subprocess.run([*record, "--", "sleep", str(seconds)], capture_output=True, check=False).returncode != 0:
             return {}
@@ -136,9 +137,15 @@ def profile(pid, seconds, data):
     stacks = {}
     for sample in said.strip().split("\n\n"):
         thread, *frames = [line.strip() for line in sample.splitlines()]
-        stack = ";".join([thread, *(frame.partition(" ")[2].partition("+0x")[0] for frame in reversed(frames))])
-        stacks[stack] = stacks.get(stack, 0) + 1
+        names = [name for name, _ in itertools.groupby([thread, *map(_frame_name, reversed(frames))])]
+        stacks[";".join(names)] = stacks.get(";".join(names), 0) + 1
     return stacks
+
+
+def _frame_name(line):
+    """Of perf's `address symbol (file)`: the symbol, or the file where it has none."""
+    name, _, file = line.partition(" ")[2].rpartition(" (")
+    return name if name != "[unknown]" else f"[{pathlib.Path(file.rstrip(')')).name}]"
 
 
 class SystemCalls:

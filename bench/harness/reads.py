@@ -3,6 +3,7 @@
 import tempfile
 
 from . import loads, probes
+from .arithmetic import median
 from .bench import CONNECTIONS, READ_CONNECTIONS, report_cpu
 
 
@@ -46,11 +47,21 @@ def sample(bench, rows=None, seconds=None):
 
 def beside_hello(bench, rows=None):
     """Samples of GETs of carts between two of the smallest service."""
-    hello, rows = bench.rig.hello, rows or _open_carts(bench)
+    hello, rows, busy = bench.rig.hello, rows or _open_carts(bench), []
+
+    def greetings():
+        with probes.Watch(bench.rig) as watch:
+            rate = loads.plain_wrk(hello.url, bench.plan.seconds, READ_CONNECTIONS)["rate"]
+        busy.append(watch.cost["generatorCpu"] / loads.threads())
+        return rate
+
     hello.start("/")
-    samples = bench.sandwich(lambda: loads.plain_wrk(hello.url, bench.plan.seconds, READ_CONNECTIONS)["rate"],
-                             lambda: sample(bench, rows))
+    samples = bench.sandwich(greetings, lambda: sample(bench, rows))
     hello.stop()
+    ours = [seen.subject["cost"]["generatorCpu"] / loads.threads() for seen in samples.used]
+    for name, shares in (("bare hello", busy), ("GET cart", ours)):
+        share = median(shares)
+        bench.report.figure(f"{name}: how busy the load generator was", share, "", "< 0.9", share < 0.9)
     return samples
 
 
