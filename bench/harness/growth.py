@@ -115,7 +115,7 @@ def events(bench):
 
 
 def long_log(bench):
-    """the main figures with a million events more in the log, or ten millions, beside those of the log before"""
+    """the main figures before and after a million events are loaded into the log, ten with --full"""
     rig, report = bench.rig, bench.report
     bench.run_pipeline()
     rate = max(bench.half_rate() // 2, 1)
