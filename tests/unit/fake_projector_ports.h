@@ -107,6 +107,9 @@ struct fake {
     bool said_ok[2];
     size_t changed;
     int32_t changed_version;
+    bool is_held[FAKE_PARTITIONS];
+    size_t open_writes;     /* announced, and not over */
+    size_t announced_carts; /* by all announcements */
 
     struct event_feed feed_port;
     struct view_store store_port;
@@ -660,6 +663,33 @@ static inline void fake_changed(void *context, const struct cart_change *changes
     fake->changed_version = changes[count - 1].version;
 }
 
+static inline void fake_held(void *context, int16_t partition)
+{
+    struct fake *fake = context;
+    fake->is_held[partition] = true;
+}
+
+static inline void fake_lost(void *context, int16_t partition)
+{
+    struct fake *fake = context;
+    fake->is_held[partition] = false;
+}
+
+static inline void fake_writing(void *context, const struct view_row *views, size_t count)
+{
+    struct fake *fake = context;
+    for (size_t i = 0; i < count; i++)
+        assert(fake->is_held[views[i].partition] && "who writes holds");
+    fake->open_writes++;
+    fake->announced_carts += count;
+}
+
+static inline void fake_wrote(void *context)
+{
+    struct fake *fake = context;
+    fake->open_writes = 0;
+}
+
 static struct fake *fake_clock_source; /* the clock has no context */
 static inline int64_t fake_now(void)
 {
@@ -708,7 +738,13 @@ static inline void fake_projector(struct fake *fake, size_t cache_bytes)
         .store = &fake->store_port,
         .log = &fake->log_port,
         .dead_letters = &fake->dead_port,
-        .observer = {.context = fake, .said = fake_said, .changed = fake_changed},
+        .observer = {.context = fake,
+                     .said = fake_said,
+                     .held = fake_held,
+                     .lost = fake_lost,
+                     .writing = fake_writing,
+                     .wrote = fake_wrote,
+                     .changed = fake_changed},
         .partition_count = FAKE_PARTITIONS,
         .cache_bytes_max = cache_bytes,
         .now_us = fake_now,

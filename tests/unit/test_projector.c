@@ -468,6 +468,35 @@ Test(projector, given_a_revoked_partition_then_nothing_of_it_is_written)
     cr_assert_eq(stat(partitions_assigned), 1);
 }
 
+/* What is kept in memory of a view lives by these. */
+Test(projector, given_a_write_then_it_was_announced_and_over_in_the_end)
+{
+    cr_assert_not(fake->is_held[0]);
+    begin_with_three();
+    cr_assert(fake->is_held[0] && fake->is_held[1]);
+    size_t announced = fake->announced_carts;
+    fake_happen(fake, 0, 0, 4);
+    fake_turns(fake, 1);
+    cr_assert_eq(fake->announced_carts, announced + 1);
+    cr_assert_eq(fake->open_writes, 0);
+
+    fake_happen(fake, 0, 0, 5);
+    fake->write_answer = STATUS_UNCERTAIN;
+    fake->now_us += 20000;
+    projector_turn(fake->projector);
+    cr_assert_eq(fake->announced_carts, announced + 2);
+    cr_assert_eq(fake->open_writes, 0);
+    cr_assert_not(fake->is_held[0], "what the store has now is not known");
+    fake->write_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert(fake->is_held[0]);
+
+    fake_change(fake, FEED_REVOKED, 0);
+    fake_turns(fake, 1);
+    cr_assert_not(fake->is_held[0]);
+    cr_assert(fake->is_held[1]);
+}
+
 Test(projector, given_a_store_that_is_gone_then_nothing_is_lost_and_it_goes_on_by_itself)
 {
     begin_with_three();
