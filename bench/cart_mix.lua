@@ -1,9 +1,11 @@
--- What shoppers send to the command service, for wrk: wrk … -s cart_mix.lua URL -- MODE RUN CARTS [CART]
+-- What shoppers send to the command service, for wrk: wrk … -s cart_mix.lua URL -- MODE RUN COUNT [CART]
 --
---   mix   CARTS separate carts per thread, of 1 to 20 different articles (Zipf): 70 % add, 15 % change a quantity,
+--   mix   COUNT separate carts per thread, of 1 to 20 different articles (Zipf): 70 % add, 15 % change a quantity,
 --         10 % remove an article, 5 % check out, whereupon a new cart takes the place of the old one
 --   hot   all connections on the one CART, which has the articles hot-1 … hot-20: 90 % add, 10 % set a quantity
 --   new   every request creates a cart
+--   filled  the carts whose ids are the lines of the file CART, each with the articles sku-1 … sku-COUNT: 80 % add,
+--         20 % set a quantity
 --
 -- The carts of a thread take turns, so that a cart's next command comes after the answer to its last one, and none of
 -- them should be refused. RUN makes the ids of one run differ from those of any other: eight hexadecimal digits.
@@ -15,7 +17,7 @@ function setup(thread)
     thread:set("thread_number", threads)
 end
 
-local mode, run, carts, hot_cart
+local mode, run, count, carts, hot_cart
 local turn, made = 0, 0
 local zipf = {}
 
@@ -36,6 +38,11 @@ local function send(method, path, body)
         .. #body .. "\r\n\r\n" .. body
 end
 
+local function line(sku, name, price)
+    return '{"sku":"' .. sku .. '","name":"' .. name .. '","quantity":1,"unitPrice":{"amountMinor":' .. price
+        .. ',"currency":"EUR"}}'
+end
+
 local function add(cart, number)
     local sku = "sku-" .. number
     if not cart.lines[sku] then
@@ -43,8 +50,7 @@ local function add(cart, number)
         cart.skus[#cart.skus + 1] = sku
     end
     cart.lines[sku] = cart.lines[sku] + 1
-    return send("POST", "/v1/carts/" .. cart.id .. "/items", '{"sku":"' .. sku .. '","name":"Article number ' .. number
-        .. '","quantity":1,"unitPrice":{"amountMinor":' .. 100 + number * 37 .. ',"currency":"EUR"}}')
+    return send("POST", "/v1/carts/" .. cart.id .. "/items", line(sku, "Article number " .. number, 100 + number * 37))
 end
 
 local function mixed(cart)
@@ -68,10 +74,16 @@ local function hot()
     turn = turn % 20 + 1
     local sku = "hot-" .. turn
     if math.random() < 0.9 then
-        return send("POST", "/v1/carts/" .. hot_cart .. "/items", '{"sku":"' .. sku .. '","name":"Hot article",'
-            .. '"quantity":1,"unitPrice":{"amountMinor":1999,"currency":"EUR"}}')
+        return send("POST", "/v1/carts/" .. hot_cart .. "/items", line(sku, "Hot article", 1999))
     end
     return send("PATCH", "/v1/carts/" .. hot_cart .. "/items/" .. sku, '{"quantity":1}')
+end
+
+local function filled()
+    turn = turn + 1
+    local path, number = "/v1/carts/" .. carts[turn % #carts + 1] .. "/items", math.random(count)
+    if math.random() < 0.8 then return send("POST", path, line("sku-" .. number, "Article number " .. number, 359)) end
+    return send("PATCH", path .. "/sku-" .. number, '{"quantity":' .. turn % 9 + 1 .. "}")
 end
 
 local function create(cart)
@@ -80,18 +92,24 @@ local function create(cart)
 end
 
 function init(arguments)
-    mode, run, hot_cart = arguments[1], arguments[2], arguments[4]
+    mode, run, count, hot_cart = arguments[1], arguments[2], tonumber(arguments[3]), arguments[4]
     math.randomseed(tonumber(run, 16) + thread_number)
     local sum = 0
     for lines = 1, 20 do sum = sum + 1 / lines end
     for lines = 1, 20 do zipf[lines] = (zipf[lines - 1] or 0) + 1 / lines / sum end
     zipf[20] = 1
     carts = {}
-    for number = 1, tonumber(arguments[3]) do carts[number] = new_cart() end
+    if mode == "filled" then
+        for id in io.lines(hot_cart) do carts[#carts + 1] = id end
+        turn = thread_number * 7919
+    else
+        for number = 1, count do carts[number] = new_cart() end
+    end
 end
 
 function request()
     if mode == "hot" then return hot() end
+    if mode == "filled" then return filled() end
     if mode == "new" then return create(new_cart()) end
     turn = turn % #carts + 1
     local cart = carts[turn]

@@ -1,10 +1,12 @@
 """Medians, percentiles, and which samples count."""
 
 import math
+import time
 from dataclasses import dataclass, field
 
 UNEQUAL = 0.10  # baselines that differ by more than this saw two different machines
 PERCENTILES = (50, 90, 99, 99.9)
+CURVE = (0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99, 100)
 
 
 def median(values):
@@ -20,12 +22,25 @@ def percentile(ordered, percent):
 
 
 def latency_summary(latencies_us):
-    """p50 … p99.9, max and their number, in milliseconds; None when there is nothing."""
+    """p50 … p99.9, max, their number and the whole curve, in milliseconds; None when there is nothing."""
     if not latencies_us:
         return None
     ordered = sorted(latencies_us)
     summary = {f"p{percent:g}": percentile(ordered, percent) / 1000 for percent in PERCENTILES}
-    return {**summary, "max": ordered[-1] / 1000, "count": len(ordered)}
+    curve = [(percent, percentile(ordered, percent) / 1000) for percent in CURVE]
+    return {**summary, "max": ordered[-1] / 1000, "count": len(ordered), "curve": curve}
+
+
+def count_jumps(records):
+    """(new records, jumps) of (partition, position) pairs; a position that was passed already is a repetition."""
+    count, jumps, last = 0, 0, {}
+    for partition, position in records:
+        before = last.get(partition, position - 1)
+        if position > before:
+            jumps += position != before + 1
+            count += 1
+            last[partition] = position
+    return count, jumps
 
 
 @dataclass
@@ -67,13 +82,14 @@ class Samples:
         return self.kept + self.thrown if self.is_noisy else self.kept
 
 
-def sandwich(baseline, subject, wanted, tries, say=lambda text: None):
-    """Runs baseline – subject – baseline until `wanted` samples count, or `tries` were taken.
+def sandwich(baseline, subject, wanted, tries, say=lambda text: None, seconds=math.inf, clock=time.monotonic):
+    """Runs baseline – subject – baseline until `wanted` samples count, `tries` were taken, or `seconds` have passed.
 
     The baseline after one subject is the one before the next. A sample whose two baselines are unequal is thrown away
-    and repeated.
+    and repeated. When the time was too short for `wanted`, fewer do if more were kept than thrown away.
     """
     samples = Samples(wanted)
+    until = clock() + seconds
     before = baseline()
     for attempt in range(1, tries + 1):
         seen = subject()
@@ -81,8 +97,11 @@ def sandwich(baseline, subject, wanted, tries, say=lambda text: None):
         before = sample.after
         (samples.thrown if sample.is_unequal else samples.kept).append(sample)
         verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
-        say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f} /s, ratio {sample.ratio:.2f}"
+        say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f}, ratio {sample.ratio:.2f}"
             + verdict)
-        if not samples.is_noisy:
+        is_late = clock() >= until
+        if is_late and len(samples.kept) > len(samples.thrown):
+            samples.wanted = min(wanted, len(samples.kept))
+        if is_late or not samples.is_noisy:
             break
     return samples

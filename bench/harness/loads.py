@@ -20,12 +20,14 @@ CARTS_PER_CONNECTION = 16  # so that a cart's last command is answered before it
 LONG_S = 8
 
 
-def _run(command, timeout, env=None):
-    """Its output. wrk needs more open files than a shell usually allows."""
-    def allow_files():
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def allow_files():
+    """More open files than a shell usually allows."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
+
+def run(command, timeout, env=None):
+    """Its output."""
     command = [str(part) for part in command]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, env=env,
                           preexec_fn=allow_files, check=False)
@@ -41,7 +43,7 @@ def threads():
 
 def wrk(url, script, seconds, connections, *arguments):
     count = min(threads(), connections)
-    said = _run(["wrk", "-t", count, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", "-s", SCRIPTS / script,
+    said = run(["wrk", "-t", count, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", "-s", SCRIPTS / script,
                  url, "--", *arguments], seconds + 60)
     seen = json.loads(said.strip().splitlines()[-1])
     took = seen["microseconds"] / 1e6
@@ -56,8 +58,14 @@ def commands(rig, seconds, connections, mode="mix", cart="", url=None):
     return wrk(url or rig.command.url, "cart_mix.lua", seconds, connections, mode, run, carts, cart)
 
 
+def filled(rig, seconds, connections, file, lines):
+    """Commands on the carts in `file`, an id a line, which have the articles sku-1 to sku-LINES."""
+    return wrk(rig.command.url, "cart_mix.lua", seconds, connections, "filled", f"{random.getrandbits(32):08x}", lines,
+               file)
+
+
 def pgbench(rig, script, seconds, clients):
-    said = _run(["pgbench", "-n", "-M", "prepared", "-f", SCRIPTS / "sql" / script, "-c", clients,
+    said = run(["pgbench", "-n", "-M", "prepared", "-f", SCRIPTS / "sql" / script, "-c", clients,
                  "-j", min(clients, max(threads(), 1)), "-T", seconds, "bench"], seconds + 60, rig.pg_environment())
     found = re.search(r"^tps = ([\d.]+) \(without initial", said, re.M)
     if found is None and seconds < LONG_S:  # on a busy machine connecting took all of the time
@@ -66,7 +74,7 @@ def pgbench(rig, script, seconds, clients):
 
 
 def plain_wrk(url, seconds, connections):
-    said = _run(["wrk", "-t", threads(), "-c", connections, "-d", f"{seconds}s", "-s", SCRIPTS / "summary.lua", url],
+    said = run(["wrk", "-t", threads(), "-c", connections, "-d", f"{seconds}s", "-s", SCRIPTS / "summary.lua", url],
                 seconds + 60)
     seen = json.loads(said.strip().splitlines()[-1])
     return {"rate": seen["requests"] / (seen["microseconds"] / 1e6)}
@@ -82,7 +90,7 @@ def open_loop(url, texts, rate, connections):
         for text in texts:
             file.write(b"%d\n%s" % (len(text), text))
         file.flush()
-        said = _run([BUILD / "bench/open_loop", host, port, rate, connections, file.name],
+        said = run([BUILD / "bench/open_loop", host, port, rate, connections, file.name],
                     (len(texts) / rate if rate else 60) + 60)
     rows = [tuple(map(int, line.split())) for line in said.splitlines()]
     good = sum(200 <= status < 400 for _, _, status in rows)

@@ -1,8 +1,11 @@
 """What a run cost: CPU by thread, context switches, memory, WAL and syncs, and how busy others kept the machine."""
 
+import itertools
 import os
 import pathlib
 import resource
+import signal
+import subprocess
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -116,9 +119,74 @@ class Watch:
         }
 
 
+def profile(pid, seconds, data):
+    """Where a program spends its CPU: how often perf saw each stack, its frames from the outermost on, `;` between them.
+
+    perf's own file goes to `data` and is removed. Nothing when perf is missing or may not look.
+    """
+    record = ["perf", "record", "-q", "-F", "199", "--call-graph", "dwarf,8192", "-o", data, "-p", str(pid)]
+    script = ["perf", "script", "--no-inline", "-F", "comm,ip,sym,dso", "-i", data]
+    try:
+        if subprocess.run([*record, "--", "sleep", str(seconds)], capture_output=True, check=False).returncode != 0:
+            return {}
+        said = subprocess.run(script, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return {}
+    finally:
+        pathlib.Path(data).unlink(missing_ok=True)
+    stacks = {}
+    for sample in said.strip().split("\n\n"):
+        thread, *frames = [line.strip() for line in sample.splitlines()]
+        names = [name for name, _ in itertools.groupby([thread, *map(_frame_name, reversed(frames))])]
+        stacks[";".join(names)] = stacks.get(";".join(names), 0) + 1
+    return stacks
+
+
+def _frame_name(line):
+    """Of perf's `address symbol (file)`: the symbol, or the file where it has none."""
+    name, _, file = line.partition(" ")[2].rpartition(" (")
+    return name if name != "[unknown]" else f"[{pathlib.Path(file.rstrip(')')).name}]"
+
+
+class SystemCalls:
+    """`with SystemCalls(pid) as calls:` … calls.counts: by thread's name, and by call, how many the block made.
+
+    perf counts them in the kernel, which costs the program little; strace would stop it at each.
+    """
+
+    NAMES = ("accept4", "close", "fcntl", "futex", "madvise", "poll", "read", "recvfrom", "recvmsg", "sendmsg", "sendto",
+             "setsockopt", "write", "writev")
+
+    def __init__(self, pid):
+        events = ["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in self.NAMES)]
+        self.command = ["perf", "stat", "-x", ",", "--per-thread", "-e", ",".join(events), "-p", str(pid)]
+        self.counts = {}
+
+    def are_allowed(self):
+        try:
+            return subprocess.run([*self.command, "--", "true"], capture_output=True, check=False).returncode == 0
+        except OSError:
+            return False
+
+    def __enter__(self):
+        self.perf = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                     env={**os.environ, "LC_ALL": "C"})
+        time.sleep(0.5)  # for it to have found all threads
+        return self
+
+    def __exit__(self, *_):
+        self.perf.send_signal(signal.SIGINT)
+        for line in self.perf.communicate()[1].splitlines():
+            fields = line.split(",")
+            if len(fields) > 3 and fields[1].isdigit():
+                thread, event = fields[0].rpartition("-")[0], fields[3].rpartition("_")[2]
+                name = f"all, thread {thread}" if event == "enter" else event
+                self.counts[name] = self.counts.get(name, 0) + int(fields[1])
+
+
 def wal(rig):
     """(bytes, disk syncs) of the WAL so far. A backend tells of its syncs with the first commit a second after the last
-    report: see subjects.nudge()."""
+    report: see commands._nudge()."""
     bytes_ = int(rig.sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
     version = int(rig.sql("SHOW server_version_num")[0][0])
     rig.sql("SELECT pg_stat_clear_snapshot()")

@@ -39,8 +39,9 @@ class Report:
         self._row({"kind": "figure", "figure": name, "ours": ours, "unit": unit, "target": target, "met": met,
                    "noisy": noisy, "runs": runs, **more})
 
-    def ratio(self, name, samples, baseline_name, unit="/s", at_least=None, **more):
-        """A subject between two runs of its baseline."""
+    def ratio(self, name, samples, baseline_name, unit="/s", at_least=None, at_most=None, **more):
+        """A subject between two runs of its baseline; `at_most` where less is better."""
+        limit = at_most if at_least is None else at_least
         used = samples.used
         ratios = sorted(sample.ratio for sample in used)
         ratio = median(ratios)
@@ -48,10 +49,17 @@ class Report:
             "kind": "ratio", "figure": name, "unit": unit, "ours": median([sample.subject["rate"] for sample in used]),
             "baseline": baseline_name, "baselineRate": median([sample.baseline for sample in used]), "ratio": ratio,
             "least": ratios[0], "most": ratios[-1], "runs": len(samples.kept), "thrownAway": len(samples.thrown),
-            "noisy": samples.is_noisy, "target": f"≥ {at_least:g} ×" if at_least else "",
-            "met": None if at_least is None else ratio >= at_least,
+            "noisy": samples.is_noisy,
+            "target": f"{'≤' if at_least is None else '≥'} {limit:g} ×" if limit else "",
+            "met": None if limit is None else ratio <= limit if at_least is None else ratio >= limit,
             "samples": [{"before": sample.before, "after": sample.after, **sample.subject,
                          "kept": not sample.is_unequal} for sample in samples.kept + samples.thrown], **more})
+
+    def profile(self, program, what, stacks):
+        """How often each stack of a program was seen; for pictures only."""
+        count = sum(stacks.values())
+        self._write({"kind": "profile", "program": program, "what": what, "stacks": stacks})
+        say(f"    {program}, {what}: " + (f"{count:,} samples" if count else "no samples: perf is missing or may not look"))
 
     def _row(self, row):
         row["load"] = os.getloadavg()[0]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,13 @@ PARTITIONS = 6
 TOPIC, DEAD_TOPIC = "cart-events", "cart-events-dead"
 READY_SECONDS, STOP_SECONDS = 120, 12
 DRAIN_SECONDS = 300
+SLOWEST = 5000  # events a second; whoever has more to do than that in DRAIN_SECONDS is given longer
 BENCH = "bench"  # the database of pgbench
+
+
+def patience(events):
+    """Seconds that somebody may take for so many events."""
+    return max(DRAIN_SECONDS, events / SLOWEST)
 
 
 def build():
@@ -184,6 +191,24 @@ class Rig:
         self.query.stop()
         self.command.stop()
 
+    @contextlib.contextmanager
+    def logical_wal(self):
+        """PostgreSQL writes what logical decoding needs, as long as the block lasts; nothing else may run."""
+        self._restart_postgres("ALTER SYSTEM SET wal_level = logical")
+        try:
+            yield
+        finally:
+            self.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+            self._restart_postgres("ALTER SYSTEM RESET wal_level")
+
+    def _restart_postgres(self, statement):
+        self.sql(statement)
+        for connection in self.connections.values():
+            connection.close()
+        self.connections.clear()
+        self.postgres.stop()
+        self.postgres.start()
+
     def _run_command_service(self, relay):
         if self.command.env.get("RELAY_ENABLED") != relay:
             self.command.stop()
@@ -210,9 +235,28 @@ class Rig:
     def settle(self):
         """Waits until the views have everything; answers for how many seconds it had to wait."""
         began = time.monotonic()
-        if wait_until(lambda: self.projected() == self.written(), DRAIN_SECONDS, 0.02) is None:
-            raise Trouble(f"after {DRAIN_SECONDS} s the views are at {self.projected()} of {self.written()} events")
+        seconds = patience(self.written() - self.projected())
+        if wait_until(lambda: self.projected() == self.written(), seconds, 0.02) is None:
+            raise Trouble(f"after {seconds:.0f} s the views are at {self.projected()} of {self.written()} events")
         return time.monotonic() - began
+
+    def metric(self, name):
+        """The sum of the command service's samples of that name."""
+        return sum(float(value) for _, value in self._samples(name))
+
+    def metric_buckets(self, name):
+        """Of a histogram of the command service: how many were in each bucket, by its upper limit."""
+        counts = {}
+        for labels, value in self._samples(name + "_bucket"):
+            limit = float(re.search(r'le="([^"]+)"', labels).group(1))
+            counts[limit] = counts.get(limit, 0) + float(value)
+        limits = sorted(counts)
+        return {limit: counts[limit] - (counts[below] if below is not None else 0)
+                for below, limit in zip([None, *limits], limits)}
+
+    def _samples(self, name):
+        with urllib.request.urlopen(self.command.url + "/metrics", timeout=10) as answer:
+            return re.findall(rf"^{name}(\{{.*\}})? (\S+)$", answer.read().decode(), re.M)
 
     def processes(self):
         """The pids of each program that runs, by its name."""

@@ -14,7 +14,8 @@ from service import build_folder
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from harness.arithmetic import Sample, latency_summary, median, percentile, sandwich  # noqa: E402
+from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
+from harness.latencies import SlowClients  # noqa: E402
 from harness.log_loader import murmur2  # noqa: E402
 from invariants import murmur2 as known_murmur2  # noqa: E402
 
@@ -63,6 +64,45 @@ def test_given_unequal_baselines_when_sandwiched_then_the_sample_is_thrown_away_
 def test_given_baselines_that_never_settle_when_sandwiched_then_it_gives_up_and_says_so():
     samples = measured([100, 150, 100, 150], [200, 201, 202], 1, 3)
     assert samples.is_noisy and len(samples.used) == 3
+
+
+@pytest.mark.parametrize(("baselines", "kept", "noisy"), [
+    ([100] * 4, 3, False), ([100, 100, 100, 150], 2, False), ([100, 150, 150, 100], 1, True)])
+def test_given_a_time_that_is_too_short_when_sandwiched_then_what_was_kept_is_enough_if_it_is_most(baselines, kept, noisy):
+    left, clock = iter(baselines), iter(range(100))
+    samples = sandwich(lambda: next(left), lambda: {"rate": 1}, 5, 9, seconds=3, clock=lambda: next(clock))
+    assert (len(samples.kept), samples.is_noisy) == (kept, noisy)
+
+
+@pytest.mark.parametrize(("positions", "count", "jumps"), [
+    ([7, 8, 9], 3, 0), ([7, 8, 7, 8, 9], 3, 0), ([7, 9], 2, 1), ([7, 9, 8], 2, 1)])
+def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, count, jumps):
+    records = [(partition, position) for position in positions for partition in (0, 1)]
+    assert count_jumps(records) == (2 * count, 2 * jumps)
+
+
+def test_given_a_server_that_closes_a_slow_connection_then_it_comes_again(monkeypatch):
+    monkeypatch.setattr(SlowClients, "STEPS", 100)  # a byte each 10 ms
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def close_the_first_two():
+            for number in range(4):
+                taken.append(listener.accept()[0])
+                if number < 2:
+                    taken[number].recv(1)
+                    taken[number].close()
+
+        server = threading.Thread(target=close_the_first_two)
+        server.start()
+        with SlowClients(listener.getsockname()[1], 2) as slow:
+            server.join(10)
+            assert not server.is_alive(), "no connection came again"
+        assert slow.reopened == 2
+        received = b"".join(iter(lambda: taken[2].recv(100), b""))
+        assert received and SlowClients.HEAD.startswith(received)
+        taken[2].close(), taken[3].close()
 
 
 def test_given_a_cart_id_then_the_loader_puts_it_into_the_partition_that_everybody_else_does():

@@ -1,0 +1,163 @@
+"""How cost grows: with the lines of a cart, with its events, and with the log."""
+
+import http.client
+import json
+import tempfile
+import time
+
+from . import commands, latencies, loads, log_loader, outages, probes, reads
+from .arithmetic import latency_summary, median
+from .bench import READ_CONNECTIONS
+
+LINES = (1, 5, 20, 100, 500)
+CARTS, CONNECTIONS = 256, 64
+EVENTS = (1, 10, 100, 1000, 10_000)
+EVENTS_CARTS, EVENTS_LINES = 20, 20
+AS_GOOD = 1.2  # a long log may cost so many times what an empty one does
+
+
+def lines(bench):
+    """commands, views and GETs of carts with 1 to 500 lines"""
+    rig, report, seconds = bench.rig, bench.report, max(bench.plan.seconds // 2, 2)
+    for count in LINES:
+        rig.run_nothing()
+        carts = _load(rig, CARTS, count + 1, count)
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.writelines(f"{cart}\n" for cart in carts)
+            file.flush()
+            rig.run_commands_alone()
+            loads.filled(rig, 1, CONNECTIONS, file.name, count)  # each cart is in the cache then
+            wal = probes.wal(rig)[0]
+            with probes.Watch(rig) as watch:
+                seen = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+            wal = probes.wal(rig)[0] - wal
+            bench.run_pipeline()
+            began, written = time.monotonic(), rig.projected()
+            whole = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+            rig.settle()
+            views = (rig.projected() - written) / (time.monotonic() - began)
+        title = f"carts of {count} lines"
+        report.figure(f"{title}: commands, alone", seen["rate"], "/s", lines=count, **seen)
+        for name in ("MHD-worker", "lane-0"):
+            spent = watch.cost["cpuSeconds"].get(f"command-service/{name}", 0) / seen["answers"] * 1e6
+            report.figure(f"{title}: CPU a command, {name}", spent, "µs", lines=count)
+        report.figure(f"{title}: WAL a command, alone", wal / seen["answers"], "B", lines=count)
+        report.figure(f"{title}: commands, pipeline", whole["rate"], "/s", lines=count, **whole)
+        report.figure(f"{title}: events until they are seen", views, "/s", lines=count)
+        got = _get(bench, carts, seconds)
+        report.figure(f"{title}: GET", got["rate"], "/s", lines=count, beside=f"{got['bytes']:,.0f} B each", **got)
+
+
+def _load(rig, carts, events, lines):
+    """The ids of so many carts, of so many events each. No autovacuum is due on them any more, whose WAL would count."""
+    ids = log_loader.load(rig, carts * events, events, lines)
+    rig.sql("VACUUM ANALYZE events", database="cartledger_command")
+    return ids
+
+
+def _get(bench, carts, seconds):
+    size = bench.rig.sql("SELECT avg(octet_length(body::text)) FROM cart_views WHERE cart_id = ANY(%s::uuid[])",
+                         (carts,), "cartledger_query")[0][0]
+    with tempfile.NamedTemporaryFile("w", suffix=".paths") as file:
+        file.writelines(f'/v1/carts/{cart} "0"\n' for cart in carts)
+        file.flush()
+        seen = loads.wrk(bench.rig.query.url, "cart_get.lua", seconds, READ_CONNECTIONS, file.name)
+    return {**seen, "bytes": float(size)}
+
+
+class _Client:
+    """One connection, one request at a time; how long each took."""
+
+    def __init__(self, program):
+        self.connection = http.client.HTTPConnection("127.0.0.1", program.port, timeout=30)
+
+    def took(self, method, path, body=None):
+        began = time.perf_counter()
+        kind = {"Content-Type": "application/json"} if body else {}
+        self.connection.request(method, path, body and json.dumps(body), kind)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        took = (time.perf_counter() - began) * 1e6
+        assert answer.status in (200, 201), (path, answer.status, content)
+        return took
+
+
+def events(bench):
+    """a command on a cart of 1 to 10,000 events that is not cached, and GETs of its past"""
+    rig, report = bench.rig, bench.report
+    line = {"sku": "sku-1", "name": "Article number 1", "quantity": 1,
+            "unitPrice": {"amountMinor": 359, "currency": "EUR"}}
+    for count in EVENTS:
+        rig.run_nothing()
+        carts = _load(rig, EVENTS_CARTS, count, EVENTS_LINES)
+        bench.run_pipeline()
+        middle = max(count // 2, 1)
+        moments = dict(rig.sql("SELECT cart_id::text, to_char(occurred_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                               " FROM cart_timeline WHERE version = %s AND cart_id = ANY(%s::uuid[])", (middle, carts),
+                               "cartledger_query"))
+        writer, reader = _Client(rig.command), _Client(rig.query)
+        add = [lambda cart: writer.took("POST", f"/v1/carts/{cart}/items", line)] * 2
+        asked = {"command, not cached": add[0], "command, cached": add[1],
+                 "GET": lambda cart: reader.took("GET", f"/v1/carts/{cart}"),
+                 "GET ?version": lambda cart: reader.took("GET", f"/v1/carts/{cart}?version={middle}"),
+                 "GET ?at": lambda cart: reader.took("GET", f"/v1/carts/{cart}?at={moments[cart]}"),
+                 "GET history": lambda cart: reader.took("GET", f"/v1/carts/{cart}/history")}
+        for name, ask in asked.items():
+            if name == "GET":
+                rig.settle()
+            elif name == "GET ?at":  # ?version has left what it folded
+                rig.query.stop()
+                rig.query.start()
+                reader = _Client(rig.query)
+            seen = latency_summary([ask(cart) for cart in carts])
+            report.figure(f"carts of {count:,} events: {name}", seen["p50"], "ms", events=count, runs=len(carts),
+                          beside=f"max {seen['max']:.1f} ms", ms=seen)
+
+
+def long_log(bench):
+    """the main figures before and after a million events are loaded into the log, ten with --full"""
+    rig, report = bench.rig, bench.report
+    bench.run_pipeline()
+    rate = max(bench.half_rate() // 2, 1)
+    begun = rig.written()
+    before = _main_figures(bench, rate)
+    rig.run_nothing()
+    began, written = time.monotonic(), rig.written()
+    log_loader.load(rig, bench.plan.long_log)
+    loaded, took = rig.written() - written, time.monotonic() - began
+    report.figure("events loaded", loaded / took, "/s", beside=f"{loaded:,} in {took:.0f} s")
+    rig.command.env["RELAY_ENABLED"] = "true"
+    outages.rate_of(rig.command, rig.published, rig.written())
+    outages.rate_of(rig.query, rig.projected, rig.written())
+    for database in ("cartledger_command", "cartledger_query"):
+        rig.sql("VACUUM ANALYZE", database=database)
+    rig.command.stop()
+    began = time.monotonic()
+    rig.command.start()
+    report.figure("command service ready again", time.monotonic() - began, "s", beside=f"{rig.written():,} events")
+    after = _main_figures(bench, rate)
+    for name, value in after.items():
+        is_ratio = "÷" in name
+        worse = before[name] / value if is_ratio else value / before[name]
+        report.figure(f"long log: {name}", value, "" if is_ratio else "ms",
+                      f"≤ {AS_GOOD} × worse", worse <= AS_GOOD, beside=f"{before[name]:.3g} before",
+                      worse=worse, events=rig.written(), eventsBefore=begun)
+
+
+def _main_figures(bench, rate):
+    """By name: ratios to their baselines, in which more is better, and latencies, in which less is."""
+    def ratio(samples):
+        return median([sample.ratio for sample in samples.used])
+
+    bench.run_pipeline()
+    append = bench.pgbench("append.sql")
+    found = {"commands, pipeline ÷ pgbench append": ratio(bench.sandwich(append, lambda: commands.sample(bench, True))),
+             "GET cart ÷ hello": ratio(reads.beside_hello(bench))}
+    seen = latencies.at_rate(bench, rate, max(bench.plan.seconds * 2, 4))
+    for name in ("p50", "p99"):
+        found |= {f"{what}, {name}": summary[name] for what, summary in seen.items()}
+    upsert = bench.pgbench("upsert.sql")
+    found["views catching up ÷ pgbench upsert"] = ratio(bench.sandwich(upsert, lambda: outages.views(bench)))
+    bench.rig.run_commands_alone()
+    found["commands, alone ÷ pgbench append"] = ratio(bench.sandwich(append, lambda: commands.sample(bench, False)))
+    return found
