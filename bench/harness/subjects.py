@@ -16,6 +16,7 @@ import confluent_kafka
 
 from devstack.report import Trouble, say, wait_until
 from . import loads, log_loader, machine, probes
+from .emmett import emmett
 from .arithmetic import latency_summary, median, sandwich
 from .rig import DRAIN_SECONDS, TOPIC
 
@@ -464,6 +465,6 @@ def peers(bench):
     redis.stop()
 
 
-BY_NAME = ("peers",)
+BY_NAME = ("peers", "emmett")
 SUBJECTS = {"pipeline": pipeline, "hot": hot, "half-load": half_load, "idle": idle, "connections": connections,
-            "get": get, "alone": alone, "catch-up": catch_up, "peers": peers}
+            "get": get, "alone": alone, "catch-up": catch_up, "peers": peers, "emmett": emmett}
