@@ -4,32 +4,7 @@
 #include "log.h"
 #include "macros.h"
 
-#define TEXT_SETTING(name_, member, default_, meaning_)                                            \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct command_config, member), \
-        .default_value = (default_), .meaning = (meaning_)                                         \
-    }
-#define CHECKED_SETTING(name_, member, default_, complaint_, meaning_)                             \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct command_config, member), \
-        .default_value = (default_), .complaint = (complaint_), .meaning = (meaning_)              \
-    }
-#define SECRET_SETTING(name_, member, default_, meaning_)                                          \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_SECRET, .offset = offsetof(struct command_config, member), \
-        .default_value = (default_), .meaning = (meaning_)                                         \
-    }
-#define BOOL_SETTING(name_, member, default_, meaning_)                                            \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_BOOL, .offset = offsetof(struct command_config, member),   \
-        .default_value = (default_), .meaning = (meaning_)                                         \
-    }
-#define INT_SETTING(name_, member, default_, minimum_, maximum_, meaning_)                         \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_INT, .offset = offsetof(struct command_config, member),    \
-        .default_value = (default_), .minimum = (minimum_), .maximum = (maximum_),                 \
-        .meaning = (meaning_)                                                                      \
-    }
+#define CONFIG_STRUCT struct command_config
 
 const struct config_setting COMMAND_SETTINGS[] = {
     TEXT_SETTING("COMMAND_BIND", bind, "127.0.0.1", "address to listen on"),

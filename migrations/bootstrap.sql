@@ -29,7 +29,7 @@ ALTER ROLE cartledger_command       LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PA
 ALTER ROLE cartledger_query_owner   LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'query_owner_password';
 ALTER ROLE cartledger_query         LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'query_password';
 
-SELECT format('CREATE DATABASE %I OWNER %I', name, name || '_owner')
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING ''UTF8''', name, name || '_owner')
 FROM unnest(ARRAY['cartledger_command', 'cartledger_query']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name)
 \gexec

@@ -66,6 +66,7 @@ static enum status build(struct query_service *service, struct error *error)
     if (status != STATUS_OK)
         return status;
     service->write_side.waiters = service->read_side.waiters;
+    service->write_side.hot = service->read_side.hot;
     return write_side_build(&service->write_side, &service->config, error);
 }
 
@@ -156,6 +157,7 @@ static int run(struct query_service *service)
     notify_send("READY=1");
     do {
         query_metrics_update(service->counts, projector_stats(service->write_side.projector));
+        query_metrics_update_hot(service->counts, hot_views_stats(service->read_side.hot));
         tell_manager(service, &manager);
     } while (!service_stop_requested(WATCH_MS));
     notify_send("STOPPING=1");

@@ -4,27 +4,7 @@
 #include "log.h"
 #include "macros.h"
 
-#define TEXT_SETTING(name_, member, default_, meaning_)                                            \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct query_config, member),   \
-        .default_value = (default_), .meaning = (meaning_)                                         \
-    }
-#define CHECKED_SETTING(name_, member, default_, complaint_, meaning_)                             \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_STRING, .offset = offsetof(struct query_config, member),   \
-        .default_value = (default_), .complaint = (complaint_), .meaning = (meaning_)              \
-    }
-#define SECRET_SETTING(name_, member, default_, meaning_)                                          \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_SECRET, .offset = offsetof(struct query_config, member),   \
-        .default_value = (default_), .meaning = (meaning_)                                         \
-    }
-#define INT_SETTING(name_, member, default_, minimum_, maximum_, meaning_)                         \
-    {                                                                                              \
-        .name = (name_), .kind = CONFIG_INT, .offset = offsetof(struct query_config, member),      \
-        .default_value = (default_), .minimum = (minimum_), .maximum = (maximum_),                 \
-        .meaning = (meaning_)                                                                      \
-    }
+#define CONFIG_STRUCT struct query_config
 
 const struct config_setting QUERY_SETTINGS[] = {
     TEXT_SETTING("QUERY_BIND", bind, "127.0.0.1", "address to listen on"),
@@ -49,6 +29,8 @@ const struct config_setting QUERY_SETTINGS[] = {
                 "milliseconds of silence after which an instance loses its partitions"),
     INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
                 "MiB of carts that the projection keeps in memory between batches"),
+    INT_SETTING("HOT_VIEWS_MIB", hot_views_mib, "16", 0, 1048576,
+                "MiB of views that were asked for in the last two seconds, kept in memory"),
     INT_SETTING("QUERY_READERS", readers, "2", 1, 64,
                 "database connections that serve GETs; one more serves those that wait"),
     INT_SETTING("QUERY_QUEUE_MAX", queue_max, "4096", 1, 1000000,

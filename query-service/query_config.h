@@ -19,6 +19,7 @@ struct query_config {
     char *kafka_security; /* secret */
     int64_t kafka_session_timeout_ms;
     int64_t view_cache_mib;
+    int64_t hot_views_mib;
     int64_t readers;
     int64_t queue_max;
     int64_t list_queue_max;

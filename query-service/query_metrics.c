@@ -16,6 +16,9 @@ struct query_metrics {
     struct metric *queue_depth;
     struct metric *waiters;
     struct metric *connections;
+    struct metric *hot_hits;
+    struct metric *hot_misses;
+    struct metric *hot_bytes;
 };
 
 static const struct {
@@ -94,6 +97,12 @@ struct query_metrics *query_metrics_new(struct metrics *metrics)
                                     "Requests that wait for a version.", NULL);
     all->connections = metrics_register(metrics, METRIC_GAUGE, "cartledger_reader_connections",
                                         "Database connections of readers that answer.", NULL);
+    all->hot_hits = metrics_register(metrics, METRIC_COUNTER, "cartledger_hot_views_hits_total",
+                                     "GETs of a cart that were answered from memory.", NULL);
+    all->hot_misses = metrics_register(metrics, METRIC_COUNTER, "cartledger_hot_views_misses_total",
+                                       "GETs of a cart that needed the database.", NULL);
+    all->hot_bytes = metrics_register(metrics, METRIC_GAUGE, "cartledger_hot_views_bytes",
+                                      "Memory of views that are ready to send.", NULL);
     register_projection(all, metrics);
     return all;
 }
@@ -141,4 +150,11 @@ void query_metrics_update(struct query_metrics *metrics, const struct projector_
         int64_t value = atomic_load((const _Atomic int64_t *)(const void *)count);
         metric_set(metrics->projection[i], (double)value * PROJECTION_SERIES[i].scale);
     }
+}
+
+void query_metrics_update_hot(struct query_metrics *metrics, const struct hot_views_stats *stats)
+{
+    metric_set(metrics->hot_hits, (double)atomic_load(&stats->hits_total));
+    metric_set(metrics->hot_misses, (double)atomic_load(&stats->misses_total));
+    metric_set(metrics->hot_bytes, (double)atomic_load(&stats->bytes));
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "hot_views.h"
 #include "metrics.h"
 #include "projector.h"
 #include "view_request.h"
@@ -21,5 +22,6 @@ void query_metrics_connected(void *context, int change);
 
 /* One transaction of the projector. */
 void query_metrics_projected(struct query_metrics *metrics, size_t events, int64_t duration_us);
-/* Copies what the projector counts; now and then, by one thread. */
+/* Copy what others count; now and then, by one thread. */
 void query_metrics_update(struct query_metrics *metrics, const struct projector_stats *stats);
+void query_metrics_update_hot(struct query_metrics *metrics, const struct hot_views_stats *stats);

@@ -76,9 +76,11 @@ enum status read_side_build(struct read_side *side, const struct query_config *c
         .observer = {side, NULL, looked_up, NULL, waiting, connected},
     });
     side->folds = past_folds_new();
-    if (side->reader == NULL || side->waiters == NULL || side->folds == NULL)
+    side->hot = hot_views_new((size_t)config->hot_views_mib << 20, (int)config->partitions,
+                              clock_monotonic_us);
+    if (side->reader == NULL || side->waiters == NULL || side->folds == NULL || side->hot == NULL)
         return error_set(error, STATUS_NO_MEMORY, "no memory");
-    side->routes = (struct query_routes){side->reader, side->waiters, side->folds};
+    side->routes = (struct query_routes){side->reader, side->waiters, side->folds, side->hot};
     return STATUS_OK;
 }
 
@@ -106,6 +108,7 @@ void read_side_done(struct read_side *side)
     view_reader_free(side->reader);
     view_waiters_free(side->waiters);
     past_folds_free(side->folds);
+    hot_views_free(side->hot);
     for (size_t i = 0; i < side->source_count; i++)
         view_source_postgres_free(side->sources[i]);
     *side = (struct read_side){0};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "health.h"
+#include "hot_views.h"
 #include "past_folds.h"
 #include "query_config.h"
 #include "query_metrics.h"
@@ -21,6 +22,7 @@ struct read_side {
     struct view_reader *reader;
     struct view_waiters *waiters;
     struct past_folds *folds;
+    struct hot_views *hot;
     struct query_routes routes;
 };
 

@@ -17,6 +17,31 @@ static void said(void *context, enum projector_subject subject, bool ok, const c
                detail);
 }
 
+static void held(void *context, int16_t partition)
+{
+    const struct write_side *side = context;
+    hot_views_hold(side->hot, partition);
+}
+
+static void lost(void *context, int16_t partition)
+{
+    const struct write_side *side = context;
+    hot_views_release(side->hot, partition);
+}
+
+static void writing(void *context, const struct view_row *views, size_t count)
+{
+    const struct write_side *side = context;
+    for (size_t i = 0; i < count; i++)
+        hot_views_close(side->hot, &views[i].cart_id);
+}
+
+static void wrote(void *context)
+{
+    const struct write_side *side = context;
+    hot_views_open(side->hot);
+}
+
 static void changed(void *context, const struct cart_change *changes, size_t count)
 {
     const struct write_side *side = context;
@@ -81,7 +106,7 @@ enum status write_side_build(struct write_side *side, const struct query_config 
         .store = view_store_postgres_port(side->store),
         .log = log_client_http_port(side->log),
         .dead_letters = dead_letter_kafka_port(side->dead_letters),
-        .observer = {side, said, changed, committed},
+        .observer = {side, said, held, lost, writing, wrote, changed, committed},
         .partition_count = (int)config->partitions,
         .cache_bytes_max = (size_t)config->view_cache_mib << 20,
     });

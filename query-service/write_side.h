@@ -7,6 +7,7 @@
 #include "dead_letter_kafka.h"
 #include "event_feed_kafka.h"
 #include "health.h"
+#include "hot_views.h"
 #include "log_client_http.h"
 #include "parked_replay.h"
 #include "projector.h"
@@ -20,6 +21,7 @@ struct write_side {
     struct health_check *parked_check;   /* borrowed */
     struct query_metrics *metrics;       /* borrowed */
     struct view_waiters *waiters;        /* borrowed */
+    struct hot_views *hot;               /* borrowed */
     struct view_store_postgres *store;
     struct event_feed_kafka *feed;
     struct log_client_http *log;

@@ -2,24 +2,39 @@
 
 #include <assert.h>
 
-/* Each cart's rows come in version order and together, because the subquery is run once per cart;
- * in which order the carts come does not matter. */
+/*
+ * Each cart's rows come in version order and together, because the subquery is run once per cart;
+ * in which order the carts come does not matter.
+ *
+ * Two limits of bytes, one a cart and one for all. The size of what is stored compressed is not
+ * known without reading it, so it counts as 96 times what it takes: pglz makes nothing smaller than
+ * that. `found` and `cart_found` say how much there was before these limits.
+ */
 static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
 static const struct postgres_statement LOAD = {
     .name = "load",
-    .sql = "SELECT k.ordinal, e.version, e.type, e.schema_version, e.occurred_at, e.data,"
-           "  e.command_key"
-           " FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, after_version)"
-           " CROSS JOIN LATERAL ("
-           "   SELECT version, type, schema_version, occurred_at, data,"
-           "    metadata -> 'commandKey' ->> 'key' AS command_key FROM events"
-           "   WHERE partition = k.partition AND cart_id = k.cart_id AND version > k.after_version"
-           "   ORDER BY version LIMIT 1000) AS e"
-           " LIMIT 4000",
+    .sql = "SELECT ordinal, version, type, schema_version, occurred_at, data, command_key,"
+           "  cart_found, found"
+           " FROM (SELECT *, count(*) OVER () AS found,"
+           "   sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before"
+           "  FROM (SELECT k.ordinal, e.*"
+           "   FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, after_version)"
+           "   CROSS JOIN LATERAL ("
+           "    SELECT * FROM (SELECT *, count(*) OVER () AS cart_found,"
+           "      sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS cart_bytes_before"
+           "     FROM (SELECT version, type, schema_version, occurred_at, data,"
+           "       metadata -> 'commandKey' ->> 'key' AS command_key,"
+           "       pg_column_size(data)"
+           "        * CASE WHEN pg_column_compression(data) IS NULL THEN 1 ELSE 96 END AS bytes"
+           "      FROM events WHERE partition = k.partition AND cart_id = k.cart_id"
+           "       AND version > k.after_version ORDER BY version LIMIT 1000) AS rows) AS sized"
+           "    WHERE cart_bytes_before < 262144) AS e LIMIT 4000) AS rows) AS sized"
+           " WHERE bytes_before < 1048576",
     .parameter_count = ARRAY_SIZE(LOAD_TYPES),
     .parameter_types = LOAD_TYPES,
 };
-_Static_assert(EVENT_STORE_CART_ROWS_MAX == 1000 && EVENT_STORE_LOAD_ROWS_MAX == 4000,
+_Static_assert(EVENT_STORE_CART_ROWS_MAX == 1000 && EVENT_STORE_LOAD_ROWS_MAX == 4000 &&
+                   EVENT_STORE_CART_BYTES_MAX == 262144 && EVENT_STORE_LOAD_BYTES_MAX == 1048576,
                "as the statement says");
 
 static const Oid VERSIONS_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY};
@@ -95,11 +110,14 @@ static size_t get_ordinal(const PGresult *result, int row, size_t count)
     return (size_t)ordinal;
 }
 
-/* A cart is complete when neither limit can have cut it off. */
+enum { LOAD_CART_FOUND = 7, LOAD_FOUND = 8 }; /* columns */
+
+/* A cart is complete when no limit can have cut it off. */
 static void judge_complete(const PGresult *result, size_t count, bool *ret_complete)
 {
     int rows = PQntuples(result);
-    bool is_cut = rows == EVENT_STORE_LOAD_ROWS_MAX;
+    int64_t found = rows > 0 ? pg_get_int8(result, 0, LOAD_FOUND) : 0;
+    bool is_cut = found > rows || found == EVENT_STORE_LOAD_ROWS_MAX;
     for (size_t i = 0; i < count; i++)
         ret_complete[i] = !is_cut; /* when cut off: not those that were not reached */
     for (int row = 0, first = 0; row < rows; row++) {
@@ -107,8 +125,9 @@ static void judge_complete(const PGresult *result, size_t count, bool *ret_compl
         bool is_last = row + 1 == rows || get_ordinal(result, row + 1, count) != cart;
         if (!is_last)
             continue;
+        int64_t cart_found = pg_get_int8(result, row, LOAD_CART_FOUND);
         ret_complete[cart] =
-            row + 1 - first < EVENT_STORE_CART_ROWS_MAX && !(is_cut && row + 1 == rows);
+            row + 1 - first == cart_found && cart_found < EVENT_STORE_CART_ROWS_MAX;
         first = row + 1;
     }
 }

@@ -17,6 +17,13 @@ struct watched {
     int64_t position;
 };
 
+/* What find_ends() has found; the next call goes on there if this one had not time for all. */
+struct found_end {
+    bool is_known;
+    struct kafka_bounds bounds;
+    struct relay_topic_end end;
+};
+
 struct publisher_kafka {
     struct publisher_kafka_options options;
     struct kafka_tail *tail;
@@ -25,6 +32,7 @@ struct publisher_kafka {
     void *context;
     struct kafka_bounds *bounds;
     struct watched *watched;
+    struct found_end *found;
     struct cloud_event record; /* large: not on the stack */
     struct text metadata;
 };
@@ -164,13 +172,38 @@ static enum status find_end(struct publisher_kafka *publisher, int16_t partition
     return STATUS_OK;
 }
 
+static bool is_found(const struct found_end *found, const struct kafka_bounds *bounds)
+{
+    return found->is_known && found->bounds.low == bounds->low &&
+           found->bounds.high == bounds->high;
+}
+
+static void forget_found(struct publisher_kafka *publisher)
+{
+    for (int p = 0; p < publisher->options.partition_count; p++)
+        publisher->found[p].is_known = false;
+}
+
+/* Each partition is read for itself, which takes longer than the deadline where there are many. */
 static enum status find_ends(void *self, int64_t deadline_us, struct relay_topic_end *ret_ends,
                              struct error *error)
 {
     struct publisher_kafka *publisher = self;
     enum status status = find_bounds(publisher, deadline_us, error);
-    for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++)
-        status = find_end(publisher, (int16_t)p, deadline_us, &ret_ends[p], error);
+    bool is_broken_off = false;
+    for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++) {
+        struct found_end *found = &publisher->found[p];
+        if (!is_found(found, &publisher->bounds[p])) {
+            found->is_known = false;
+            found->bounds = publisher->bounds[p];
+            status = find_end(publisher, (int16_t)p, deadline_us, &found->end, error);
+            found->is_known = status == STATUS_OK;
+            is_broken_off = status == STATUS_UNAVAILABLE;
+        }
+        ret_ends[p] = found->end;
+    }
+    if (!is_broken_off)
+        forget_found(publisher);
     return status;
 }
 
@@ -284,8 +317,9 @@ enum status publisher_kafka_new(const struct publisher_kafka_options *options,
     size_t count = (size_t)options->partition_count;
     publisher->bounds = calloc(count, sizeof(*publisher->bounds));
     publisher->watched = calloc(count, sizeof(*publisher->watched));
+    publisher->found = calloc(count, sizeof(*publisher->found));
     enum status status = STATUS_OK;
-    if (publisher->bounds == NULL || publisher->watched == NULL)
+    if (publisher->bounds == NULL || publisher->watched == NULL || publisher->found == NULL)
         status = error_set(error, STATUS_NO_MEMORY, "publisher: out of memory");
     else
         status = kafka_tail_new(options->settings, options->topic, &publisher->tail, error);
@@ -306,6 +340,7 @@ void publisher_kafka_free(struct publisher_kafka *publisher, int64_t deadline_us
     text_done(&publisher->metadata);
     free(publisher->bounds);
     free(publisher->watched);
+    free(publisher->found);
     free(publisher);
 }
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { FIRST_SLOTS = 1024, CARTS_PER_SLOT_MAX = 2 };
 
@@ -13,7 +12,7 @@ struct cart_cache {
     size_t count;
     size_t slot_count; /* a power of two */
     struct cached_cart **slots;
-    uint64_t secret[2];
+    uint64_t seed;
     struct cached_cart *newest;
     struct cached_cart *oldest;
 };
@@ -24,12 +23,11 @@ struct cart_cache *cart_cache_new(size_t bytes_max)
     if (cache == NULL)
         return NULL;
     cache->slots = calloc(FIRST_SLOTS, sizeof(struct cached_cart *));
-    if (cache->slots == NULL ||
-        getrandom(cache->secret, sizeof(cache->secret), 0) != (ssize_t)sizeof(cache->secret)) {
-        free(cache->slots);
+    if (cache->slots == NULL) {
         free(cache);
         return NULL;
     }
+    cache->seed = uuid_hash_seed();
     cache->slot_count = FIRST_SLOTS;
     cache->bytes_max = bytes_max;
     cache->bytes = FIRST_SLOTS * sizeof(struct cached_cart *);
@@ -45,21 +43,9 @@ void cart_cache_free(struct cart_cache *cache)
     free(cache);
 }
 
-/* Callers choose cart ids: without the secret they could fill one chain. */
-static size_t hash_of(const struct cart_cache *cache, const struct uuid *cart_id)
-{
-    uint64_t halves[2];
-    memcpy(halves, cart_id->bytes, sizeof(halves));
-    uint64_t hash = (halves[0] ^ cache->secret[0]) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= hash >> 32;
-    hash = (hash + (halves[1] ^ cache->secret[1])) * UINT64_C(0xC2B2AE3D27D4EB4F);
-    hash ^= hash >> 29;
-    return (size_t)((hash * UINT64_C(0x165667B19E3779F9)) >> 20);
-}
-
 static struct cached_cart **slot_of(const struct cart_cache *cache, const struct uuid *cart_id)
 {
-    return &cache->slots[hash_of(cache, cart_id) & (cache->slot_count - 1)];
+    return &cache->slots[uuid_hash(cart_id, cache->seed) & (cache->slot_count - 1)];
 }
 
 /* Without memory for a larger table the chains only get longer. */

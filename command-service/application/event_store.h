@@ -22,6 +22,8 @@ enum {
     EVENT_STORE_LOAD_CARTS_MAX = 128,     /* carts per load() */
     EVENT_STORE_LOAD_ROWS_MAX = 4000,     /* events that one load() brings */
     EVENT_STORE_CART_ROWS_MAX = 1000,     /* of them for one cart */
+    EVENT_STORE_LOAD_BYTES_MAX = 1 << 20, /* of their data, about, and one event more */
+    EVENT_STORE_CART_BYTES_MAX = 1 << 18, /* of them for one cart, likewise */
     EVENT_STORE_VERSIONS_MAX = 1024,      /* carts per versions() */
     EVENT_STORE_APPEND_EVENTS_MAX = 5000, /* events per append() and find() */
     EVENT_STORE_RECALL_COMMANDS_MAX = 64, /* commands per recall() */
@@ -96,8 +98,8 @@ struct event_store {
     enum status (*ping)(void *context, int64_t deadline_us, struct error *error);
 
     /* Hands the events of `count` carts to `sink`, those of one cart in version order. The limits
-     * above may end it early: ret_complete[i] says whether the i-th cart's last event was among
-     * them. */
+     * above may end it early, but not before the first cart has got something: ret_complete[i] says
+     * whether the i-th cart's last event was among them. */
     enum status (*load)(void *context, const struct cart_tail *carts, size_t count,
                         int64_t deadline_us, stored_event_fn *sink, void *sink_context,
                         bool *ret_complete, struct error *error);

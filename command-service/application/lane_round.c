@@ -170,14 +170,14 @@ static enum status hold(struct command_lane *lane, int64_t limit_us, struct erro
     return status;
 }
 
-/* Chooses the carts to read; those for which there is no room wait for the next batch. */
-static size_t list_incomplete_carts(struct command_lane *lane)
+/* Chooses carts to read, of which nothing or something has been read; those for which there is no
+ * room wait for the next batch. */
+static size_t list_incomplete_carts(struct command_lane *lane, bool have_begun, size_t count)
 {
     struct lane_batch *batch = lane->batch;
-    size_t count = 0;
     for (uint32_t i = 0; i < batch->cart_count; i++) {
         struct cached_cart *cached = batch->carts[i].cached;
-        if (cached->is_complete || cached->is_damaged)
+        if (cached->is_complete || cached->is_damaged || (cached->cart.version > 0) != have_begun)
             continue;
         if (count == EVENT_STORE_LOAD_CARTS_MAX) {
             batch->carts[i].again = true;
@@ -190,11 +190,13 @@ static size_t list_incomplete_carts(struct command_lane *lane)
     return count;
 }
 
-/* A cart that is too long for one batch is folded as far as it came, and goes on in the next. */
+/* A cart that is too long for one batch is folded as far as it came, and goes on in the next,
+ * behind those of which nothing has been read: a long past keeps nobody else waiting. */
 static enum status load(struct command_lane *lane, int64_t limit_us, struct error *error)
 {
     const struct event_store *store = &lane->options.store;
-    size_t count = list_incomplete_carts(lane);
+    size_t count = list_incomplete_carts(lane, false, 0);
+    count = list_incomplete_carts(lane, true, count);
     if (count == 0)
         return STATUS_OK;
     int failures = 0;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { READ_FAILURES_MAX = 10, READ_PAUSE_MS = 500 };
+
 struct republish {
     const struct relay_options *options;
     struct relay_topic_end *ends;
@@ -61,16 +63,33 @@ static bool plan_page(struct republish *republish)
     return any;
 }
 
-static enum status send_all(struct republish *republish, int64_t deadline_us, struct error *error)
+/* A session that was idle while a full queue emptied itself may have been ended meanwhile. */
+static enum status read_page(struct republish *republish, int64_t deadline_us, struct error *error)
 {
     const struct relay_log *log = republish->options->log;
+    for (int failures = 0;;) {
+        bool more;
+        enum status status =
+            log->read(log->self, republish->sent, republish->limits,
+                      relay_deadline(RELAY_LOG_CALL_MS), send_again, republish, &more, error);
+        if ((status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN) ||
+            ++failures == READ_FAILURES_MAX || clock_monotonic_us() >= deadline_us)
+            return status;
+        if (failures > 1)
+            usleep(READ_PAUSE_MS * MICROSECONDS_PER_MILLISECOND);
+        status = log->connect(log->self, relay_deadline(RELAY_LOG_CALL_MS), error);
+        if (status != STATUS_OK && status != STATUS_UNAVAILABLE)
+            return status;
+    }
+}
+
+static enum status send_all(struct republish *republish, int64_t deadline_us, struct error *error)
+{
     const struct relay_publisher *publisher = republish->options->publisher;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && plan_page(republish)) {
-        bool more;
         int64_t before = republish->count;
-        status = log->read(log->self, republish->sent, republish->limits,
-                           relay_deadline(RELAY_LOG_CALL_MS), send_again, republish, &more, error);
+        status = read_page(republish, deadline_us, error);
         if (status == STATUS_OK && republish->failure.status != STATUS_OK) {
             *error = republish->failure;
             return error->status;

@@ -37,6 +37,38 @@ struct config_setting {
     const char *meaning; /* one sentence with its unit; --help and docs/configuration.md show it */
 };
 
+/*
+ * Entries of a table, for members of CONFIG_STRUCT, which the file with the table defines:
+ *
+ *     #define CONFIG_STRUCT struct command_config
+ *     INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535, "TCP port to listen on"),
+ */
+#define CONFIG_ENTRY(kind_, name_, member, default_, meaning_)                                     \
+    .name = (name_), .kind = (kind_), .offset = offsetof(CONFIG_STRUCT, member),                   \
+    .default_value = (default_), .meaning = (meaning_)
+#define TEXT_SETTING(name, member, default_value, meaning)                                         \
+    {                                                                                              \
+        CONFIG_ENTRY(CONFIG_STRING, name, member, default_value, meaning)                          \
+    }
+#define CHECKED_SETTING(name, member, default_value, complaint_, meaning)                          \
+    {                                                                                              \
+        CONFIG_ENTRY(CONFIG_STRING, name, member, default_value, meaning),                         \
+            .complaint = (complaint_)                                                              \
+    }
+#define SECRET_SETTING(name, member, default_value, meaning)                                       \
+    {                                                                                              \
+        CONFIG_ENTRY(CONFIG_SECRET, name, member, default_value, meaning)                          \
+    }
+#define BOOL_SETTING(name, member, default_value, meaning)                                         \
+    {                                                                                              \
+        CONFIG_ENTRY(CONFIG_BOOL, name, member, default_value, meaning)                            \
+    }
+#define INT_SETTING(name, member, default_value, minimum_, maximum_, meaning)                      \
+    {                                                                                              \
+        CONFIG_ENTRY(CONFIG_INT, name, member, default_value, meaning), .minimum = (minimum_),     \
+                                                                        .maximum = (maximum_)      \
+    }
+
 /* Fills `target` by the table. `file` may be NULL. STATUS_INVALID with one line per error in
  * `ret_problems`; unknown names in the file are errors too (the environment may hold anything).
  * Never puts a secret's value in a message. After a failure the caller owes nothing. */

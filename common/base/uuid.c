@@ -127,3 +127,23 @@ struct uuid uuid_v7_now(void)
     random_take(random);
     return uuid_v7(clock_wall_us(), random);
 }
+
+uint64_t uuid_hash(const struct uuid *uuid, uint64_t seed)
+{
+    uint64_t halves[2];
+    memcpy(halves, uuid->bytes, sizeof(halves));
+    uint64_t hash = seed;
+    for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
+        hash = (hash ^ halves[i]) * 0xd6e8feb86659fd93U;
+        hash ^= hash >> 32;
+    }
+    return hash * 0x9e3779b97f4a7c15U >> 32;
+}
+
+uint64_t uuid_hash_seed(void)
+{
+    struct uuid random = uuid_v7_now();
+    uint64_t seed;
+    memcpy(&seed, random.bytes + sizeof(seed), sizeof(seed));
+    return seed;
+}

@@ -25,6 +25,11 @@ static inline bool uuid_equal(const struct uuid *a, const struct uuid *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+/* For hash tables. Ids come from outside: with a seed that nobody knows, nobody can choose what
+ * collides. */
+uint64_t uuid_hash(const struct uuid *uuid, uint64_t seed);
+uint64_t uuid_hash_seed(void);
+
 /* A version 7 UUID of that wall-clock time (microseconds since 1970; RFC 9562, 5.7, with method 3
  * for the sub-millisecond part) and these random bytes. Pure. */
 struct uuid uuid_v7(int64_t time_us, const uint8_t random[8]);

@@ -1,10 +1,10 @@
 /*
  * http_uri.h - a request target (RFC 9112, 3.2) taken apart: path segments and query parameters.
  *
- * Pure. Decided here: `+` is a literal plus everywhere (times like 2026-11-23T09:00:00+02:00 stand
- * in our queries; form encoding is for forms), each segment is percent-decoded by itself, and
- * whatever does not decode to printable UTF-8 is malformed, so nothing behind this needs to fear
- * NUL, CR or LF. `.` and `..` are segments like any other: nothing here is a file.
+ * Pure. Decided here: `+` is a plus in a segment and a space in a query, as forms write it, each
+ * segment is percent-decoded by itself, and whatever does not decode to printable UTF-8 is
+ * malformed, so nothing behind this needs to fear NUL, CR or LF. `.` and `..` are segments like any
+ * other: nothing here is a file.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /*
  * metrics.h - counters, gauges and histograms in the Prometheus text format 0.0.4.
  *
- * Metrics are registered at start, before threads run, and updated with relaxed atomics from
- * anywhere. Names follow Prometheus' rules: base units (seconds, bytes), `_total` for counters.
+ * Metrics are registered and updated from any thread: the first under a lock, so best once and at
+ * start, the second with relaxed atomics. Names follow Prometheus' rules: base units (seconds,
+ * bytes), `_total` for counters.
  */
 #pragma once
 

@@ -56,9 +56,10 @@ struct postgres_parameters {
  * prepare it).
  *
  *     STATUS_CONFLICT     unique violation
- *     STATUS_UNAVAILABLE  certainly not done: not connected, not sent, cancelled by a time-out of
- * the server, deadlock, serialization failure, server shutting down STATUS_UNCERTAIN    sent, and
- * the connection was lost or the deadline passed before the answer came: the connection is closed
+ *     STATUS_UNAVAILABLE  certainly not done: not connected, not sent, or the server gave it up
+ *                         (time-out, deadlock, serialization failure, shutting down)
+ *     STATUS_UNCERTAIN    sent, and no answer: the connection was lost, or the deadline passed; it
+ *                         is closed
  *     STATUS_INTERNAL     anything else: a bug in the SQL, a missing right
  *
  * On STATUS_OK the caller owes PQclear(*ret_result).

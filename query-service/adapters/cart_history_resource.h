@@ -8,8 +8,9 @@
  * correlationId, causationId and actor are null when nobody told; changes are those of
  * cart_changes.h; href is this event's state of the cart, by version.
  *
- * A page is the fold of all events up to its end, read piece by piece and not kept: what a page
- * costs grows with its place in the history, what it needs of memory does not.
+ * A page is the fold of all events up to its end, read piece by piece from the newest fold that
+ * past_folds.h keeps: who reads on pays for each event about once, and what a page needs of memory
+ * does not grow with its place in the history.
  */
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include "cart_view.h"
 #include "clock.h"
+#include "hot_views.h"
 #include "if_none_match.h"
 #include "log.h"
 #include "past_folds.h"
@@ -27,6 +28,8 @@ struct cart_question {
     struct if_none_match condition;
     int wait_s;      /* as the client preferred, or NOT_ASKED */
     int32_t version; /* that is asked for, or NEWEST */
+    struct hot_views *hot;
+    struct hot_ticket ticket;
     struct past_folds *folds;
     struct past_fold past; /* of the events that have been read */
     enum status fold_status;
@@ -141,7 +144,10 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
         return;
     } else if (request->question == VIEW_VERSION_AT || version < question->version) {
         refuse_version(question);
-    } else if (question->version == NEWEST || version == question->version) {
+    } else if (question->version == NEWEST) {
+        hot_views_put(question->hot, &request->lookup.cart_id, &question->ticket, version, body);
+        answer_found(question, version, body);
+    } else if (version == question->version) {
         answer_found(question, version, body);
     } else {
         ask_for_past(question);
@@ -215,6 +221,21 @@ static bool read_question(struct http_request *request, struct cart_question *qu
     return true;
 }
 
+/* False: it has to be read. */
+static bool answer_hot(struct cart_question *question)
+{
+    if (question->version != NEWEST || question->view.question != VIEW_CART)
+        return false;
+    const struct view_lookup *lookup = &question->view.lookup;
+    const struct hot_view *view =
+        hot_views_find(question->hot, &lookup->cart_id, lookup->least_version, &question->ticket);
+    if (view == NULL)
+        return false;
+    answer_found(question, view->version, view->body);
+    hot_view_done(view);
+    return true;
+}
+
 void cart_resource_get(const struct query_routes *routes, struct http_request *request)
 {
     struct cart_question *question = malloc(sizeof(*question));
@@ -224,11 +245,12 @@ void cart_resource_get(const struct query_routes *routes, struct http_request *r
     }
     *question = (struct cart_question){.view = {VIEW_CART, .event = fold_event, .answer = answer},
                                        .reader = routes->reader,
+                                       .hot = routes->hot,
                                        .folds = routes->folds,
                                        .http = request,
                                        .wait_s = NOT_ASKED};
     bool waits;
-    if (!read_question(request, question, &waits)) {
+    if (!read_question(request, question, &waits) || answer_hot(question)) {
         cart_question_free(question);
         return;
     }

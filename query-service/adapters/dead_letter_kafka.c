@@ -116,9 +116,12 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
 {
     char timeout[NUMBER_MAX];
     char queue[NUMBER_MAX];
+    char largest[NUMBER_MAX];
     snprintf(timeout, sizeof(timeout), "%d", SEND_TIMEOUT_MS);
     snprintf(queue, sizeof(queue), "%d", QUEUE_KIB_MAX);
+    snprintf(largest, sizeof(largest), "%d", QUEUE_KIB_MAX * 1024);
     const char *const pairs[][2] = {
+        {"message.max.bytes", largest}, /* the broker says what is too large */
         {"acks", "all"},
         {"enable.idempotence", "true"},
         {"message.timeout.ms", timeout},

@@ -159,12 +159,14 @@ static enum status read_answer(struct log_client_http *client, struct log_reply 
     return STATUS_OK;
 }
 
-/* A page may hold more than fits: what was read up to then is an answer too. */
+/* A page may be more than fits, or than comes in time: the events that came are an answer too, or
+ * the same page would be asked for again and again. */
 static enum status read_failure(struct log_client_http *client, CURLcode code,
                                 struct log_reply *ret_reply, struct error *error)
 {
-    if (code == CURLE_WRITE_ERROR && client->request.kind == LOG_READ_EVENTS &&
-        client->body.failed) {
+    long answer = 0;
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &answer);
+    if (answer == 200 && client->request.kind == LOG_READ_EVENTS) {
         struct error ignored;
         client->body.failed = false;
         enum status status = read_events(client, &ignored);

@@ -8,8 +8,8 @@
 
 enum {
     LOG_HTTP_CONNECT_MS = 1000,
-    LOG_HTTP_REQUEST_MS = 5000,            /* all of it */
-    LOG_HTTP_BYTES_MAX = 16 * 1024 * 1024, /* of one answer; a page is cut short before that */
+    LOG_HTTP_REQUEST_MS = 5000,            /* all of it; a page that takes longer is cut short */
+    LOG_HTTP_BYTES_MAX = 16 * 1024 * 1024, /* of one answer; likewise */
 };
 
 struct log_client_http;

@@ -5,6 +5,7 @@
 
 #include "http.h"
 
+struct hot_views;
 struct past_folds;
 struct view_reader;
 struct view_waiters;
@@ -13,6 +14,7 @@ struct query_routes {
     struct view_reader *reader; /* borrowed */
     struct view_waiters *waiters;
     struct past_folds *folds;
+    struct hot_views *hot;
 };
 
 /* Handles every path; what belongs to the command service is refused with 405, what nobody knows

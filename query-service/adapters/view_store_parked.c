@@ -21,9 +21,10 @@ static const struct postgres_statement COUNT_PARKED = {
 static const struct postgres_statement READ_DEAD_LETTERS = {
     .name = "read_dead_letters",
     .sql = "SELECT " RECORD_COLUMNS " FROM parked_records"
-           " WHERE dead_lettered_at IS NULL AND partition = ANY ($1) ORDER BY record_id LIMIT 100",
-    .parameter_count = 1,
-    .parameter_types = INT2_ARRAY,
+           " WHERE dead_lettered_at IS NULL AND partition = ANY ($1) AND record_id > $2"
+           " ORDER BY record_id LIMIT 100",
+    .parameter_count = 2,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY, PG_INT8},
 };
 _Static_assert(DEAD_LETTERS_MAX == 100, "the limit in READ_DEAD_LETTERS");
 static const struct postgres_statement MARK_DEAD_LETTERED = {
@@ -173,11 +174,12 @@ static enum status visit_records(const PGresult *result, parked_record_fn *visit
 }
 
 enum status view_store_read_dead_letters(void *self, const int16_t *partitions, size_t count,
-                                         parked_record_fn *visit, void *context,
+                                         int64_t after, parked_record_fn *visit, void *context,
                                          struct error *error)
 {
     struct view_store_postgres *store = self;
     put_partitions(store, partitions, count);
+    store_put_int8(store, 1, after);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = store_run(store, &READ_DEAD_LETTERS, VIEW_STORE_CALL_MS, &result, error);
     return status == STATUS_OK ? visit_records(result, visit, context, error) : status;

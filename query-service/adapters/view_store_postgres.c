@@ -32,6 +32,12 @@ void store_put_int2(struct view_store_postgres *store, size_t n, int16_t value)
     text_append(store_parameter(store, n), (const char *)&wire, sizeof(wire));
 }
 
+void store_put_int8(struct view_store_postgres *store, size_t n, int64_t value)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+    text_append(store_parameter(store, n), (const char *)&wire, sizeof(wire));
+}
+
 void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uuid *value)
 {
     text_append(store_parameter(store, n), (const char *)value->bytes, sizeof(value->bytes));
@@ -47,6 +53,7 @@ static const struct postgres_statement SET_UP = {
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"
            "       set_config('enable_hashjoin', 'off', false),"
            "       set_config('enable_mergejoin', 'off', false),"
+           "       set_config('plan_cache_mode', 'force_generic_plan', false),"
            "       set_config('jit', 'off', false)",
 };
 

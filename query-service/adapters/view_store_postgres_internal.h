@@ -30,6 +30,7 @@ struct text *store_array(struct view_store_postgres *store, size_t n, Oid elemen
                          size_t count);
 /* Single values. */
 void store_put_int2(struct view_store_postgres *store, size_t n, int16_t value);
+void store_put_int8(struct view_store_postgres *store, size_t n, int64_t value);
 void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uuid *value);
 
 /* Connects unless connected, and runs a statement whose parameters are the first ones; binary
@@ -62,7 +63,7 @@ enum status view_store_write(void *self, const struct view_write *write, bool *r
 enum status view_store_count_parked(void *self, const int16_t *partitions, size_t count,
                                     int64_t *ret_carts, int64_t *ret_pending, struct error *error);
 enum status view_store_read_dead_letters(void *self, const int16_t *partitions, size_t count,
-                                         parked_record_fn *visit, void *context,
+                                         int64_t after, parked_record_fn *visit, void *context,
                                          struct error *error);
 enum status view_store_mark_dead_lettered(void *self, const int64_t *record_ids, size_t count,
                                           struct error *error);

@@ -77,11 +77,20 @@ struct projector_partition *projector_find(struct projector *projector, int part
     return &projector->partitions[partition];
 }
 
+/* Whatever memory holds of it may be old from now on. */
+static void forget_partition(struct projector *projector, int16_t partition)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    view_cache_drop_partition(projector->cache, partition);
+    if (observer->lost != NULL)
+        observer->lost(observer->context, partition);
+}
+
 void projector_reload(struct projector *projector, struct projector_partition *partition)
 {
     const struct event_feed *feed = projector->options.feed;
     feed->stop(feed->self, partition->progress.partition);
-    view_cache_drop_partition(projector->cache, partition->progress.partition);
+    forget_partition(projector, partition->progress.partition);
     progress_reload(&partition->progress);
     partition->is_state_awaited = false;
     projector->has_news = true;
@@ -106,7 +115,7 @@ void projector_stop_partition(struct projector *projector, struct projector_part
 {
     const struct event_feed *feed = projector->options.feed;
     feed->stop(feed->self, partition->progress.partition);
-    view_cache_drop_partition(projector->cache, partition->progress.partition);
+    forget_partition(projector, partition->progress.partition);
     partition->look_again_at_us =
         projector->now_us + (int64_t)PROJECTOR_STOPPED_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
     projector->has_news = true;
@@ -148,7 +157,7 @@ static void take_change(struct projector *projector, const struct feed_change *c
     }
     struct projector_partition *partition = &projector->partitions[change->partition];
     bool is_ours = change->kind == FEED_ASSIGNED;
-    view_cache_drop_partition(projector->cache, change->partition);
+    forget_partition(projector, change->partition);
     *partition = (struct projector_partition){.is_ours = is_ours};
     progress_begin(&partition->progress, change->partition);
     log_info(subject, is_ours ? "partition assigned" : "partition revoked",
@@ -191,6 +200,8 @@ static void begin_following(struct projector *projector, size_t index)
     const struct checkpoint *checkpoint = &projector->checkpoints[index];
     progress_loaded(&partition->progress, checkpoint);
     partition->written_at_us = projector->now_us;
+    if (projector->options.observer.held != NULL)
+        projector->options.observer.held(projector->options.observer.context, number);
     projector_start_feed(projector, partition,
                          checkpoint->kafka_offset == KAFKA_OFFSET_UNKNOWN
                              ? FEED_OFFSET_BEGINNING

@@ -75,6 +75,12 @@ struct projector_observer {
     void *context;
     /* Called by the projector's thread; each may be NULL and must not block. */
     void (*said)(void *context, enum projector_subject subject, bool ok, const char *detail);
+    /* From now on nobody but this process writes the partition's views; and: somebody may. */
+    void (*held)(void *context, int16_t partition);
+    void (*lost)(void *context, int16_t partition);
+    /* Before carts are written; and after, whatever has come of it. */
+    void (*writing)(void *context, const struct view_row *views, size_t count);
+    void (*wrote)(void *context);
     /* After the commit, with the carts whose views have changed. */
     void (*changed)(void *context, const struct cart_change *changes, size_t count);
     /* Events in one transaction, and how long it took. */

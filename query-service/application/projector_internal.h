@@ -92,6 +92,10 @@ struct projector {
     int64_t pending_dead_letters;
     struct backoff dead_letters;
     size_t sent_count; /* dead letters sent and not settled */
+    /* How far this round through the dead letters has come: those that the topic does not take must
+     * not hold up the ones behind them. */
+    int64_t dead_letter_reached;
+    size_t dead_letters_seen; /* by the last look */
 
     struct statement statements[2]; /* by enum projector_subject */
 

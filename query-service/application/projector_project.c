@@ -271,9 +271,20 @@ static void reload_moved(struct projector *projector, size_t move_count)
         projector_reload(projector, &projector->partitions[projector->moves[i].partition]);
 }
 
-static void write_batch(struct projector *projector)
+static enum status write_views(struct projector *projector, struct view_write *write,
+                               size_t move_count, struct error *error)
 {
     const struct view_store *store = projector->options.store;
+    const struct projector_observer *observer = &projector->options.observer;
+    write->moves = projector->moves;
+    write->move_count = move_count;
+    if (observer->writing != NULL)
+        observer->writing(observer->context, write->views, write->view_count);
+    return store->write(store->self, write, projector->moved, error);
+}
+
+static void write_batch(struct projector *projector)
+{
     const struct projector_observer *observer = &projector->options.observer;
     struct view_write write;
     struct error error;
@@ -282,11 +293,8 @@ static void write_batch(struct projector *projector)
         return;
     enum status status = batch_finish(projector->batch, &write, &error);
     int64_t began_us = projector->options.now_us();
-    if (status == STATUS_OK) {
-        write.moves = projector->moves;
-        write.move_count = move_count;
-        status = store->write(store->self, &write, projector->moved, &error);
-    }
+    if (status == STATUS_OK)
+        status = write_views(projector, &write, move_count, &error);
     projector->now_us = projector->options.now_us();
     if (status == STATUS_OK) {
         projector_store_worked(projector);
@@ -294,12 +302,14 @@ static void write_batch(struct projector *projector)
         if (observer->committed != NULL)
             observer->committed(observer->context, write.timeline_count + write.parked_record_count,
                                 projector->now_us - began_us);
-        return;
+    } else {
+        bool is_refused = status == STATUS_INVALID || status == STATUS_CONFLICT;
+        if (!is_refused || !be_careful(projector, &error))
+            projector_store_failed(projector, status, &error);
+        reload_moved(projector, move_count);
     }
-    bool is_refused = status == STATUS_INVALID || status == STATUS_CONFLICT;
-    if (!is_refused || !be_careful(projector, &error))
-        projector_store_failed(projector, status, &error);
-    reload_moved(projector, move_count);
+    if (observer->wrote != NULL)
+        observer->wrote(observer->context);
 }
 
 /* One batch. How many of the source's items are done with, at least one. */

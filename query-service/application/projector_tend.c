@@ -117,6 +117,10 @@ static enum status send_dead_letter(void *context, const struct parked_record *r
     struct projector *projector = context;
     const struct dead_letter_topic *topic = projector->options.dead_letters;
     enum status status = topic->send(topic->self, record, error);
+    if (status == STATUS_UNAVAILABLE)
+        return status;
+    projector->dead_letter_reached = record->record_id;
+    projector->dead_letters_seen++;
     if (status == STATUS_OK)
         projector->sent_count++;
     return STATUS_OK; /* it stays in the table, and is tried again */
@@ -130,8 +134,12 @@ static void send_dead_letters(struct projector *projector)
         return;
     struct error error;
     size_t count = list_ours(projector);
+    projector->dead_letters_seen = 0;
     enum status status = store->read_dead_letters(store->self, projector->numbers, count,
-                                                  send_dead_letter, projector, &error);
+                                                  projector->dead_letter_reached, send_dead_letter,
+                                                  projector, &error);
+    if (status == STATUS_OK && projector->dead_letters_seen < DEAD_LETTERS_MAX)
+        projector->dead_letter_reached = 0; /* the next round */
     if (status != STATUS_OK || projector->sent_count == 0)
         backoff_fail(&projector->dead_letters, projector->now_us, PROJECTOR_DEAD_LETTER_RETRY_MS,
                      PROJECTOR_DEAD_LETTER_RETRY_MAX_MS);

@@ -5,7 +5,7 @@
 struct view_cache {
     size_t bytes_max;
     size_t bytes;
-    uint64_t seed; /* ids come from outside: nobody shall choose what collides */
+    uint64_t seed;
     struct cached_cart *newest;
     struct cached_cart *oldest;
     struct cached_cart *buckets[VIEW_CACHE_BUCKETS];
@@ -17,22 +17,13 @@ struct view_cache *view_cache_new(size_t bytes_max)
     if (cache == NULL)
         return NULL;
     cache->bytes_max = bytes_max;
-    struct uuid random = uuid_v7_now();
-    memcpy(&cache->seed, random.bytes + sizeof(uint64_t), sizeof(cache->seed));
+    cache->seed = uuid_hash_seed();
     return cache;
 }
 
 static struct cached_cart **bucket_of(struct view_cache *cache, const struct uuid *cart_id)
 {
-    uint64_t halves[2];
-    memcpy(halves, cart_id->bytes, sizeof(halves));
-    uint64_t hash = cache->seed;
-    for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
-        hash = (hash ^ halves[i]) * 0xd6e8feb86659fd93U;
-        hash ^= hash >> 32;
-    }
-    hash *= 0x9e3779b97f4a7c15U;
-    return &cache->buckets[(hash >> 40) % VIEW_CACHE_BUCKETS];
+    return &cache->buckets[uuid_hash(cart_id, cache->seed) % VIEW_CACHE_BUCKETS];
 }
 
 static void unlink_use(struct view_cache *cache, struct cached_cart *cart)

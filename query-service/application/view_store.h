@@ -133,9 +133,10 @@ struct view_store {
     enum status (*count_parked)(void *self, const int16_t *partitions, size_t count,
                                 int64_t *ret_carts, int64_t *ret_pending, struct error *error);
     /* Visits up to DEAD_LETTERS_MAX parked records of these partitions that the dead-letter topic
-     * does not have yet, oldest first. */
+     * does not have yet, oldest first, from the one behind record `after` on. */
     enum status (*read_dead_letters)(void *self, const int16_t *partitions, size_t count,
-                                     parked_record_fn *visit, void *context, struct error *error);
+                                     int64_t after, parked_record_fn *visit, void *context,
+                                     struct error *error);
     enum status (*mark_dead_lettered)(void *self, const int64_t *record_ids, size_t count,
                                       struct error *error);
 

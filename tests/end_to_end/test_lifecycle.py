@@ -142,6 +142,30 @@ def test_given_no_database_at_start_then_it_waits_and_says_why(idle):
     service.env[name] = right
 
 
+def test_given_a_lane_that_does_not_reach_the_store_then_the_service_is_not_ready(stack_factory):
+    stack = stack_factory(query_services=0, command_env={
+        "LANES": "2", "RELAY_ENABLED": "false", "CART_GUEST_LIFETIME_S": "0", "CART_CUSTOMER_LIFETIME_S": "0"})
+    database = stack.command_database_url.rpartition("/")[2]
+    sql = stack.process("postgres").sql
+
+    service = stack.process("command-service")
+
+    def allow(lanes):
+        sql(f"ALTER DATABASE {database} CONNECTION LIMIT {lanes}")
+
+    allow(0)
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cartledger-lane' "
+        f"AND datname = '{database}'")
+    service.wait_ready(5, status=503)
+    allow(1)
+    eventually(lambda: sql(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"))
+    time.sleep(1)  # for the lane that reached it to have said so
+    answer = service.wait_ready(5, status=503)
+    assert "too many connections" in answer.json()["checks"]["event-store"]["detail"]
+    allow(-1)
+    service.wait_ready()
+
+
 def test_given_sigterm_then_readyz_says_no_first_and_accepted_commands_are_answered(stack_factory):
     stack = stack_factory(query_services=0)
     service = stack.process("command-service")

@@ -225,7 +225,10 @@ int main(int argc, char **argv)
         .store = view_store_postgres_port(store),
         .log = log_client_http_port(log),
         .dead_letters = dead_letter_kafka_port(dead_letters),
-        .observer = {&heard, on_said, on_changed, on_committed},
+        .observer = {.context = &heard,
+                     .said = on_said,
+                     .changed = on_changed,
+                     .committed = on_committed},
         .partition_count = (int)setting_number("PARTITIONS", "6"),
         .cache_bytes_max = (size_t)setting_number("CACHE_BYTES", "16777216"),
     };

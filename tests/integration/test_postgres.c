@@ -416,6 +416,63 @@ Test(event_store, of_many_events_no_cart_is_called_complete_that_is_not)
     cr_expect_leq(rounds, 4);
 }
 
+struct sizes {
+    size_t events[4]; /* by cart */
+    size_t bytes;
+};
+
+static void take_size(void *context, size_t cart, const struct stored_event *event)
+{
+    struct sizes *sizes = context;
+    sizes->events[cart]++;
+    sizes->bytes += event->data.length;
+}
+
+/* 40 events of 100 KiB each; what compresses well must not slip through. */
+static void append_large(struct cart_key cart, char byte)
+{
+    static char data[100 * 1024];
+    memset(data, byte, sizeof(data));
+    for (size_t i = 0; byte != ' ' && i < sizeof(data); i++)
+        data[i] = (char)('a' + rand() % 26);
+    data[0] = data[sizeof(data) - 1] = '"';
+    struct new_event events[40];
+    for (int i = 0; i < 40; i++) {
+        events[i] = new_event(cart, i + 1);
+        events[i].data = (struct str){data, sizeof(data)};
+    }
+    for (int i = 0; i < 40; i += 10)
+        cr_assert_eq(append(events + i, 10), STATUS_OK);
+}
+
+Test(event_store, large_events_come_in_pieces_that_have_a_limit)
+{
+    struct cart_tail tails[4];
+    for (size_t i = 0; i < 4; i++) {
+        tails[i] = (struct cart_tail){.cart = new_cart()};
+        append_large(tails[i].cart, i % 2 == 0 ? ' ' : 'r');
+    }
+    bool complete[4] = {false};
+    struct error error;
+    size_t rounds = 0;
+    for (size_t left = 4; left > 0; rounds++) {
+        struct sizes sizes = {.bytes = 0};
+        cr_assert_eq(
+            port.load(port.context, tails, 4, in_ms(1000), take_size, &sizes, complete, &error),
+            STATUS_OK);
+        cr_assert_gt(sizes.events[0] + (size_t)complete[0], 0, "the first cart gets on");
+        cr_expect_leq(sizes.bytes, EVENT_STORE_LOAD_BYTES_MAX + 100 * 1024);
+        left = 4;
+        for (size_t i = 0; i < 4; i++) {
+            cr_expect_leq(sizes.events[i] * 100 * 1024, EVENT_STORE_CART_BYTES_MAX + 100 * 1024);
+            tails[i].after_version += (int32_t)sizes.events[i];
+            cr_expect_eq(complete[i], tails[i].after_version == 40);
+            left -= complete[i];
+        }
+    }
+    cr_expect_leq(rounds, 40);
+}
+
 Test(event_store, what_is_held_makes_others_wait_until_the_append_or_the_release)
 {
     struct event_store_postgres *rival =

@@ -155,6 +155,20 @@ def test_given_a_gap_then_it_is_filled_from_the_log(setting):
     assert projector.status["progress"] == {"ok": True, "detail": "following 6 partitions"}
 
 
+def test_given_a_log_that_is_too_slow_for_a_page_then_what_came_of_it_counts(setting):
+    projector = setting.projector()
+    setting.make(300)
+    setting.check()
+    setting.server.lines_a_second = 10  # 60 are more than one request may take
+    cart = setting.log.create(partition=2)["cartId"]
+    for _ in range(58):
+        setting.log.add(cart)
+    setting.publish([setting.log.add(cart)])
+    projector.wait(seconds=25, applied=360, refilled=59, parked=0)
+    setting.server.lines_a_second = None
+    setting.check()
+
+
 def test_given_a_gap_that_the_log_does_not_fill_then_that_partition_waits_and_the_others_go_on(setting):
     projector = setting.projector()
     setting.make(300)

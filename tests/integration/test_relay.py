@@ -99,6 +99,27 @@ def test_restart_goes_on_where_it_was(setting):
     setting.check(duplicates_allowed=False)
 
 
+def test_restart_finds_its_place_among_many_partitions(infrastructure, tmp_path):
+    """Each partition is looked at for itself, all together for longer than one attempt may take."""
+    count = 256
+    databases = infrastructure.fresh_databases(count, ["command"])
+    topics = infrastructure.fresh_topics(count)
+    log = EventLog(databases.command, count)
+    relay = RelayProcess(databases.command, infrastructure.kafka.servers, topics[0], tmp_path / "relay.log", count)
+    relay.start()
+    log.append(count * 3)
+    relay.wait_published(log.ends())
+    relay.stop()
+    relay.start()
+    log.append(count)
+    relay.wait_published(log.ends())
+    relay.finish()
+    check_topic(infrastructure.kafka.servers, topics[0], read_log(databases.command), count, duplicates_allowed=False)
+    for topic in topics:
+        infrastructure.kafka.delete_topic(topic)
+    infrastructure.drop_databases(databases)
+
+
 def test_stop_under_load_leaves_nothing_behind(setting):
     """What was sent is delivered before the end, so that nothing is sent twice."""
     with Appending(setting.log):

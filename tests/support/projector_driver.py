@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import threading
+import time
 import urllib.parse
 import uuid
 
@@ -115,11 +116,11 @@ class Publisher:
 
 class LogServer:
     """GET /v1/events and /v1/events/partitions of a MadeUpLog. `refuse` (a set of partitions), `down` and `forget`
-    (positions, as (partition, position)) make it fail."""
+    (positions, as (partition, position)) make it fail; `lines_a_second` makes it slow."""
 
     def __init__(self, log):
         self.log, self.down, self.refuse, self.forget = log, False, set(), set()
-        self.requests = []
+        self.requests, self.lines_a_second = [], None
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -133,7 +134,18 @@ class LogServer:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if server.lines_a_second is None:
+                    self.wfile.write(body)
+                else:
+                    self.write_slowly(body.splitlines(keepends=True), 1 / server.lines_a_second)
+
+            def write_slowly(self, lines, pause):
+                try:
+                    for line in lines:
+                        self.wfile.write(line)
+                        time.sleep(pause)
+                except ConnectionError:
+                    self.close_connection = True
 
             def log_message(self, *_):
                 pass

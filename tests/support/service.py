@@ -117,8 +117,9 @@ class Service:
         self.child.wait()
 
     def pause(self):
-        """SIGSTOP: the process stands still, its connections stay open."""
+        """SIGSTOP: the process stands still, its connections stay open. Each of its threads has stopped then."""
         self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def cont(self):
         """SIGCONT: it goes on as if nothing had happened."""

@@ -49,6 +49,7 @@ struct fake_store {
     size_t reads_failing; /* so many loads and versions lose their connection */
     _Atomic bool is_gone; /* nobody answers */
     size_t cart_rows_max; /* per load */
+    size_t load_rows_max; /* of all carts together */
     void (*on_connect)(struct fake_store *fake, size_t call);
 
     /* What happened. */
@@ -205,14 +206,16 @@ static enum status fake_load(void *context, const struct cart_tail *carts, size_
     if (status != STATUS_OK)
         return status;
     size_t rows_max = fake->cart_rows_max > 0 ? fake->cart_rows_max : EVENT_STORE_CART_ROWS_MAX;
+    size_t left = fake->load_rows_max > 0 ? fake->load_rows_max : EVENT_STORE_LOAD_ROWS_MAX;
     for (size_t cart = 0; cart < count; cart++) {
         size_t rows = 0;
-        for (size_t i = 0; i < fake->event_count && rows < rows_max; i++) {
+        for (size_t i = 0; i < fake->event_count && rows < rows_max && left > 0; i++) {
             const struct new_event *event = &fake->events[i].event;
             if (!is_same_cart(&event->cart, &carts[cart].cart) ||
                 event->version <= carts[cart].after_version)
                 continue;
             rows++;
+            left--;
             const struct stored_event stored = {
                 .version = event->version,
                 .type = event->type < EVENT_TYPE_COUNT ? str_from(event_type_name(event->type))
@@ -224,7 +227,7 @@ static enum status fake_load(void *context, const struct cart_tail *carts, size_
             };
             sink(sink_context, cart, &stored);
         }
-        ret_complete[cart] = rows < rows_max;
+        ret_complete[cart] = rows < rows_max && left > 0;
     }
     return STATUS_OK;
 }

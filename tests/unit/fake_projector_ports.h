@@ -99,6 +99,7 @@ struct fake {
 
     /* The dead-letter topic. */
     bool is_dead_topic_down;
+    int64_t never_taken_until; /* records up to this one never fit */
     int64_t delivered[DEAD_LETTERS_MAX];
     size_t delivered_count;
 
@@ -107,6 +108,9 @@ struct fake {
     bool said_ok[2];
     size_t changed;
     int32_t changed_version;
+    bool is_held[FAKE_PARTITIONS];
+    size_t open_writes;     /* announced, and not over */
+    size_t announced_carts; /* by all announcements */
 
     struct event_feed feed_port;
     struct view_store store_port;
@@ -459,16 +463,20 @@ static inline enum status fake_visit_parked(struct fake_parked *parked, parked_r
 }
 
 static inline enum status fake_read_dead_letters(void *self, const int16_t *partitions,
-                                                 size_t count, parked_record_fn *visit,
-                                                 void *context, struct error *error)
+                                                 size_t count, int64_t after,
+                                                 parked_record_fn *visit, void *context,
+                                                 struct error *error)
 {
     struct fake *fake = self;
     (void)partitions;
     (void)count;
     enum status status = fake_store_answer(fake, error);
-    for (size_t i = 0; status == STATUS_OK && i < fake->parked_count; i++)
-        if (!fake->parked[i].is_dead_lettered)
+    size_t left = DEAD_LETTERS_MAX;
+    for (size_t i = 0; status == STATUS_OK && i < fake->parked_count && left > 0; i++)
+        if (!fake->parked[i].is_dead_lettered && fake->parked[i].id > after) {
+            left--;
             status = fake_visit_parked(&fake->parked[i], visit, context, error);
+        }
     return status;
 }
 
@@ -629,6 +637,8 @@ static inline enum status fake_send(void *self, const struct parked_record *reco
     struct fake *fake = self;
     if (fake->is_dead_topic_down)
         return error_set(error, STATUS_UNAVAILABLE, "full");
+    if (record->record_id <= fake->never_taken_until)
+        return error_set(error, STATUS_INVALID, "too large");
     fake->delivered[fake->delivered_count++] = record->record_id;
     return STATUS_OK;
 }
@@ -658,6 +668,33 @@ static inline void fake_changed(void *context, const struct cart_change *changes
     struct fake *fake = context;
     fake->changed += count;
     fake->changed_version = changes[count - 1].version;
+}
+
+static inline void fake_held(void *context, int16_t partition)
+{
+    struct fake *fake = context;
+    fake->is_held[partition] = true;
+}
+
+static inline void fake_lost(void *context, int16_t partition)
+{
+    struct fake *fake = context;
+    fake->is_held[partition] = false;
+}
+
+static inline void fake_writing(void *context, const struct view_row *views, size_t count)
+{
+    struct fake *fake = context;
+    for (size_t i = 0; i < count; i++)
+        assert(fake->is_held[views[i].partition] && "who writes holds");
+    fake->open_writes++;
+    fake->announced_carts += count;
+}
+
+static inline void fake_wrote(void *context)
+{
+    struct fake *fake = context;
+    fake->open_writes = 0;
 }
 
 static struct fake *fake_clock_source; /* the clock has no context */
@@ -708,7 +745,13 @@ static inline void fake_projector(struct fake *fake, size_t cache_bytes)
         .store = &fake->store_port,
         .log = &fake->log_port,
         .dead_letters = &fake->dead_port,
-        .observer = {.context = fake, .said = fake_said, .changed = fake_changed},
+        .observer = {.context = fake,
+                     .said = fake_said,
+                     .held = fake_held,
+                     .lost = fake_lost,
+                     .writing = fake_writing,
+                     .wrote = fake_wrote,
+                     .changed = fake_changed},
         .partition_count = FAKE_PARTITIONS,
         .cache_bytes_max = cache_bytes,
         .now_us = fake_now,

@@ -26,7 +26,8 @@ struct fake {
     int64_t hole[FAKE_PARTITIONS]; /* a position that the log has lost; 0: none */
     uint8_t course;                /* part of every event id */
     enum status lead_answer;
-    bool session; /* false: every call fails until the next lead() */
+    bool session;            /* false: every call fails until the next lead() or connect() */
+    bool flush_ends_session; /* as one that was idle for too long meanwhile */
     int leads;
 
     /* The topic. */
@@ -268,6 +269,8 @@ static inline enum status fake_flush(void *self, int64_t deadline_us, struct err
     (void)deadline_us;
     struct fake *fake = self;
     fake->hold = false;
+    if (fake->flush_ends_session)
+        fake_resign(fake);
     return fake_serve(self, error);
 }
 

@@ -303,15 +303,21 @@ Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_o
         cr_expect_lt(story.store.append_sizes[i], LANE_BATCH_EVENTS_MAX + CART_DECISION_EVENTS_MAX);
 }
 
+/* A cart of 1,000 events. */
+static void given_a_long_cart(struct cart_key cart)
+{
+    fake_created(&story.store, cart);
+    fake_added(&story.store, cart);
+    for (int i = 0; i < 998; i++)
+        fake_elsewhere(&story.store, cart, EVENT_ITEM_QUANTITY_CHANGED,
+                       i % 2 == 0 ? "{\"sku\":\"cup\",\"quantity\":2,\"previousQuantity\":1}"
+                                  : "{\"sku\":\"cup\",\"quantity\":1,\"previousQuantity\":2}");
+}
+
 Test(command_lane, a_long_cart_is_read_piece_by_piece_and_delays_no_other)
 {
     story.store.cart_rows_max = 100;
-    fake_created(&story.store, A);
-    fake_added(&story.store, A);
-    for (int i = 0; i < 998; i++)
-        fake_elsewhere(&story.store, A, EVENT_ITEM_QUANTITY_CHANGED,
-                       i % 2 == 0 ? "{\"sku\":\"cup\",\"quantity\":2,\"previousQuantity\":1}"
-                                  : "{\"sku\":\"cup\",\"quantity\":1,\"previousQuantity\":2}");
+    given_a_long_cart(A);
     fake_created(&story.store, B);
     const struct command_request *a = when(A, story_add());
     const struct command_request *b = when(B, story_add());
@@ -323,6 +329,28 @@ Test(command_lane, a_long_cart_is_read_piece_by_piece_and_delays_no_other)
     cr_expect_eq(story.order[0], 1);
     cr_expect_eq(story.store.load_calls, 11);
     cr_expect_eq(story.store.append_calls, 2);
+}
+
+static void ask_for_b(struct fake_store *fake, size_t call)
+{
+    (void)fake;
+    if (call == 1)
+        when(B, story_add());
+}
+
+Test(command_lane, a_cart_that_has_just_come_is_read_before_a_long_one_goes_on)
+{
+    story.store.cart_rows_max = 100;
+    story.store.load_rows_max = 100;
+    story.store.before_load = ask_for_b;
+    given_a_long_cart(A);
+    fake_created(&story.store, B);
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 1001);
+    cr_assert_eq(story.order[0], 1);
+    then_version(&story.requests[1], 2);
+    cr_expect_leq(story.store.load_calls, 12);
 }
 
 Test(command_lane, more_carts_than_one_question_takes_are_read_in_the_next_batches)

@@ -367,6 +367,24 @@ Test(projector, given_a_dead_letter_topic_that_is_away_then_dead_letters_are_sen
     cr_assert(fake->parked[0].is_dead_lettered);
 }
 
+Test(projector, given_dead_letters_that_never_fit_then_the_ones_behind_them_are_sent)
+{
+    begin_with_three();
+    happen_alien();
+    for (int32_t version = 5; version < 5 + DEAD_LETTERS_MAX; version++)
+        fake_happen(fake, 0, 0, version);
+    fake->never_taken_until = DEAD_LETTERS_MAX;
+    for (int i = 0; i < 10; i++)
+        fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, DEAD_LETTERS_MAX + 1);
+    cr_assert_not(fake->parked[0].is_dead_lettered);
+    cr_assert(fake->parked[DEAD_LETTERS_MAX].is_dead_lettered);
+    fake->never_taken_until = 0;
+    for (int i = 0; i < 20; i++)
+        fake_pass_time(fake);
+    cr_assert(fake->parked[0].is_dead_lettered, "they are tried again");
+}
+
 Test(projector, given_a_parked_event_from_the_log_then_it_is_kept_as_the_topic_would_have_had_it)
 {
     begin_with_three();
@@ -466,6 +484,35 @@ Test(projector, given_a_revoked_partition_then_nothing_of_it_is_written)
     cr_assert_eq(position_of(0), 3);
     cr_assert_eq(position_of(1), 4);
     cr_assert_eq(stat(partitions_assigned), 1);
+}
+
+/* What is kept in memory of a view lives by these. */
+Test(projector, given_a_write_then_it_was_announced_and_over_in_the_end)
+{
+    cr_assert_not(fake->is_held[0]);
+    begin_with_three();
+    cr_assert(fake->is_held[0] && fake->is_held[1]);
+    size_t announced = fake->announced_carts;
+    fake_happen(fake, 0, 0, 4);
+    fake_turns(fake, 1);
+    cr_assert_eq(fake->announced_carts, announced + 1);
+    cr_assert_eq(fake->open_writes, 0);
+
+    fake_happen(fake, 0, 0, 5);
+    fake->write_answer = STATUS_UNCERTAIN;
+    fake->now_us += 20000;
+    projector_turn(fake->projector);
+    cr_assert_eq(fake->announced_carts, announced + 2);
+    cr_assert_eq(fake->open_writes, 0);
+    cr_assert_not(fake->is_held[0], "what the store has now is not known");
+    fake->write_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert(fake->is_held[0]);
+
+    fake_change(fake, FEED_REVOKED, 0);
+    fake_turns(fake, 1);
+    cr_assert_not(fake->is_held[0]);
+    cr_assert(fake->is_held[1]);
 }
 
 Test(projector, given_a_store_that_is_gone_then_nothing_is_lost_and_it_goes_on_by_itself)

@@ -379,6 +379,20 @@ Test(relay, given_a_published_log_when_republishing_then_only_what_the_topic_has
     expect_records(1, 1, 3, 2);
 }
 
+Test(relay, given_a_session_that_ends_during_a_flush_when_republishing_then_it_goes_on)
+{
+    append(0, 900);
+    for (int64_t position = 1; position <= 900; position++)
+        fake_write(fake, 0, position, fake_id(0, 0, position));
+    fake->queue_max = 200;
+    fake->flush_ends_session = true;
+    struct error error;
+    int64_t count;
+    cr_assert_eq(relay_republish(&options, 0, 1, deadline(5000), &count, &error), STATUS_OK);
+    cr_assert_eq(count, 900);
+    expect_records(0, 900, 1, 900);
+}
+
 Test(relay, given_another_course_when_republishing_then_it_refuses)
 {
     append(0, 5);

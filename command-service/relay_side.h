@@ -1,0 +1,38 @@
+/*
+ * relay_side.h - everything that publishes the log, put together: the event store's reading end,
+ * the topic and the relay between them.
+ */
+#pragma once
+
+#include "command_config.h"
+#include "health.h"
+#include "kafka_common.h"
+#include "log_source_postgres.h"
+#include "publisher_kafka.h"
+#include "relay.h"
+
+struct relay_side {
+    struct health_check *check; /* borrowed */
+    struct kafka_settings kafka;
+    struct log_source_postgres *source;
+    struct publisher_kafka *publisher;
+    struct relay_log log_port;
+    struct relay_publisher publisher_port;
+    struct relay_options options; /* also what publishing again works with */
+    struct relay *relay;
+};
+
+/*
+ * Builds it; nothing runs yet. Looks at the topic once: STATUS_CONFLICT or STATUS_INVALID when it
+ * is split differently than configured; one that is away is waited for. The caller owes
+ * relay_side_done() whatever comes back.
+ */
+MUST_CHECK enum status relay_side_build(struct relay_side *side,
+                                        const struct command_config *config,
+                                        struct health_check *check, struct error *error);
+/* Starts publishing, unless the settings leave that to another instance. */
+MUST_CHECK enum status relay_side_start(struct relay_side *side,
+                                        const struct command_config *config, struct error *error);
+/* Delivers what it has begun. Works whatever has been built. */
+void relay_side_stop(struct relay_side *side);
+void relay_side_done(struct relay_side *side);
