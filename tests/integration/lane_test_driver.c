@@ -14,6 +14,7 @@
  *     SECONDS  0     how long to run; 0: until standard input ends
  *     PAUSE_MS 0     between an answer and the client's next command
  *     QUIET          when set, only the sums are said
+ *     BATCHES  0     the clients of a lane ask all at once, so many times; then it ends by itself
  *
  * Every command has a number, which is the correlation id of its events, so that a test can compare
  * what was answered with what is in the log. Each answer is a line on standard output:
@@ -59,6 +60,7 @@ struct settings {
     int seed;
     int seconds;
     int pause_ms;
+    int batches;
     bool is_quiet;
 };
 
@@ -84,6 +86,8 @@ struct writer {
     pthread_mutex_t lock;
     pthread_cond_t answered;
     struct client *ready;
+    int unanswered; /* of this batch */
+    int batches_left;
     double sums[LANE_METRIC_COUNT]; /* the lane's thread adds */
 };
 
@@ -116,6 +120,8 @@ static void say_answer(const struct client *client, int64_t took_us)
            (long long)outcome->position, (long long)took_us, (int)is_late);
 }
 
+static void submit_batch(struct writer *writer);
+
 static void done(struct command_request *request)
 {
     struct client *client = (struct client *)(void *)request;
@@ -132,6 +138,11 @@ static void done(struct command_request *request)
     if (!writer->settings->is_quiet)
         say_answer(client, took_us);
     free(request->outcome.events);
+    if (writer->settings->batches > 0) {
+        if (--writer->unanswered == 0)
+            submit_batch(writer);
+        return;
+    }
     client->next_us = now_us + (int64_t)writer->settings->pause_ms * MICROSECONDS_PER_MILLISECOND;
     pthread_mutex_lock(&writer->lock);
     client->next = writer->ready;
@@ -207,6 +218,22 @@ static bool submit(struct writer *writer, struct client *client)
     return command_lane_submit(writer->lane, request);
 }
 
+/* Before the lane starts, and then in its own thread: it finds the whole batch, or none of it. */
+static void submit_batch(struct writer *writer)
+{
+    if (writer->batches_left-- == 0) {
+        pthread_mutex_lock(&writer->lock);
+        writer->ready = writer->clients;
+        pthread_cond_signal(&writer->answered);
+        pthread_mutex_unlock(&writer->lock);
+        return;
+    }
+    writer->unanswered = writer->settings->clients;
+    for (int i = 0; i < writer->settings->clients; i++)
+        if (!submit(writer, &writer->clients[i]))
+            abort();
+}
+
 static struct client *take_ready(struct writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
@@ -230,6 +257,10 @@ static void *play_clients(void *argument)
 {
     struct writer *writer = argument;
     int left = writer->settings->clients;
+    if (writer->settings->batches > 0) {
+        take_ready(writer);
+        return NULL;
+    }
     while (left > 0) {
         struct client *next;
         for (struct client *client = take_ready(writer); client != NULL; client = next) {
@@ -266,14 +297,21 @@ static void writer_begin(struct writer *writer, const struct settings *settings,
         .observer = {.context = writer, .observe = observe},
     };
     writer->lane = command_lane_new(&options);
-    if (writer->lane == NULL || command_lane_start(writer->lane, &error) != STATUS_OK)
+    if (writer->lane == NULL)
         exit(EXIT_FAILURE);
-    for (int i = 0; i < settings->clients; i++) {
+    for (int i = 0; i < settings->clients; i++)
         writer->clients[i].writer = writer;
-        writer->clients[i].next = writer->ready;
-        writer->ready = &writer->clients[i];
+    if (settings->batches > 0) {
+        writer->batches_left = settings->batches;
+        submit_batch(writer);
+    } else {
+        for (int i = 0; i < settings->clients; i++) {
+            writer->clients[i].next = writer->ready;
+            writer->ready = &writer->clients[i];
+        }
     }
-    if (pthread_create(&writer->thread, NULL, play_clients, writer) != 0)
+    if (command_lane_start(writer->lane, &error) != STATUS_OK ||
+        pthread_create(&writer->thread, NULL, play_clients, writer) != 0)
         exit(EXIT_FAILURE);
 }
 
@@ -359,6 +397,7 @@ int main(void)
         .seed = setting("SEED", 1),
         .seconds = setting("SECONDS", 0),
         .pause_ms = setting("PAUSE_MS", 0),
+        .batches = setting("BATCHES", 0),
         .is_quiet = setting("QUIET", 0) != 0,
     };
     if (settings.url == NULL || settings.writers < 1 || settings.writers > WRITERS_MAX ||

@@ -39,6 +39,7 @@ class _Link:
     def _pump(self, direction, source, sink):
         try:
             while data := source.recv(CHUNK):
+                self.proxy.passing(self, direction, data)
                 self.proxy.wait_while_stalled(direction)
                 if self.proxy.delay:
                     time.sleep(self.proxy.delay)
@@ -163,6 +164,9 @@ class Proxy:
         self.cut()
 
     # For links.
+
+    def passing(self, link, direction, data):
+        """For a kind of proxy that listens: called before `data` goes on."""
 
     def triggered(self, direction, data):
         with self._lock:
