@@ -53,7 +53,6 @@ static const struct postgres_statement SET_UP = {
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"
            "       set_config('enable_hashjoin', 'off', false),"
            "       set_config('enable_mergejoin', 'off', false),"
-           "       set_config('plan_cache_mode', 'force_generic_plan', false),"
            "       set_config('jit', 'off', false)",
 };
 
