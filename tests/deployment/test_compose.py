@@ -56,14 +56,24 @@ def check_everything(compose, told=None):
     return log
 
 
-def test_given_a_clean_machine_when_up_then_the_readmes_lines_work(compose):
-    readme = (ROOT / "README.md").read_text()
-    lines = re.search(r"## A cart in three requests.*?```sh\n(.*?)```", readme, re.S)[1]
-    script = lines.replace("localhost:8081", compose.url).replace("localhost:8082", compose.url)
-    done = subprocess.run(["bash", "-euc", script.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=60,
-                          check=False)
+def first_lines(compose, document):
+    """What the document's first block of sh prints, its URLs being those of the gateway."""
+    lines = re.search(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)[1]
+    script = re.sub(r"localhost:808\d", compose.url, lines).replace("curl ", "curl -sSf ")
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout[done.stdout.rindex('{"cartId"'):])["itemCount"] == 2
+    return done.stdout
+
+
+def test_given_a_clean_machine_when_up_then_the_readmes_lines_work(compose):
+    printed = first_lines(compose, "README.md")
+    assert json.loads(printed[printed.rindex('{"cartId"'):])["itemCount"] == 2
+
+
+def test_given_a_clean_machine_when_up_then_the_lines_of_the_deployment_page_work(compose):
+    printed = first_lines(compose, "docs/deployment.md")
+    assert '"mergedInto":null}' in printed, "the view"
+    assert '"type":"CartCreated","schemaVersion":1' in printed, "the log"
 
 
 def test_given_each_path_and_method_then_the_gateway_sends_it_to_its_service(compose):
