@@ -3,7 +3,7 @@
 or with --inputs names the files that the sources are made of: openapi_bundle.py --inputs SOURCE.yaml…
 
 What the source refers to in other files becomes a component of it; path items and extensions, which tools cannot be
-expected to follow, are put in their place. The C file defines OPENAPI_DOCUMENT (common/runtime/openapi_document.h).
+expected to follow, and members of other schemas are put in their place. The C file defines OPENAPI_DOCUMENT (common/runtime/openapi_document.h).
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class Bundler:
             return {name: self.take(value, file) for name, value in node.items() if name != "$schema"}
         name, _, pointer = node["$ref"].partition("#")
         target = (file.parent / name).resolve() if name else file
-        if pointer.startswith(INLINE):
+        if pointer.startswith(INLINE) or "/properties/" in pointer:
             return self.take(self.find(target, pointer), target)
         siblings = {name: self.take(value, file) for name, value in node.items() if name != "$ref"}
         return {"$ref": self.component(target, pointer), **siblings}
