@@ -67,7 +67,7 @@ def beside_hello(bench, rows=None):
 
 def _not_modified(bench, rows, said):
     """Both sides through open_loop's closed loop: wrk waits for the body that a 304 leaves out."""
-    rig, count = bench.rig, max(bench.plan.seconds * 10_000, READ_CONNECTIONS)
+    rig, count = bench.rig, max(bench.plan.seconds * 50_000, READ_CONNECTIONS)
     fresh = [loads.request("GET", f"/v1/carts/{cart}", headers=f'If-None-Match: "{version}"\r\n')
              for cart, version, _ in rows]
     fresh = [fresh[number % len(fresh)] for number in range(count)]
