@@ -132,9 +132,11 @@ def start(arguments):
     if "kafka" in infrastructure:
         instance.prepare_topics()
     instance.write_env()
-    for name in SERVICES:
-        if name in names:
-            _start(instance, name)
+    wanted = [name for name in SERVICES if name in names]
+    if wanted and not instance.is_external("postgres") and instance.postgres.daemon.pid() is None:
+        warn(f"postgres is not running; without it {' and '.join(wanted)} will not be ready: ./dev start postgres")
+    for name in wanted:
+        _start(instance, name)
 
 
 def stop(arguments):
