@@ -8,7 +8,7 @@ import uuid
 
 from . import databases, kafka, ports, process
 from .instance import BUILD, NAMES, ROOT, SERVICES, STATE, Instance
-from .report import Trouble, say, step, tail, warn
+from .report import Ended, Trouble, say, step, tail, warn
 
 
 def up(arguments):
@@ -64,8 +64,14 @@ def _start(instance, name):
     if name not in SERVICES and part.daemon.shape() not in (None, str(part.port)):
         say(f"{name} runs on another port: starting it anew")
         part.stop()
-    with step(f"starting {name} on port {part.port}" if part.daemon.pid() is None else f"{name} runs already"):
-        part.start()
+    ran = part.daemon.pid() is not None
+    with step(f"{name} runs already" if ran else f"starting {name} on port {part.port}"):
+        try:
+            part.start()
+        except Ended:
+            if not ran:
+                raise
+            part.start()  # it had been killed and was not gone yet
 
 
 def build():
