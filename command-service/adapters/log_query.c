@@ -14,15 +14,17 @@
     " AND ($5::text IS NULL OR type = $5)"                                                         \
     " AND occurred_at >= coalesce($6, '-infinity') AND occurred_at < coalesce($7, 'infinity')"
 
-/* The primary key serves both bounds and the order. */
+static const Oid SCAN_TYPES[] = {PG_INT2, PG_INT8,        PG_INT2,        PG_UUID,
+                                 PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4};
+
+/* A statement for all parameters alike must leave the planner no other way: one partition at a
+ * time, and no condition beside the primary key's, or it sorts the whole log for each page. */
 static const struct postgres_statement SCAN = {
     .name = "log_scan",
     .sql = "SELECT " EVENT_COLUMNS " FROM events"
-           " WHERE (partition, position) > ($1, $2) AND partition <= $3 AND $4::uuid IS "
-           "NULL" COMMON_FILTER " ORDER BY partition, position LIMIT $8",
-    .parameter_count = 8,
-    .parameter_types = (const Oid[]){PG_INT2, PG_INT8, PG_INT2, PG_UUID, PG_TEXT, PG_TIMESTAMPTZ,
-                                     PG_TIMESTAMPTZ, PG_INT4},
+           " WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $8",
+    .parameter_count = ARRAY_SIZE(SCAN_TYPES),
+    .parameter_types = SCAN_TYPES,
 };
 
 /* A cart's events are found by (partition, cart_id, version); versions and positions have the same
@@ -33,9 +35,8 @@ static const struct postgres_statement SCAN_CART = {
         "SELECT " EVENT_COLUMNS " FROM events"
         " WHERE partition = $1 AND position > $2 AND partition <= $3 AND cart_id = $4" COMMON_FILTER
         " ORDER BY version LIMIT $8",
-    .parameter_count = 8,
-    .parameter_types = (const Oid[]){PG_INT2, PG_INT8, PG_INT2, PG_UUID, PG_TEXT, PG_TIMESTAMPTZ,
-                                     PG_TIMESTAMPTZ, PG_INT4},
+    .parameter_count = ARRAY_SIZE(SCAN_TYPES),
+    .parameter_types = SCAN_TYPES,
 };
 
 /*
@@ -69,6 +70,16 @@ static const struct postgres_statement LOOK_AHEAD = {
     .sql = "SELECT (SELECT min(position + 0) FROM events"
            " WHERE partition + 0 = $1 AND position > $2 AND position <= $3"
            " AND $4::uuid IS NULL AND $8 > 0" COMMON_FILTER "),"
+           " last_position FROM event_partitions WHERE partition = $1",
+    .parameter_count = ARRAY_SIZE(WINDOW_TYPES),
+    .parameter_types = WINDOW_TYPES,
+};
+
+/* The same for a type at any time, which no index knows: a stride is read as a whole. */
+static const struct postgres_statement LOOK_FOR_TYPE = {
+    .name = "log_look_for_type",
+    .sql = "SELECT (SELECT min(position + 0) FROM events"
+           " WHERE partition = $1 AND position > $2 AND position <= $3 AND type = $5),"
            " last_position FROM event_partitions WHERE partition = $1",
     .parameter_count = ARRAY_SIZE(WINDOW_TYPES),
     .parameter_types = WINDOW_TYPES,
@@ -208,7 +219,13 @@ static enum status reading_failed(enum status status, struct error *error)
 
 static bool is_between_times(const struct log_filter *filter)
 {
-    return !filter->has_cart && (filter->from_us != INT64_MIN || filter->before_us != INT64_MAX);
+    return filter->from_us != INT64_MIN || filter->before_us != INT64_MAX;
+}
+
+/* Whether events that do not match may stand between those that do. */
+static bool is_search(const struct log_filter *filter)
+{
+    return !filter->has_cart && (is_between_times(filter) || !str_is_none(filter->type));
 }
 
 /* The window's end is $3 where others have the last partition. */
@@ -231,7 +248,7 @@ static enum status look_ahead(struct postgres *postgres, const struct log_filter
     put_window(&parameters, place, place->stride);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(
-        postgres, &LOOK_AHEAD,
+        postgres, is_between_times(filter) ? &LOOK_AHEAD : &LOOK_FOR_TYPE,
         &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
         true, deadline_us, &result, error);
     if (status != STATUS_OK)
@@ -242,7 +259,8 @@ static enum status look_ahead(struct postgres *postgres, const struct log_filter
         *place = (struct log_place){place->partition, pg_get_int8(result, 0, 0) - 1, 0};
     } else if (place->position < last - place->stride) {
         place->position += place->stride;
-        place->stride = place->stride < LAST_STRIDE ? place->stride * 2 : LAST_STRIDE;
+        if (is_between_times(filter) && place->stride < LAST_STRIDE)
+            place->stride *= 2;
     } else if (place->partition < filter->last_partition) {
         *place = (struct log_place){(int16_t)(place->partition + 1), 0, 0};
     } else {
@@ -255,7 +273,7 @@ static const struct postgres_statement *scan_statement(const struct log_filter *
 {
     if (filter->has_cart)
         return &SCAN_CART;
-    return is_between_times(filter) ? &SCAN_WINDOW : &SCAN;
+    return is_search(filter) ? &SCAN_WINDOW : &SCAN;
 }
 
 enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter, int rows,
@@ -268,7 +286,7 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
         rows = LOG_CHUNK_ROWS;
     struct parameters parameters;
     fill(&parameters, filter, place, rows);
-    if (is_between_times(filter))
+    if (is_search(filter))
         put_window(&parameters, place, READ_WINDOW);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(
@@ -287,11 +305,15 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
         *place = (struct log_place){event.partition, event.position, 0};
         visit(&event, context);
     }
-    *ret_more = found == rows || row < found;
-    if (!*ret_more && is_between_times(filter)) {
+    *ret_more = true;
+    if (found == rows || row < found)
+        return STATUS_OK;
+    if (is_search(filter))
         place->stride = FIRST_STRIDE;
-        *ret_more = true;
-    }
+    else if (!filter->has_cart && place->partition < filter->last_partition)
+        *place = (struct log_place){(int16_t)(place->partition + 1), 0, 0};
+    else
+        *ret_more = false;
     return STATUS_OK;
 }
 

@@ -97,6 +97,17 @@ def test_given_a_million_events_when_an_hour_is_asked_for_then_an_index_is_used(
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 2000
 
 
+@pytest.mark.parametrize(("name", "most"), [("SCAN", 250), ("LOOK_FOR_TYPE", 16384)])
+@pytest.mark.parametrize("after", [0, 150_000])
+def test_given_a_million_events_when_no_time_is_asked_for_then_no_more_is_read_than_must_be(log, name, most, after):
+    _, cursor = log
+    plan = plan_of(cursor, name, (3, after, after + 16384, "CartExpired", None, None, 250))
+    print(f"{name} after {after}: {[node['Node Type'] for node in nodes(plan)]}, {rows_read(plan)} rows,"
+          f" {plan['Actual Total Time']} ms")
+    assert "events_pkey" in [node.get("Index Name") for node in nodes(plan)]
+    assert rows_read(plan) <= most
+
+
 @pytest.fixture(scope="module")
 def shop(log, infrastructure, stack_factory):
     stack = stack_factory(command_services=0, query_services=0)
@@ -122,6 +133,28 @@ def test_given_two_times_then_exactly_the_events_between_them_come(log, shop, fi
     print(f"{len(found)} events in {time.monotonic() - began:.3f} s")
     assert [(event["partition"], event["position"]) for event in found] == \
         expected(log[1], moment(first), moment(last), condition)
+
+
+def test_given_a_type_when_asked_for_at_any_time_then_each_page_comes_in_time(log, shop):
+    _, cursor = log
+    cursor.execute("SELECT last_position FROM event_partitions WHERE partition = 2")
+    last = cursor.fetchone()[0]
+    cursor.execute("INSERT INTO events SELECT partition, %s, md5('rare')::uuid, 1, md5('rare event')::uuid, 'CartCancelled', 1,"
+                   " %s, '{}', metadata FROM events WHERE partition = 2 AND position = 1", (last + 1, moment(1_000_000)))
+    cursor.execute("UPDATE event_partitions SET last_position = %s WHERE partition = 2", (last + 1,))
+    assert [(event["partition"], event["position"]) for event in shop.events(type="CartCancelled")] == [(2, last + 1)]
+    cursor.execute("SELECT position FROM events WHERE partition = 4 AND type = 'CartCreated' ORDER BY position")
+    assert [event["position"] for event in shop.events(type="CartCreated", partition=4)] == \
+        [position for position, in cursor.fetchall()]
+
+
+def test_given_a_long_log_when_paged_then_each_page_comes_in_time_however_often(log, shop):
+    for after in [0, 40_000, 80_000, 160_000] * 10:
+        page = shop.get("/v1/events", base=shop.command_url, params={"partition": 3, "after": after, "limit": 1000})
+        assert page.status_code == 200, (after, page.text, page.elapsed)
+        assert [event["position"] for event in page.json()["events"]] == \
+            list(range(after + 1, min(after + 1000, ROWS // PARTITIONS + 1) + 1))
+        assert page.elapsed.total_seconds() < 1
 
 
 def test_given_the_last_hours_when_streamed_then_every_event_comes_in_order(log, shop):
