@@ -1,4 +1,4 @@
-"""A log of a million events: what happened between two times is found without reading everything."""
+"""A log of a million events: no question to it reads everything."""
 
 import contextlib
 import datetime
