@@ -30,8 +30,7 @@ static void add_invalid(const struct body_object *object, const char *member, co
                         ...)
 {
     struct body_problems *problems = object->problems;
-    if (problems->error_count == BODY_ERRORS_MAX)
-        return;
+    assert(problems->error_count < BODY_ERRORS_MAX);
     struct problem_error *error = &problems->errors[problems->error_count++];
     snprintf(error->pointer, sizeof(error->pointer), "%s%s%s", object->pointer,
              member[0] == '\0' ? "" : "/", member);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "cart_command.h"
 #include "money.h"
 #include "problem.h"
 #include "str.h"
@@ -15,12 +16,13 @@
 
 #include <jansson.h>
 
-enum { BODY_ERRORS_MAX = 64, BODY_DETAIL_MAX = 160 };
+/* As many values as a body can hold that are wrong: five in each line of the longest list. */
+enum { BODY_ERRORS_MAX = 5 * CART_COMMAND_ITEMS_MAX, BODY_DETAIL_MAX = 160 };
 
 struct body_problems {
     bool is_malformed;
     char malformed[BODY_DETAIL_MAX]; /* what makes it malformed: the first such thing found */
-    size_t error_count;              /* invalid values; those beyond BODY_ERRORS_MAX are not told */
+    size_t error_count;              /* invalid values: all there are */
     struct problem_error errors[BODY_ERRORS_MAX];
 };
 
@@ -28,7 +30,7 @@ struct body_problems {
 struct body_object {
     const json_t *json; /* NULL: not an object, which has been reported; reading from it gives zeros
                            silently */
-    char pointer[64];
+    char pointer[32];
     struct body_problems *problems;
 };
 

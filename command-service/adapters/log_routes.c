@@ -230,7 +230,7 @@ static void answer_events(const struct log_routes *routes, struct http_request *
         return;
     }
     struct str accept = http_request_header(http, "Accept");
-    bool as_stream = http_accepts(accept, "application/x-ndjson") == HTTP_ACCEPTED_BY_NAME;
+    bool as_stream = http_prefers(accept, "application/x-ndjson", "application/json");
     if (!as_stream && http_accepts(accept, "application/json") == HTTP_NOT_ACCEPTED) {
         http_refuse(http, 406, "not-acceptable", "Not acceptable",
                     "application/json or application/x-ndjson can be had");

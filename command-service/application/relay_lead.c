@@ -249,7 +249,7 @@ static void report_progress(struct relay *relay)
     int64_t stalled_us = clock_monotonic_us() - relay->progress_us;
     if (relay->in_flight == 0 ||
         stalled_us < (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
-        relay_report(relay, RELAY_PUBLISHING, "publishing");
+        relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
     else
         relay_report(relay, RELAY_STALLED, "events wait for Kafka to take them: %s",
                      publisher->complaint(publisher->self));

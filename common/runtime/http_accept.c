@@ -43,35 +43,61 @@ static int specificity(struct str range, const char *type)
     return equal_ignoring_case(range, "*/*", 3) ? 1 : 0;
 }
 
-/* "q=0", "q=0.", "q=0.000" and nothing else. */
-static bool is_zero_quality(struct str parameter)
+/* Thousandths of "q=0.5"; -1 when the parameter is not a quality. */
+static int quality_of(struct str parameter)
 {
-    if (parameter.length < 3 || strncasecmp(parameter.bytes, "q=0", 3) != 0)
-        return false;
-    for (size_t i = 3; i < parameter.length; i++)
-        if (parameter.bytes[i] != '0' && !(i == 3 && parameter.bytes[i] == '.'))
-            return false;
-    return true;
+    if (parameter.length < 3 || strncasecmp(parameter.bytes, "q=", 2) != 0)
+        return -1;
+    int quality = 0;
+    int unit = 1000;
+    for (size_t i = 2; i < parameter.length; i++) {
+        char c = parameter.bytes[i];
+        if (i == 3 ? c != '.' : c < '0' || c > '9')
+            return -1;
+        if (i != 3) {
+            quality += (c - '0') * unit;
+            unit /= 10;
+        }
+    }
+    return quality <= 1000 ? quality : -1;
+}
+
+struct preference {
+    int specificity;
+    int quality; /* thousandths */
+};
+
+static struct preference preference_for(struct str accept, const char *type)
+{
+    struct preference best = {0};
+    while (accept.length > 0) {
+        struct str item = cut(&accept, ',');
+        struct str range = cut(&item, ';');
+        int match = specificity(range, type);
+        if (match <= best.specificity)
+            continue;
+        best = (struct preference){.specificity = match, .quality = 1000};
+        while (item.length > 0) {
+            int quality = quality_of(cut(&item, ';'));
+            if (quality >= 0)
+                best.quality = quality;
+        }
+    }
+    return best;
 }
 
 enum http_preference http_accepts(struct str accept, const char *type)
 {
     if (str_is_none(accept) || accept.length == 0)
         return HTTP_ACCEPTED;
-    int best = 0;
-    bool refused = false;
-    while (accept.length > 0) {
-        struct str item = cut(&accept, ',');
-        struct str range = cut(&item, ';');
-        int match = specificity(range, type);
-        if (match <= best)
-            continue;
-        best = match;
-        refused = false;
-        while (item.length > 0)
-            refused = is_zero_quality(cut(&item, ';')) || refused;
-    }
-    if (best == 0 || refused)
+    struct preference preference = preference_for(accept, type);
+    if (preference.quality == 0)
         return HTTP_NOT_ACCEPTED;
-    return best == 3 ? HTTP_ACCEPTED_BY_NAME : HTTP_ACCEPTED;
+    return preference.specificity == 3 ? HTTP_ACCEPTED_BY_NAME : HTTP_ACCEPTED;
+}
+
+bool http_prefers(struct str accept, const char *type, const char *usual)
+{
+    return http_accepts(accept, type) == HTTP_ACCEPTED_BY_NAME &&
+           preference_for(accept, type).quality >= preference_for(accept, usual).quality;
 }

@@ -14,3 +14,6 @@ enum http_preference {
 
 /* `type` is "application/json". The most specific range that matches decides; q=0 refuses. */
 MUST_CHECK enum http_preference http_accepts(struct str accept, const char *type);
+
+/* Whether the client names `type` and does not like `usual` better. */
+MUST_CHECK bool http_prefers(struct str accept, const char *type, const char *usual);

@@ -46,6 +46,17 @@ static bool has_control(struct str text)
     return false;
 }
 
+/* The characters of RFC 9112, 3.2; blanks after it are none of it. It may be empty. */
+static bool is_host(struct str text)
+{
+    while (text.length > 0 && strchr(" \t", text.bytes[text.length - 1]) != NULL)
+        text.length--;
+    for (size_t i = 0; i < text.length; i++)
+        if (!is_token((struct str){&text.bytes[i], 1}) && strchr("(),:;=[]", text.bytes[i]) == NULL)
+            return false;
+    return true;
+}
+
 static bool is_named(struct str name, const char *other)
 {
     return name.length == strlen(other) && strncasecmp(name.bytes, other, name.length) == 0;
@@ -85,8 +96,11 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
         complain(scan, 400, "a header field's name is not a token");
     if (has_control(value))
         complain(scan, 400, "a header field's value has a control character");
-    if (is_named(name, "Host"))
+    if (is_named(name, "Host")) {
         scan->hosts++;
+        if (!is_host(value))
+            complain(scan, 400, "Host is not the name of a host");
+    }
     if (is_named(name, "Content-Length"))
         take_length(scan, value);
     if (is_named(name, "Transfer-Encoding")) {

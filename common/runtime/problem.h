@@ -9,8 +9,8 @@
 
 /* One wrong value of a body: a JSON pointer (RFC 6901) and what is wrong there. */
 struct problem_error {
-    char pointer[160];
-    char detail[160];
+    char pointer[64];
+    char detail[64];
 };
 
 struct problem {

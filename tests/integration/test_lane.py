@@ -271,7 +271,8 @@ def test_given_the_service_role_or_the_owner_then_the_log_cannot_be_changed(data
     process.stop()
     for url in (databases.command, databases.command_owner):
         for statement in ("UPDATE events SET version = version", "DELETE FROM events", "TRUNCATE events",
-                          "UPDATE event_log SET partition_count = 7", "DELETE FROM event_log", "TRUNCATE event_log"):
+                          "UPDATE event_log SET partition_count = 7", "DELETE FROM event_log", "TRUNCATE event_log",
+                          "UPDATE event_partitions SET last_position = last_position - 1 WHERE last_position > 0"):
             with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
                 with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                     cursor.execute(statement)

@@ -35,6 +35,7 @@ def test_given_fresh_databases_then_each_service_role_has_its_own_and_no_more(in
 @pytest.mark.parametrize("statement", [
     "UPDATE events SET type = 'x'", "DELETE FROM events", "TRUNCATE events",
     "DELETE FROM event_log", "UPDATE event_partitions SET partition = 9", "DELETE FROM event_partitions",
+    "UPDATE event_partitions SET last_position = 5; UPDATE event_partitions SET last_position = 4",
     "INSERT INTO event_log (partition_count) VALUES (1)", "SELECT initialise_event_log(6::smallint)"])
 def test_given_the_command_role_then_it_can_only_append_and_advance(fresh, statement):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):

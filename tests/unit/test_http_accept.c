@@ -90,6 +90,31 @@ Test(http_accept, given_several_ranges_when_asked_then_the_most_specific_decides
     then_accepts("*/*;q=0, " NDJSON, "application/json", HTTP_NOT_ACCEPTED);
 }
 
+Test(http_accept, given_two_types_when_asked_then_the_one_liked_better_is_preferred)
+{
+    static const char *const streams[] = {
+        NDJSON,
+        NDJSON ", application/json",
+        "*/*, " NDJSON,
+        NDJSON ";q=0.5, application/json;q=0.499",
+        "application/json;q=x, " NDJSON ";q=1.000",
+    };
+    static const char *const pages[] = {
+        NULL,
+        "",
+        "*/*",
+        "application/*",
+        "application/json, " NDJSON ";q=0.9",
+        NDJSON ";q=0.5, */*",
+        NDJSON ";q=0.499, application/*;q=0.5",
+        NDJSON ";q=0, */*;q=0",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
+        cr_assert(http_prefers(str_from(streams[i]), NDJSON, "application/json"), "%s", streams[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+        cr_assert_not(http_prefers(str_from(pages[i]), NDJSON, "application/json"), "%zu", i);
+}
+
 Test(http_accept, given_a_text_that_is_not_terminated_when_asked_then_its_end_is_kept)
 {
     cr_assert_eq(http_accepts((struct str){"application/jsonx", 16}, "application/json"),

@@ -8,7 +8,7 @@ import uuid
 
 from . import databases, kafka, ports, process
 from .instance import BUILD, NAMES, ROOT, SERVICES, STATE, Instance
-from .report import Trouble, say, step, tail, warn
+from .report import Ended, Trouble, say, step, tail, warn
 
 
 def up(arguments):
@@ -64,8 +64,14 @@ def _start(instance, name):
     if name not in SERVICES and part.daemon.shape() not in (None, str(part.port)):
         say(f"{name} runs on another port: starting it anew")
         part.stop()
-    with step(f"starting {name} on port {part.port}" if part.daemon.pid() is None else f"{name} runs already"):
-        part.start()
+    ran = part.daemon.pid() is not None
+    with step(f"{name} runs already" if ran else f"starting {name} on port {part.port}"):
+        try:
+            part.start()
+        except Ended:
+            if not ran:
+                raise
+            part.start()  # it had been killed and was not gone yet
 
 
 def build():
@@ -132,9 +138,11 @@ def start(arguments):
     if "kafka" in infrastructure:
         instance.prepare_topics()
     instance.write_env()
-    for name in SERVICES:
-        if name in names:
-            _start(instance, name)
+    wanted = [name for name in SERVICES if name in names]
+    if wanted and not instance.is_external("postgres") and instance.postgres.daemon.pid() is None:
+        warn(f"postgres is not running; without it {' and '.join(wanted)} will not be ready: ./dev start postgres")
+    for name in wanted:
+        _start(instance, name)
 
 
 def stop(arguments):

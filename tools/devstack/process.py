@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 
-from .report import Trouble, tail, wait_until, warn
+from .report import Ended, Trouble, tail, wait_until, warn
 
 _children = []  # Popen objects of this Python process, kept so that poll() can reap them
 
@@ -183,5 +183,5 @@ class Daemon:
 
         outcome = wait_until(settled, seconds)
         if outcome != "ready":
-            why = "ended at once" if outcome == "gone" else f"was not ready within {seconds} s"
-            raise Trouble(f"{self.name} {why}. The end of {self.log_file}:\n{tail(self.log_file)}")
+            kind, why = (Ended, "ended at once") if outcome == "gone" else (Trouble, f"was not ready within {seconds} s")
+            raise kind(f"{self.name} {why}. The end of {self.log_file}:\n{tail(self.log_file)}")

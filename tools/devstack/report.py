@@ -8,6 +8,10 @@ class Trouble(Exception):
     """Something the user can act on; shown without a traceback."""
 
 
+class Ended(Trouble):
+    """A process ended while somebody waited for it to be ready."""
+
+
 def say(text=""):
     print(text, flush=True)
 
