@@ -6,7 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_STEP_MS = 100, DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND };
+enum {
+    POLL_STEP_MS = 100,
+    DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND,
+    ID_WAIT_MS = 50, /* for the topic's id, which nothing else needs */
+};
 
 struct kafka_tail {
     const struct kafka_settings *settings;
@@ -136,8 +140,8 @@ enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline
     enum status status = tail->client == NULL ? open_client(tail, error) : STATUS_OK;
     if (status == STATUS_OK)
         status = ask_partition_count(tail, deadline_us, &count, error);
-    if (status == STATUS_OK && kafka_topic_is_another(&tail->watch, tail->client, tail->name, 0,
-                                                      kafka_wait_ms(deadline_us))) {
+    if (status == STATUS_OK &&
+        kafka_topic_is_another(&tail->watch, tail->client, tail->name, 0, ID_WAIT_MS)) {
         close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
         status = open_client(tail, error);
     }
