@@ -1,42 +1,70 @@
-"""The command service beside a cart on an event-sourcing framework (bench/peers/emmett-carts)."""
+"""The command service beside carts on frameworks for event sourcing (bench/peers/emmett-carts, axon-carts)."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import urllib.request
 import uuid
+from dataclasses import dataclass
 
 from devstack.report import Trouble
 from . import loads
+from .arithmetic import median
 
 CONNECTIONS, HOT_CONNECTIONS = 256, 40
-NODE_MAJOR = 20
 LEAST_SECONDS = 5  # a command of theirs takes up to one
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`name` is what bench/peers/run starts; with -views behind it, it keeps views."""
+
+    name: str
+    needs: str         # in words
+    tools: tuple       # the first one says its version
+    major: int
+    warm_seconds: int  # under load until it's compiled
+
+
+EMMETT = Peer("emmett", "Node.js 20 or newer and npm", ("node", "npm"), 20, LEAST_SECONDS)
+AXON = Peer("axon", "a JDK of 17 or newer and Maven", ("javac", "java", "mvn"), 17, 40)
 
 
 def emmett(bench):
     """beside a cart on Emmett, a framework for event sourcing (by name only; needs Node.js and npm)"""
-    _demand_node()
+    _measure(bench, EMMETT)
+
+
+def axon(bench):
+    """beside a cart on Axon Framework, on the JVM (by name only; needs a JDK and Maven)"""
+    _measure(bench, AXON)
+
+
+def _measure(bench, peer):
+    _demand(peer)
     rig = bench.rig
     # Whoever has views and whoever has none: each beside its like.
-    for peer, title, prepare in (("emmett-views", "pipeline", bench.run_pipeline),
-                                 ("emmett", "alone", rig.run_commands_alone)):
+    for suffix, title, prepare in (("-views", "pipeline", bench.run_pipeline),
+                                   ("", "alone", rig.run_commands_alone)):
         prepare()
-        rival = rig.start_peer(peer, "/readyz", rig.url("bench"), env=os.environ)
+        rival = rig.start_peer(peer.name + suffix, "/readyz", rig.url("bench"), env=os.environ)
+        loads.commands(rig, peer.warm_seconds, CONNECTIONS, url=rival.url)
         _compare(bench, rival, title)
-        if title == "pipeline":
+        if suffix:
             _compare_hot(bench, rival)
         rival.stop()
 
 
-def _demand_node():
-    wanted = f"./dev bench emmett needs Node.js {NODE_MAJOR} or newer and npm"
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise Trouble(wanted)
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.lstrip("v").partition(".")[0]) < NODE_MAJOR:
-        raise Trouble(f"{wanted}; here is {version}")
+def _demand(peer):
+    wanted = f"./dev bench {peer.name} needs {peer.needs}"
+    missing = [tool for tool in peer.tools if shutil.which(tool) is None]
+    if missing:
+        raise Trouble(f"{wanted}; there is no {missing[0]}")
+    said = subprocess.run([peer.tools[0], "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(re.search(r"\d+", said).group()) < peer.major:
+        raise Trouble(f"{wanted}; here is {said}")
 
 
 def _load(bench, url, connections, *cart):
@@ -47,17 +75,16 @@ def _load(bench, url, connections, *cart):
 
 
 def _compare(bench, rival, title):
-    ours, refused = bench.rig.command.url, []
+    ours, seen = bench.rig.command.url, []
 
     def theirs():
-        seen = _load(bench, rival.url, CONNECTIONS)
-        refused.append(seen["refused"] + seen["broken"])
-        return seen["rate"]
+        seen.append(_load(bench, rival.url, CONNECTIONS))
+        return seen[-1]["rate"]
 
-    theirs()  # compiles it
     samples = bench.sandwich(theirs, lambda: _load(bench, ours, CONNECTIONS))
-    bench.report.ratio(f"commands, {title}", samples, rival.name, at_least=25, refusedByPeer=sum(refused[1:]),
-                       connections=CONNECTIONS)
+    bench.report.ratio(f"commands, {title}", samples, rival.name, at_least=25,
+                       refusedByPeer=sum(load["refused"] + load["broken"] for load in seen),
+                       peerP99Ms=median([load["ms"]["p99"] for load in seen]), connections=CONNECTIONS)
 
 
 def _compare_hot(bench, rival):
