@@ -1,4 +1,4 @@
-"""The command service beside carts on frameworks for event sourcing (bench/peers/emmett-carts, axon-carts)."""
+"""The command service beside carts on frameworks for event sourcing (bench/peers/*-carts)."""
 
 import json
 import os
@@ -19,40 +19,48 @@ LEAST_SECONDS = 5  # a command of theirs takes up to one
 
 @dataclass(frozen=True)
 class Peer:
-    """`name` is what bench/peers/run starts; with -views behind it, it keeps views."""
+    """`name` is what bench/peers/run starts; where it has views, it keeps them with -views behind its name."""
 
     name: str
     needs: str         # in words
     tools: tuple       # the first one says its version
     major: int
     warm_seconds: int  # under load until it's compiled
+    has_views: bool = True
 
 
+JDK = {"needs": "a JDK of 17 or newer and Maven", "tools": ("javac", "java", "mvn"), "major": 17, "warm_seconds": 40}
 EMMETT = Peer("emmett", "Node.js 20 or newer and npm", ("node", "npm"), 20, LEAST_SECONDS)
-AXON = Peer("axon", "a JDK of 17 or newer and Maven", ("javac", "java", "mvn"), 17, 40)
+AXON = Peer("axon", **JDK)
+PEKKO = Peer("pekko", **JDK, has_views=False)
 
 
 def emmett(bench):
-    """beside a cart on Emmett, a framework for event sourcing (by name only; needs Node.js and npm)"""
+    """beside a cart on Emmett, a framework for event sourcing (needs Node.js and npm)"""
     _measure(bench, EMMETT)
 
 
 def axon(bench):
-    """beside a cart on Axon Framework, on the JVM (by name only; needs a JDK and Maven)"""
+    """beside a cart on Axon Framework (needs a JDK and Maven)"""
     _measure(bench, AXON)
+
+
+def pekko(bench):
+    """beside a cart on Apache Pekko, the free fork of Akka (needs a JDK and Maven)"""
+    _measure(bench, PEKKO)
 
 
 def _measure(bench, peer):
     _demand(peer)
     rig = bench.rig
     # Whoever has views and whoever has none: each beside its like.
-    for suffix, title, prepare in (("-views", "pipeline", bench.run_pipeline),
-                                   ("", "alone", rig.run_commands_alone)):
+    rounds = [("-views", "pipeline", bench.run_pipeline), ("", "alone", rig.run_commands_alone)]
+    for suffix, title, prepare in rounds if peer.has_views else rounds[1:]:
         prepare()
         rival = rig.start_peer(peer.name + suffix, "/readyz", rig.url("bench"), env=os.environ)
         loads.commands(rig, peer.warm_seconds, CONNECTIONS, url=rival.url)
         _compare(bench, rival, title)
-        if suffix:
+        if bool(suffix) == peer.has_views:
             _compare_hot(bench, rival)
         rival.stop()
 

@@ -44,4 +44,5 @@ SUBJECTS = {
     "peers": Subject(peers.peers, 60, 600, BY_NAME),
     "emmett": Subject(event_sourced.emmett, 80, 600, BY_NAME),
     "axon": Subject(event_sourced.axon, 180, 700, BY_NAME),
+    "pekko": Subject(event_sourced.pekko, 100, 350, BY_NAME),
 }

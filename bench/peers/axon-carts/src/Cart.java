@@ -35,7 +35,8 @@ public class Cart {
     @CommandHandler
     public long handle(Command.Add command) throws Refused {
         demand(open && currency.equals(command.unitPrice().currency()));
-        return happened(new Event.ItemAdded(id, command.sku(), command.name(), command.quantity(), command.unitPrice()));
+        return happened(
+                new Event.ItemAdded(id, command.sku(), command.name(), command.quantity(), command.unitPrice()));
     }
 
     @CommandHandler

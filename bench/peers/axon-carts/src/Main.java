@@ -1,7 +1,6 @@
 package carts;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import io.undertow.Undertow;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
@@ -21,8 +20,7 @@ import org.axonframework.modelling.command.ConcurrencyException;
  *     java -cp … carts.Main PORT postgresql://… [views]
  */
 public class Main {
-    private static final ObjectMapper JSON =
-            new ObjectMapper().configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, true);
+    private static final ObjectMapper JSON = new ObjectMapper();
 
     private record Created(String currency) {}
 
@@ -45,7 +43,8 @@ public class Main {
                     return new Command.Add(cart, added.sku(), added.name(), added.quantity(), added.unitPrice());
                 }))
                 .add("PATCH", "/v1/carts/{cart}/items/{sku}", answer(axon.gateway, (exchange, cart) ->
-                        new Command.SetQuantity(cart, parameter(exchange, "sku"), body(exchange, Changed.class).quantity())))
+                        new Command.SetQuantity(
+                                cart, parameter(exchange, "sku"), body(exchange, Changed.class).quantity())))
                 .delete("/v1/carts/{cart}/items/{sku}", answer(axon.gateway, (exchange, cart) ->
                         new Command.Remove(cart, parameter(exchange, "sku"))))
                 .post("/v1/carts/{cart}/checkout", answer(axon.gateway, (exchange, cart) -> new Command.CheckOut(cart)))
