@@ -5,13 +5,15 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 import uuid
 from dataclasses import dataclass
 
-from devstack.report import Trouble
+from devstack.report import Trouble, wait_until
 from . import loads
 from .arithmetic import median
+from .rig import DRAIN_SECONDS
 
 CONNECTIONS, HOT_CONNECTIONS = 256, 40
 LEAST_SECONDS = 5  # a command of theirs takes up to one
@@ -22,16 +24,19 @@ class Peer:
     """`name` is what bench/peers/run starts; where it has views, it keeps them with -views behind its name."""
 
     name: str
-    needs: str         # in words
-    tools: tuple       # the first one says its version
+    needs: str  # in words
+    tools: tuple  # the first one says its version
     major: int
-    warm_seconds: int  # under load until it's compiled
+    warm_seconds: int       # under load until it's compiled,
+    warm_commands: int = 0  # and after so many at least
     has_views: bool = True
+    views_follow: bool = False  # they come after the answer; /settled is 200 when they have everything
 
 
-JDK = {"needs": "a JDK of 17 or newer and Maven", "tools": ("javac", "java", "mvn"), "major": 17, "warm_seconds": 40}
+JDK = {"needs": "a JDK of 17 or newer and Maven", "tools": ("javac", "java", "mvn"), "major": 17, "warm_seconds": 30,
+       "warm_commands": 100_000}
 EMMETT = Peer("emmett", "Node.js 20 or newer and npm", ("node", "npm"), 20, LEAST_SECONDS)
-AXON = Peer("axon", **JDK)
+AXON = Peer("axon", **JDK, views_follow=True)
 PEKKO = Peer("pekko", **JDK, has_views=False)
 
 
@@ -58,8 +63,8 @@ def _measure(bench, peer):
     for suffix, title, prepare in rounds if peer.has_views else rounds[1:]:
         prepare()
         rival = rig.start_peer(peer.name + suffix, "/readyz", rig.url("bench"), env=os.environ)
-        loads.commands(rig, peer.warm_seconds, CONNECTIONS, url=rival.url)
-        _compare(bench, rival, title)
+        _warm(rig, rival.url, peer)
+        _compare(bench, peer, rival, title)
         if bool(suffix) == peer.has_views:
             _compare_hot(bench, rival)
         rival.stop()
@@ -75,6 +80,15 @@ def _demand(peer):
         raise Trouble(f"{wanted}; here is {said}")
 
 
+def _warm(rig, url, peer):
+    """A busy machine takes more than one round."""
+    left = peer.warm_commands
+    while True:
+        left -= loads.commands(rig, peer.warm_seconds, CONNECTIONS, url=url)["answers"]
+        if left <= 0:
+            return
+
+
 def _load(bench, url, connections, *cart):
     seen = loads.commands(bench.rig, max(bench.plan.seconds, LEAST_SECONDS), connections, *cart, url=url)
     if url == bench.rig.command.url and bench.rig.query.pid:
@@ -82,17 +96,30 @@ def _load(bench, url, connections, *cart):
     return seen
 
 
-def _compare(bench, rival, title):
-    ours, seen = bench.rig.command.url, []
+def _settle(rival):
+    """Waits until its views have everything; answers for how many seconds."""
+    began = time.monotonic()
+    if wait_until(lambda: rival.answers("/settled"), DRAIN_SECONDS, 0.02) is None:
+        raise Trouble(f"after {DRAIN_SECONDS} s the views of {rival.name} still lack events")
+    return time.monotonic() - began
+
+
+def _compare(bench, peer, rival, title):
+    ours, seen, behind = bench.rig.command.url, [], []
 
     def theirs():
         seen.append(_load(bench, rival.url, CONNECTIONS))
+        behind.append(_settle(rival) if peer.views_follow else 0)
         return seen[-1]["rate"]
+
+    if peer.views_follow:
+        _settle(rival)  # what warming up has left
 
     samples = bench.sandwich(theirs, lambda: _load(bench, ours, CONNECTIONS))
     bench.report.ratio(f"commands, {title}", samples, rival.name, at_least=25,
                        refusedByPeer=sum(load["refused"] + load["broken"] for load in seen),
-                       peerP99Ms=median([load["ms"]["p99"] for load in seen]), connections=CONNECTIONS)
+                       peerP99Ms=median([load["ms"]["p99"] for load in seen]), peerViewsBehindS=median(behind),
+                       connections=CONNECTIONS)
 
 
 def _compare_hot(bench, rival):
