@@ -40,18 +40,19 @@ import org.springframework.jdbc.support.JdbcTransactionManager;
 
 /** Axon as its reference guide sets it up for PostgreSQL without Axon Server. */
 class Axon {
-    static final int CONNECTIONS = Integer.getInteger("connections", 64);
+    static final int CONNECTIONS = 64;
     private static final int CACHED_CARTS = 100_000;
     private static final int EVENTS_PER_SNAPSHOT = 500;
-    private static final int RETRY_MS = 10;
+    private static final int RETRIES = 5, RETRY_MS = 10;
+    private static final int SEGMENTS = 4, EVENTS_PER_BATCH = 100;
     private static final String UNIQUE_VIOLATION = "23505";
-    private static final int SEGMENTS = Integer.getInteger("segments", 4);
-    private static final int BATCH = Integer.getInteger("batch", 100);
 
     final CommandGateway gateway;
     private final Configuration configuration;
+    private final boolean hasViews;
 
-    Axon(String url, boolean withViews) {
+    Axon(String url, boolean hasViews) {
+        this.hasViews = hasViews;
         HikariDataSource database = open(url);
         TransactionManager transactions = new SpringTransactionManager(new JdbcTransactionManager(database));
         ConnectionProvider connections =
@@ -66,18 +67,14 @@ class Axon {
                         .configureCache(c -> cache())
                         .configureSnapshotTrigger(c ->
                                 new EventCountSnapshotTriggerDefinition(c.snapshotter(), EVENTS_PER_SNAPSHOT)));
-        if (withViews) {
+        if (hasViews) {
             JdbcTemplate template = new JdbcTemplate(database);
             transactions.executeInTransaction(() -> template.execute(CartViews.SCHEMA));
             configurer.registerComponent(TokenStore.class, c -> tokens(c, connections, transactions));
             configurer.eventProcessing(processing -> {
                 processing.registerEventHandler(c -> new CartViews(template));
-                if (Boolean.getBoolean("subscribing")) {
-                    processing.usingSubscribingEventProcessors();
-                    return;
-                }
                 processing.registerPooledStreamingEventProcessor(CartViews.GROUP, Configuration::eventStore,
-                        (c, builder) -> builder.initialSegmentCount(SEGMENTS).batchSize(BATCH));
+                        (c, builder) -> builder.initialSegmentCount(SEGMENTS).batchSize(EVENTS_PER_BATCH));
             });
         }
         configuration = configurer.start();
@@ -100,7 +97,7 @@ class Axon {
         return DefaultCommandGateway.builder().commandBus(configuration.commandBus())
                 .retryScheduler(IntervalRetryScheduler.builder()
                         .retryExecutor(Executors.newScheduledThreadPool(2))
-                        .retryInterval(RETRY_MS).maxRetryCount(5).build())
+                        .retryInterval(RETRY_MS).maxRetryCount(RETRIES).build())
                 .build();
     }
 
@@ -136,11 +133,13 @@ class Axon {
 
     /** Whether the views have every event. */
     boolean isSettled() {
+        if (!hasViews) {
+            return true;
+        }
         long head = configuration.eventStore().createHeadToken().position().orElse(0);
         return configuration.eventProcessingConfiguration()
-                .eventProcessor(CartViews.GROUP, PooledStreamingEventProcessor.class)
-                .map(processor -> processor.processingStatus().values().stream()
-                        .allMatch(segment -> segment.getCurrentPosition().orElse(-1) >= head))
-                .orElse(true);
+                .eventProcessor(CartViews.GROUP, PooledStreamingEventProcessor.class).orElseThrow()
+                .processingStatus().values().stream()
+                .allMatch(segment -> segment.getCurrentPosition().orElse(-1) >= head);
     }
 }
