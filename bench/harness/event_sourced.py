@@ -10,7 +10,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass
 
-from devstack.report import Trouble, wait_until
+from devstack.report import Trouble, say, wait_until
 from . import loads
 from .arithmetic import median
 from .rig import DRAIN_SECONDS
@@ -87,6 +87,7 @@ def _warm(rig, url, peer):
         left -= loads.commands(rig, peer.warm_seconds, CONNECTIONS, url=url)["answers"]
         if left <= 0:
             return
+        say(f"    {peer.name} is not warm yet: {left:,} commands to go")
 
 
 def _load(bench, url, connections, *cart):
