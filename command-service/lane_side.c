@@ -15,10 +15,8 @@ static void observe(void *context, enum lane_metric metric, double value)
     command_metrics_observe(link->counts, metric, value);
 }
 
-static void committed(void *context, const struct partition_position *positions, size_t count)
+static void committed(void *context)
 {
-    (void)positions;
-    (void)count;
     const struct lane_link *link = context;
     relay_wake(link->side->relay);
 }

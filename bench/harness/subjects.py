@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import commands, emmett, growth, latencies, outages, peers, reads
+from . import commands, event_sourced, growth, latencies, outages, peers, reads
 
 ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
 
@@ -42,5 +42,7 @@ SUBJECTS = {
     "long-log": Subject(growth.long_log, 200, 2400, BY_NAME),
     "kafka-away": Subject(outages.kafka_away, 90, 2000, BY_NAME),
     "peers": Subject(peers.peers, 60, 600, BY_NAME),
-    "emmett": Subject(emmett.emmett, 80, 600, BY_NAME),
+    "emmett": Subject(event_sourced.emmett, 80, 600, BY_NAME),
+    "axon": Subject(event_sourced.axon, 180, 700, BY_NAME),
+    "pekko": Subject(event_sourced.pekko, 100, 350, BY_NAME),
 }

@@ -61,11 +61,14 @@ struct body_object body_parse(struct str body, json_t **ret_document,
     struct body_object root = {.problems = problems};
     struct error error;
     *ret_document = NULL;
-    if (json_body_parse(body, ret_document, &error) != STATUS_OK) {
+    enum status status = json_body_parse(body, ret_document, &error);
+    if (status == STATUS_OK)
+        return object_at(&root, *ret_document);
+    if (status == STATUS_NO_MEMORY)
+        problems->has_no_memory = true;
+    else
         add_malformed(problems, "%s", error.message);
-        return root;
-    }
-    return object_at(&root, *ret_document);
+    return root;
 }
 
 void body_allow(const struct body_object *object, const char *const *members)

@@ -20,6 +20,7 @@
 enum { BODY_ERRORS_MAX = 5 * CART_COMMAND_ITEMS_MAX, BODY_DETAIL_MAX = 160 };
 
 struct body_problems {
+    bool has_no_memory; /* the body may be right or wrong: it could not be read */
     bool is_malformed;
     char malformed[BODY_DETAIL_MAX]; /* what makes it malformed: the first such thing found */
     size_t error_count;              /* invalid values: all there are */
@@ -34,7 +35,8 @@ struct body_object {
     struct body_problems *problems;
 };
 
-/* Parses `body` into *ret_document, which the caller json_decref()s; NULL when it is malformed. */
+/* Parses `body` into *ret_document, which the caller json_decref()s; NULL when it is malformed or
+ * there is no memory. */
 struct body_object body_parse(struct str body, json_t **ret_document,
                               struct body_problems *problems);
 

@@ -50,7 +50,7 @@ static void read_add_items(const struct body_object *root, const struct cart_lim
     }
     body->lines = calloc(count > 0 ? count : 1, sizeof(*body->lines));
     if (body->lines == NULL) {
-        set_malformed(root->problems, "out of memory");
+        root->problems->has_no_memory = true;
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -203,12 +203,14 @@ bool cart_command_read(const struct cart_command_source *source, const struct ca
                        struct cart_command_body *ret_body, struct body_problems *ret_problems)
 {
     struct cart_command_body body = {.command = {.type = source->type}};
+    ret_problems->has_no_memory = false;
     ret_problems->is_malformed = false;
     ret_problems->error_count = 0;
     read_path(source, &body.command, ret_problems);
     if (has_body(source->type))
         read_body(source, limits, &body, ret_problems);
-    if (ret_problems->is_malformed || ret_problems->error_count > 0) {
+    if (ret_problems->has_no_memory || ret_problems->is_malformed ||
+        ret_problems->error_count > 0) {
         cart_command_body_done(&body);
         return false;
     }

@@ -28,8 +28,8 @@ struct cart_command_body {
 
 /*
  * True when the command is well formed; then the caller owes cart_command_body_done(), and the
- * texts of `source` must live as long. Otherwise *ret_problems says all that is wrong, and nothing
- * is owed.
+ * texts of `source` must live as long. Otherwise *ret_problems says all that is wrong, or that
+ * there is no memory, and nothing is owed.
  */
 MUST_CHECK bool cart_command_read(const struct cart_command_source *source,
                                   const struct cart_limits *limits,

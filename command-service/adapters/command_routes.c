@@ -116,6 +116,10 @@ static void answer_other_method(struct http_request *http)
 
 static void refuse_body(struct http_request *http, const struct body_problems *problems)
 {
+    if (problems->has_no_memory) {
+        command_answer_overloaded(http);
+        return;
+    }
     if (problems->is_malformed) {
         http_refuse(http, 400, "malformed-request", "Malformed request", "%s", problems->malformed);
         return;
@@ -223,7 +227,7 @@ static bool read_command(const struct command_routes *routes, struct http_reques
                                               .body = call->body.document};
     if (!str_is_none(call->request.key.key) &&
         !request_identity_hash(&identity, call->request.key.request_hash)) {
-        http_refuse(http, 500, "internal", "Internal error", "no memory");
+        command_answer_overloaded(http);
         return false;
     }
     return true;
@@ -268,7 +272,7 @@ bool command_routes_handle(const struct command_routes *routes, struct http_requ
     http_request_set_route(request, route->label);
     struct cart_call *call = calloc(1, sizeof(*call));
     if (call == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        command_answer_overloaded(request);
         return true;
     }
     call->http = request;

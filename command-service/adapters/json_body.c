@@ -112,6 +112,7 @@ enum status json_body_parse(struct str body, json_t **ret_document, struct error
     if (!json_depth_ok(body, JSON_DEPTH_MAX))
         return error_set(error, STATUS_INVALID, "the body is nested deeper than %d",
                          JSON_DEPTH_MAX);
+    errno = 0;
     json_t *document = json_loadb(body.bytes, body.length, LOAD_FLAGS, &json_error);
     if (document == NULL && json_error_code(&json_error) == json_error_numeric_overflow)
         document = load_tamed(body, &json_error);
@@ -119,9 +120,9 @@ enum status json_body_parse(struct str body, json_t **ret_document, struct error
         *ret_document = document;
         return STATUS_OK;
     }
-    switch (json_error_code(&json_error)) {
-    case json_error_out_of_memory:
+    if (errno == ENOMEM) /* Jansson calls a text that it has no memory for a syntax error */
         return error_set(error, STATUS_NO_MEMORY, "the body: out of memory");
+    switch (json_error_code(&json_error)) {
     case json_error_duplicate_key:
         return error_set(error, STATUS_INVALID, "a member is there twice (line %d, column %d)",
                          json_error.line, json_error.column);

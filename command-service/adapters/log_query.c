@@ -13,6 +13,14 @@
 #define COMMON_FILTER                                                                              \
     " AND ($5::text IS NULL OR type = $5)"                                                         \
     " AND occurred_at >= coalesce($6, '-infinity') AND occurred_at < coalesce($7, 'infinity')"
+#define DATA_SIZE POSTGRES_SIZE("data")
+/* Of the rows that the condition and the order give, the first $8, as far as LOG_CHUNK_BYTES go. */
+#define CHUNK(rest)                                                                                \
+    "SELECT " EVENT_COLUMNS ", bytes FROM ("                                                       \
+    "SELECT *, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes FROM ("                          \
+    "SELECT " EVENT_COLUMNS ", " DATA_SIZE " AS size FROM events WHERE " rest                      \
+    " LIMIT $8) AS rows) AS sized WHERE bytes - size < 1048576"
+_Static_assert(LOG_CHUNK_BYTES == 1048576, "as CHUNK says");
 
 static const Oid SCAN_TYPES[] = {PG_INT2, PG_INT8,        PG_INT2,        PG_UUID,
                                  PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4};
@@ -21,8 +29,7 @@ static const Oid SCAN_TYPES[] = {PG_INT2, PG_INT8,        PG_INT2,        PG_UUI
  * time, and no condition beside the primary key's, or it sorts the whole log for each page. */
 static const struct postgres_statement SCAN = {
     .name = "log_scan",
-    .sql = "SELECT " EVENT_COLUMNS " FROM events"
-           " WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $8",
+    .sql = CHUNK("partition = $1 AND position > $2 ORDER BY position"),
     .parameter_count = ARRAY_SIZE(SCAN_TYPES),
     .parameter_types = SCAN_TYPES,
 };
@@ -32,9 +39,8 @@ static const struct postgres_statement SCAN = {
 static const struct postgres_statement SCAN_CART = {
     .name = "log_scan_cart",
     .sql =
-        "SELECT " EVENT_COLUMNS " FROM events"
-        " WHERE partition = $1 AND position > $2 AND partition <= $3 AND cart_id = $4" COMMON_FILTER
-        " ORDER BY version LIMIT $8",
+        CHUNK("partition = $1 AND position > $2 AND partition <= $3 AND cart_id = $4" COMMON_FILTER
+              " ORDER BY version"),
     .parameter_count = ARRAY_SIZE(SCAN_TYPES),
     .parameter_types = SCAN_TYPES,
 };
@@ -57,9 +63,9 @@ static const Oid WINDOW_TYPES[] = {PG_INT2, PG_INT8,        PG_INT8,        PG_U
 
 static const struct postgres_statement SCAN_WINDOW = {
     .name = "log_scan_window",
-    .sql = "SELECT " EVENT_COLUMNS " FROM events"
-           " WHERE partition = $1 AND position > $2 AND position <= $3"
-           " AND $4::uuid IS NULL" COMMON_FILTER " ORDER BY position LIMIT $8",
+    .sql = CHUNK(
+        "partition = $1 AND position > $2 AND position <= $3 AND $4::uuid IS NULL" COMMON_FILTER
+        " ORDER BY position"),
     .parameter_count = ARRAY_SIZE(WINDOW_TYPES),
     .parameter_types = WINDOW_TYPES,
 };
@@ -142,6 +148,8 @@ bool log_cursor_read(struct str cursor, const struct log_filter *filter,
     *ret_place = (struct log_place){(int16_t)partition, (int64_t)position, 0};
     return true;
 }
+
+enum { BYTES_COLUMN = 10 }; /* behind EVENT_COLUMNS */
 
 static struct recorded_event event_of_row(const PGresult *result, int row)
 {
@@ -297,16 +305,14 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
         return reading_failed(status, error);
 
     int found = PQntuples(result);
-    size_t bytes = 0;
-    int row = 0;
-    while (row < found && bytes < LOG_CHUNK_BYTES) {
-        struct recorded_event event = event_of_row(result, row++);
-        bytes += event.data.length + event.metadata.length;
+    for (int row = 0; row < found; row++) {
+        struct recorded_event event = event_of_row(result, row);
         *place = (struct log_place){event.partition, event.position, 0};
         visit(&event, context);
     }
     *ret_more = true;
-    if (found == rows || row < found)
+    if (found == rows ||
+        (found > 0 && pg_get_int8(result, found - 1, BYTES_COLUMN) >= LOG_CHUNK_BYTES))
         return STATUS_OK;
     if (is_search(filter))
         place->stride = FIRST_STRIDE;

@@ -11,9 +11,10 @@
 #include "text.h"
 
 enum {
-    LOG_CURSOR_LENGTH = 28,    /* 4 + 16 + 8 hexadecimal digits */
-    LOG_CHUNK_ROWS = 250,      /* rows of one statement */
-    LOG_CHUNK_BYTES = 1 << 20, /* a chunk ends behind the row that reaches this */
+    LOG_CURSOR_LENGTH = 28, /* 4 + 16 + 8 hexadecimal digits */
+    LOG_CHUNK_ROWS = 250,   /* rows of one statement */
+    LOG_CHUNK_BYTES =
+        1 << 20, /* of data, by POSTGRES_SIZE(): it ends behind the row that reaches this */
 };
 
 struct log_filter {

@@ -19,8 +19,8 @@ struct log_source_postgres {
     int partition_count;
     bool prepared; /* this session was told how to plan */
     struct text arrays[3];
-    int64_t *bytes_read; /* by partition, of the page being visited */
-    int32_t *rows_read;
+    int32_t *rows_read; /* by partition, of the page being visited */
+    int first;          /* the partition that the next page begins with */
 };
 
 /* The only plan that is ever right is the walk along the primary key; without statistics (a new
@@ -53,30 +53,30 @@ static const struct postgres_statement EVENT_ID = {
     .parameter_types = (const Oid[]){PG_INT2, PG_INT8},
 };
 
-/* Per partition: the events after a position, up to a number of them and, but for the first, up to
- * a number of bytes. octet_length() of a text does not read what is stored out of line. */
+#define DATA_SIZE POSTGRES_SIZE("data")
+/* Per partition: the events after a position, up to a number of them; all together up to a number
+ * of bytes, and one event more. They come in the order of the arrays, and by position. */
 static const struct postgres_statement READ = {
     .name = "relay_read",
-    .sql = "SELECT e.partition, e.position, e.cart_id, e.version, e.event_id, e.type,"
-           " e.schema_version, e.occurred_at, e.data, e.metadata"
-           " FROM unnest($1::int2[], $2::int8[], $3::int4[]) AS wanted(partition, after, most)"
-           " CROSS JOIN LATERAL (SELECT * FROM"
-           "  (SELECT *, sum(octet_length(data::text)) OVER (ORDER BY position ROWS"
-           "    BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before"
-           "   FROM (SELECT * FROM events WHERE events.partition = wanted.partition"
-           "         AND events.position > wanted.after ORDER BY events.position"
-           "         LIMIT wanted.most) AS page) AS sized"
-           "  WHERE bytes_before IS NULL OR bytes_before < $4) AS e",
-    .parameter_count = 4,
-    .parameter_types = (const Oid[]){PG_INT2_ARRAY, PG_INT8_ARRAY, PG_INT4_ARRAY, PG_INT8},
+    .sql = "SELECT partition, position, cart_id, version, event_id, type, schema_version,"
+           "  occurred_at, data, metadata, bytes"
+           " FROM (SELECT e.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes"
+           "  FROM unnest($1, $2, $3) AS wanted(partition, after, most)"
+           "  CROSS JOIN LATERAL (SELECT *, " DATA_SIZE " AS size FROM events"
+           "   WHERE events.partition = wanted.partition AND events.position > wanted.after"
+           "   ORDER BY events.position LIMIT wanted.most) AS e) AS sized"
+           " WHERE bytes - size < 4194304",
+    .parameter_count = 3,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY, PG_INT8_ARRAY, PG_INT4_ARRAY},
 };
+_Static_assert(RELAY_PAGE_BYTES_MAX == 4194304, "the limit in READ");
 
 static enum status execute(struct log_source_postgres *source,
                            const struct postgres_statement *statement, const char *const *values,
                            const int *lengths, int64_t deadline_us, PGresult **ret_result,
                            struct error *error)
 {
-    static const int binary[] = {1, 1, 1, 1};
+    static const int binary[] = {1, 1, 1};
     const struct postgres_parameters parameters = {values, lengths, binary};
     return postgres_execute(source->postgres, statement, &parameters, true, deadline_us, ret_result,
                             error);
@@ -161,6 +161,8 @@ static enum status event_id(void *self, int16_t partition, int64_t position, int
     return STATUS_OK;
 }
 
+enum { BYTES_COLUMN = 10 };
+
 static void fill_event(const PGresult *result, int row, struct recorded_event *event)
 {
     *event = (struct recorded_event){
@@ -178,8 +180,8 @@ static void fill_event(const PGresult *result, int row, struct recorded_event *e
 }
 
 static enum status read_page(struct log_source_postgres *source, const int64_t *after,
-                             const int32_t *limits, int64_t bytes_each, int64_t deadline_us,
-                             PGresult **ret_result, struct error *error)
+                             const int32_t *limits, int64_t deadline_us, PGresult **ret_result,
+                             struct error *error)
 {
     size_t count = (size_t)source->partition_count;
     static const Oid element_types[] = {PG_INT2, PG_INT8, PG_INT4};
@@ -187,14 +189,14 @@ static enum status read_page(struct log_source_postgres *source, const int64_t *
         text_clear(&source->arrays[i]);
         pg_array_begin(&source->arrays[i], element_types[i], count);
     }
-    for (int p = 0; p < source->partition_count; p++) {
+    for (int i = 0; i < source->partition_count; i++) {
+        int p = (source->first + i) % source->partition_count;
         pg_array_int2(&source->arrays[0], (int16_t)p);
         pg_array_int8(&source->arrays[1], after[p]);
         pg_array_int4(&source->arrays[2], limits[p]);
     }
-    const uint64_t bytes_wire = htobe64((uint64_t)bytes_each);
-    const char *values[4] = {[3] = (const char *)&bytes_wire};
-    int lengths[4] = {[3] = sizeof(bytes_wire)};
+    const char *values[ARRAY_SIZE(source->arrays)];
+    int lengths[ARRAY_SIZE(source->arrays)];
     for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++) {
         if (!text_ok(&source->arrays[i]))
             return error_set(error, STATUS_NO_MEMORY, "relay: out of memory");
@@ -204,33 +206,32 @@ static enum status read_page(struct log_source_postgres *source, const int64_t *
     return execute(source, &READ, values, lengths, deadline_us, ret_result, error);
 }
 
+/* A page that ends early is followed by one that begins with the next partition, so that none has
+ * to wait for the others to have no more. */
 static enum status read_log(void *self, const int64_t *after, const int32_t *limits,
                             int64_t deadline_us,
                             bool (*visit)(void *context, const struct recorded_event *event),
                             void *context, bool *ret_more, struct error *error)
 {
     struct log_source_postgres *source = self;
-    int64_t bytes_each = RELAY_PAGE_BYTES_MAX / source->partition_count;
     AUTO(postgres_result_clear)
     PGresult *result = NULL;
-    enum status status = read_page(source, after, limits, bytes_each, deadline_us, &result, error);
+    enum status status = read_page(source, after, limits, deadline_us, &result, error);
     if (status != STATUS_OK)
         return status;
 
     bool more = false;
-    memset(source->bytes_read, 0, (size_t)source->partition_count * sizeof(*source->bytes_read));
     memset(source->rows_read, 0, (size_t)source->partition_count * sizeof(*source->rows_read));
     for (int row = 0; row < PQntuples(result); row++) {
         struct recorded_event event;
         fill_event(result, row, &event);
-        source->bytes_read[event.partition] += (int64_t)event.data.length;
-        source->rows_read[event.partition]++;
-        more = more || source->rows_read[event.partition] == limits[event.partition] ||
-               source->bytes_read[event.partition] >= bytes_each;
-        if (!visit(context, &event)) {
-            more = true;
-            break;
-        }
+        more = more || ++source->rows_read[event.partition] == limits[event.partition];
+        bool is_refused = !visit(context, &event);
+        if (!is_refused && pg_get_int8(result, row, BYTES_COLUMN) < RELAY_PAGE_BYTES_MAX)
+            continue;
+        source->first = (event.partition + 1) % source->partition_count;
+        more = true;
+        break;
     }
     *ret_more = more;
     return STATUS_OK;
@@ -251,10 +252,9 @@ struct log_source_postgres *log_source_postgres_new(const char *url, int partiti
     };
     for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
         source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
-    source->bytes_read = calloc((size_t)partition_count, sizeof(*source->bytes_read));
     source->rows_read = calloc((size_t)partition_count, sizeof(*source->rows_read));
     source->postgres = postgres_new(&source->options);
-    if (source->bytes_read == NULL || source->rows_read == NULL || source->postgres == NULL) {
+    if (source->rows_read == NULL || source->postgres == NULL) {
         log_source_postgres_free(source);
         return NULL;
     }
@@ -268,7 +268,6 @@ void log_source_postgres_free(struct log_source_postgres *source)
     postgres_free(source->postgres);
     for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
         text_done(&source->arrays[i]);
-    free(source->bytes_read);
     free(source->rows_read);
     free(source);
 }

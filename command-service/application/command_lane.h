@@ -64,18 +64,13 @@ enum lane_metric {
     LANE_METRIC_COUNT,
 };
 
-struct partition_position {
-    int16_t partition;
-    int64_t last_position;
-};
-
 /* Called by the lane's thread, at once and often: must not block. Any of them may be NULL. */
 struct command_lane_observer {
     void *context;
     /* The value to observe, set or add. LANE_COMMANDS_REFUSED_BUSY may come from any thread. */
     void (*observe)(void *context, enum lane_metric metric, double value);
-    /* After each commit: how far the partitions that got events have come. */
-    void (*committed)(void *context, const struct partition_position *positions, size_t count);
+    /* There are new events in the log, and their commands have been answered. */
+    void (*committed)(void *context);
     /* When it changes: whether the store answers. `detail` is one line. */
     void (*store_changed)(void *context, bool is_up, const char *detail);
 };

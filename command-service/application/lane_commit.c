@@ -16,30 +16,11 @@ struct commit {
 
 enum step { STEP_APPEND, STEP_END };
 
-static void tell_positions(struct command_lane *lane)
-{
-    const struct command_lane_observer *observer = &lane->options.observer;
-    const struct lane_batch *batch = lane->batch;
-    struct partition_position positions[LANE_BATCH_CARTS_MAX];
-    size_t count = 0;
-    for (size_t i = batch->event_count; i-- > 0;) {
-        int16_t partition = batch->events[i].cart.partition;
-        if (lane->partition_positions[partition] != 0)
-            continue;
-        lane->partition_positions[partition] = batch->events[i].position;
-        positions[count++] = (struct partition_position){partition, batch->events[i].position};
-    }
-    for (size_t i = 0; i < count; i++)
-        lane->partition_positions[positions[i].partition] = 0;
-    if (observer->committed != NULL)
-        observer->committed(observer->context, positions, count);
-}
-
 static enum step succeed(struct command_lane *lane)
 {
     lane_observe(lane, LANE_BATCH_EVENTS, (double)lane->batch->event_count);
     lane_batch_committed(lane->batch);
-    tell_positions(lane);
+    lane->has_news = true;
     return STEP_END;
 }
 

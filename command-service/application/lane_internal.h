@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "cart_partition.h"
 #include "clock.h"
 #include "command_lane.h"
 #include "lane_batch.h"
@@ -36,11 +35,11 @@ struct command_lane {
     size_t again_count;
     bool is_up;            /* the store answered when it was last tried */
     bool is_state_known;   /* is_up has been told to the observer */
+    bool has_news;         /* this batch's events are in the log */
     bool is_cache_suspect; /* the connection was made anew since the cache was filled */
     int64_t next_probe_us; /* when to try a store that is down */
     int64_t last_contact_us;
     int64_t last_failure_log_us;
-    int64_t partition_positions[PARTITION_COUNT_MAX]; /* scratch of one commit; 0 between */
     struct cart_tail tails[EVENT_STORE_LOAD_CARTS_MAX];
     uint32_t tail_carts[EVENT_STORE_LOAD_CARTS_MAX];
     bool tail_complete[EVENT_STORE_LOAD_CARTS_MAX];

@@ -282,6 +282,10 @@ static void finish(struct command_lane *lane)
         answered++;
         request->done(request);
     }
+    const struct command_lane_observer *observer = &lane->options.observer;
+    if (lane->has_news && observer->committed != NULL)
+        observer->committed(observer->context);
+    lane->has_news = false;
     for (size_t i = 0; i < batch->cart_count; i++)
         if (batch->carts[i].evict)
             cart_cache_remove(lane->cache, batch->carts[i].cached);

@@ -39,6 +39,7 @@ const char *relay_state_name(enum relay_state state);
 
 enum {
     RELAY_POLL_MS = 50,       /* how long events of other processes may go unnoticed */
+    RELAY_GATHER_MS = 5,      /* from one page to the next, when it has caught up */
     RELAY_CHECK_MS = 1000,    /* between two looks at whether the topic is still the same */
     RELAY_FOLLOW_MS = 500,    /* between two attempts to lead */
     RELAY_WATCH_MS = 2000,    /* between two looks of a follower at what is published */

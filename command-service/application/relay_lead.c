@@ -6,6 +6,7 @@
 #include "log.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 /* How full the flight may be for another page to be worth reading. */
 enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
@@ -265,6 +266,14 @@ static bool serve(struct relay *relay)
     return relay->failure.status == STATUS_OK;
 }
 
+/* However few events it has, a page costs the broker a request for each of their partitions. Nobody
+ * can wake us meanwhile, so that deliveries, which come one partition after the other, do not. */
+static void let_events_gather(void)
+{
+    const struct timespec pause = {.tv_nsec = RELAY_GATHER_MS * 1000000};
+    nanosleep(&pause, NULL); /* a signal that cuts it short does no harm */
+}
+
 /* Until leadership is lost, the relay stops, or relay->failure says why the producer is no good. */
 static void publish(struct relay *relay)
 {
@@ -285,11 +294,14 @@ static void publish(struct relay *relay)
         if (atomic_exchange(&relay->woken, false) || now_us >= next_read_us)
             due = true;
         if (due && relay->in_flight <= relay->resume_at) {
+            int64_t before = relay->in_flight;
             if (!send_page(relay, &due))
                 return;
             next_read_us = relay_deadline(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
                 continue;
+            if (!due && relay->in_flight > before)
+                let_events_gather();
         }
         relay_wait(relay, due || next_check_us < next_read_us ? next_check_us : next_read_us);
     }

@@ -25,7 +25,7 @@ enum http_method {
 
 enum {
     HTTP_PATH_SEGMENTS_MAX = 8,
-    HTTP_QUERY_PARAMETERS_MAX = 16,
+    HTTP_QUERY_PARAMETERS_MAX = 12,
     HTTP_RESPONSE_HEADERS_MAX = 8,
     HTTP_URI_MAX = 8192,      /* bytes; more is 414 */
     HTTP_HEADERS_MAX = 16384, /* bytes of all header fields; more is 431 */

@@ -12,7 +12,7 @@ enum {
     NOW_MAX = 4096,
 };
 
-/* Header values end up in one block, each terminated, since libmicrohttpd wants C strings. */
+/* Header values go into one block, each terminated, since libmicrohttpd wants C strings. */
 static bool keep_headers(struct http_request *request, const struct http_response *response)
 {
     size_t size = 0;
@@ -25,8 +25,8 @@ static bool keep_headers(struct http_request *request, const struct http_respons
     if (end == NULL)
         return false;
     for (size_t i = 0; i < response->header_count; i++) {
-        request->header_values[i] = end;
         struct str value = response->headers[i].value;
+        request->answer.headers[i].value.bytes = end;
         end = mempcpy(end, value.bytes, value.length);
         *end++ = '\0';
     }
@@ -164,11 +164,12 @@ static bool add_headers(struct MHD_Response *response, struct http_request *requ
     if (answer->content_type != NULL)
         ok = ok && add_header(response, "Content-Type", answer->content_type);
     for (size_t i = 0; i < answer->header_count; i++) {
-        ok = ok && add_header(response, answer->headers[i].name, request->header_values[i]);
+        const char *value = answer->headers[i].value.bytes;
+        ok = ok && add_header(response, answer->headers[i].name, value);
         if (strcasecmp(answer->headers[i].name, "Cache-Control") == 0)
             has_cache_control = true;
         if (strcasecmp(answer->headers[i].name, "Allow") == 0)
-            allow = request->header_values[i];
+            allow = value;
     }
     if (!has_cache_control)
         ok = ok && add_header(response, "Cache-Control", "no-store");

@@ -44,10 +44,9 @@ struct http_request {
     size_t body_length;
     size_t body_capacity;
 
-    struct http_response answer;                    /* its texts are the request's own */
-    char *header_values[HTTP_RESPONSE_HEADERS_MAX]; /* terminated; in header_block */
-    char *header_block;
-    bool answer_lost; /* memory was out: close instead */
+    struct http_response answer; /* its texts are the request's own */
+    char *header_block;          /* the answer's header values, each terminated */
+    bool answer_lost;            /* memory was out: close instead */
     struct http_stream *stream;
 
     size_t target_length; /* as it came */

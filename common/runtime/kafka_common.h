@@ -36,6 +36,13 @@ enum {
     KAFKA_RECONNECT_MIN_MS = 20,
     KAFKA_RECONNECT_MAX_MS = 500, /* how long a broker may be back before it is noticed */
     KAFKA_SETTING_MAX = 8192,     /* bytes of one NAME=VALUE: certificates are long */
+
+    /*
+     * How long a reader remembers what brokers said of a topic. librdkafka 2.4 to 2.9, when a topic
+     * comes back under its name while the old one is remembered, uses memory that it has freed and
+     * may never answer again (its issue 4778). No topic is deleted and made again within this time.
+     */
+    KAFKA_METADATA_AGE_MS = 100,
 };
 
 /* One more setting; STATUS_INVALID as above. */

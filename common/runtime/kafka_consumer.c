@@ -2,17 +2,17 @@
 
 #include "cart_partition.h"
 #include "clock.h"
+#include "kafka_topic.h"
 #include "macros.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct kafka_consumer {
+    struct kafka_consumer_options options;
     rd_kafka_t *client;
     rd_kafka_topic_t *topic_handle;
-    char *topic;
-    void (*changed)(void *context, int32_t partition, bool is_ours);
-    void *context;
+    struct kafka_topic_watch watch;
     struct error problem; /* STATUS_OK: none */
     int64_t probe_at_us;
     bool is_started[PARTITION_COUNT_MAX];
@@ -28,13 +28,13 @@ static bool is_known_partition(int32_t partition)
  * A partition must not deliver before it is known where to go on, which takes a look into the
  * database. It starts at offset 0, which needs no question to a broker, and pauses at once.
  */
-static void take_assignment(struct kafka_consumer *consumer,
+static void take_assignment(struct kafka_consumer *consumer, rd_kafka_t *client,
                             rd_kafka_topic_partition_list_t *partitions)
 {
     for (int i = 0; i < partitions->cnt; i++)
         partitions->elems[i].offset = 0;
-    rd_kafka_assign(consumer->client, partitions);
-    rd_kafka_pause_partitions(consumer->client, partitions);
+    rd_kafka_assign(client, partitions);
+    rd_kafka_pause_partitions(client, partitions);
     consumer->problem.status = STATUS_OK;
 }
 
@@ -44,7 +44,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
     struct kafka_consumer *consumer = opaque;
     bool is_ours = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (is_ours)
-        take_assignment(consumer, partitions);
+        take_assignment(consumer, client, partitions);
     else
         rd_kafka_assign(client, NULL);
     for (int i = 0; i < partitions->cnt; i++) {
@@ -53,7 +53,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
             continue;
         consumer->is_started[partition] = false;
         consumer->committed[partition] = -1;
-        consumer->changed(consumer->context, partition, is_ours);
+        consumer->options.changed(consumer->options.context, partition, is_ours);
     }
     rd_kafka_yield(client); /* the poll that we are in ends, so that the change is seen at once */
 }
@@ -62,7 +62,7 @@ static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t co
                          const char *words)
 {
     bool was_fine = consumer->problem.status == STATUS_OK;
-    error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->topic,
+    error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->options.topic,
               words != NULL ? words : rd_kafka_err2str(code));
     if (was_fine)
         consumer->probe_at_us = clock_monotonic_us();
@@ -104,6 +104,7 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_
         {"fetch.wait.max.ms", KAFKA_CONSUMER_FETCH_WAIT_MS},
         /* Also how long a full queue stops the fetching. */
         {"fetch.error.backoff.ms", 20},
+        {"metadata.max.age.ms", KAFKA_METADATA_AGE_MS},
         {"topic.metadata.refresh.interval.ms", KAFKA_CONSUMER_METADATA_MS},
         {"topic.metadata.propagation.max.ms", KAFKA_CONSUMER_METADATA_MS},
     };
@@ -121,24 +122,14 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_
     return status;
 }
 
-static enum status subscribe(struct kafka_consumer *consumer, struct error *error)
-{
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, consumer->topic, RD_KAFKA_PARTITION_UA);
-    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->client, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_OK
-                                              : kafka_error_set(error, code, "subscribing");
-}
-
-static enum status open_client(struct kafka_consumer *consumer,
-                               const struct kafka_consumer_options *options, struct error *error)
+static enum status open_client(struct kafka_consumer *consumer, rd_kafka_t **ret_client,
+                               struct error *error)
 {
     rd_kafka_conf_t *conf;
-    enum status status = kafka_conf_new(&options->kafka, &conf, error);
+    enum status status = kafka_conf_new(&consumer->options.kafka, &conf, error);
     if (status != STATUS_OK)
         return status;
-    status = configure(conf, options, error);
+    status = configure(conf, &consumer->options, error);
     if (status != STATUS_OK) {
         rd_kafka_conf_destroy(conf);
         return status;
@@ -147,37 +138,30 @@ static enum status open_client(struct kafka_consumer *consumer,
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
     char reason[ERROR_MESSAGE_MAX];
-    consumer->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
-    if (consumer->client == NULL) {
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+    if (client == NULL) {
         rd_kafka_conf_destroy(conf);
         return error_set(error, STATUS_INVALID, "Kafka consumer: %s", reason);
     }
-    rd_kafka_poll_set_consumer(consumer->client);
-    consumer->topic_handle = rd_kafka_topic_new(consumer->client, options->topic, NULL);
-    if (consumer->topic_handle == NULL)
-        return kafka_error_set(error, rd_kafka_last_error(), "the topic's name");
-    return subscribe(consumer, error);
+    *ret_client = client;
+    return STATUS_OK;
 }
 
-enum status kafka_consumer_new(const struct kafka_consumer_options *options,
-                               struct kafka_consumer **ret_consumer, struct error *error)
+/* *Steals* the client. */
+static enum status join_group(struct kafka_consumer *consumer, rd_kafka_t *client,
+                              struct error *error)
 {
-    struct kafka_consumer *consumer = calloc(1, sizeof(*consumer));
-    if (consumer != NULL)
-        consumer->topic = strdup(options->topic);
-    if (consumer == NULL || consumer->topic == NULL) {
-        free(consumer);
-        return error_set(error, STATUS_NO_MEMORY, "out of memory");
-    }
-    consumer->changed = options->changed;
-    consumer->context = options->context;
-    enum status status = open_client(consumer, options, error);
-    if (status != STATUS_OK) {
-        kafka_consumer_free(consumer, 0);
-        return status;
-    }
-    *ret_consumer = consumer;
-    return STATUS_OK;
+    consumer->client = client;
+    rd_kafka_poll_set_consumer(client);
+    consumer->topic_handle = rd_kafka_topic_new(client, consumer->options.topic, NULL);
+    if (consumer->topic_handle == NULL)
+        return kafka_error_set(error, rd_kafka_last_error(), "the topic's name");
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, consumer->options.topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(client, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_OK
+                                              : kafka_error_set(error, code, "subscribing");
 }
 
 static void leave_group(struct kafka_consumer *consumer, int64_t deadline_us)
@@ -198,18 +182,62 @@ static void leave_group(struct kafka_consumer *consumer, int64_t deadline_us)
     }
 }
 
+static void close_client(struct kafka_consumer *consumer, int64_t deadline_us)
+{
+    kafka_topic_watch_done(&consumer->watch);
+    leave_group(consumer, deadline_us);
+    if (consumer->topic_handle != NULL)
+        rd_kafka_topic_destroy(consumer->topic_handle);
+    kafka_discard(consumer->client, deadline_us);
+}
+
+enum status kafka_consumer_new(const struct kafka_consumer_options *options,
+                               struct kafka_consumer **ret_consumer, struct error *error)
+{
+    struct kafka_consumer *consumer = calloc(1, sizeof(*consumer));
+    if (consumer == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    consumer->options = *options;
+    rd_kafka_t *client;
+    enum status status = open_client(consumer, &client, error);
+    if (status != STATUS_OK) {
+        free(consumer);
+        return status;
+    }
+    status = join_group(consumer, client, error);
+    if (status != STATUS_OK) {
+        kafka_consumer_free(consumer, 0);
+        return status;
+    }
+    *ret_consumer = consumer;
+    return STATUS_OK;
+}
+
 void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us)
 {
     if (consumer == NULL)
         return;
-    if (consumer->client != NULL) {
-        leave_group(consumer, deadline_us);
-        if (consumer->topic_handle != NULL)
-            rd_kafka_topic_destroy(consumer->topic_handle);
-        kafka_discard(consumer->client, deadline_us);
-    }
-    free(consumer->topic);
+    close_client(consumer, deadline_us);
     free(consumer);
+}
+
+void kafka_consumer_tend(struct kafka_consumer *consumer)
+{
+    /* A question spins inside librdkafka for as long as no broker is there. */
+    if (consumer->problem.status != STATUS_OK ||
+        !kafka_topic_is_another(&consumer->watch, consumer->client, consumer->options.topic,
+                                KAFKA_CONSUMER_METADATA_MS, 0))
+        return;
+    rd_kafka_t *client;
+    struct error error = {.status = STATUS_OK};
+    if (open_client(consumer, &client, &error) != STATUS_OK)
+        return; /* found again next time */
+    close_client(consumer, clock_monotonic_us() +
+                               (int64_t)KAFKA_CONSUMER_CALL_MS * MICROSECONDS_PER_MILLISECOND);
+    memset(consumer->is_started, 0, sizeof(consumer->is_started));
+    enum status status = join_group(consumer, client, &error);
+    consumer->problem = error;
+    consumer->problem.status = status;
 }
 
 rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms)
@@ -242,7 +270,7 @@ static enum status ask_partition_count(struct kafka_consumer *consumer, int wait
         rd_kafka_metadata_destroy(metadata);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
-    return error_set(error, kafka_status(code), "topic %s: %s", consumer->topic,
+    return error_set(error, kafka_status(code), "topic %s: %s", consumer->options.topic,
                      rd_kafka_err2str(code));
 }
 
@@ -279,7 +307,7 @@ enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partit
         return error_set(error, STATUS_UNAVAILABLE, "no such partition");
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *place =
-        rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+        rd_kafka_topic_partition_list_add(list, consumer->options.topic, partition);
     place->offset = offset;
     rd_kafka_error_t *failure =
         rd_kafka_seek_partitions(consumer->client, list, KAFKA_CONSUMER_CALL_MS);
@@ -303,7 +331,7 @@ void kafka_consumer_stop(struct kafka_consumer *consumer, int32_t partition)
         return;
     consumer->is_started[partition] = false;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    rd_kafka_topic_partition_list_add(list, consumer->options.topic, partition);
     rd_kafka_pause_partitions(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -314,7 +342,8 @@ void kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, i
         return;
     consumer->committed[partition] = next_offset;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, consumer->topic, partition)->offset = next_offset;
+    rd_kafka_topic_partition_list_add(list, consumer->options.topic, partition)->offset =
+        next_offset;
     rd_kafka_commit(consumer->client, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -323,8 +352,8 @@ int64_t kafka_consumer_end_offset(struct kafka_consumer *consumer, int32_t parti
 {
     int64_t low = -1;
     int64_t high = -1;
-    if (rd_kafka_get_watermark_offsets(consumer->client, consumer->topic, partition, &low, &high) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topic, partition, &low,
+                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return -1;
     return high >= 0 ? high : -1;
 }

@@ -32,14 +32,21 @@ struct kafka_consumer_options {
     void *context;
 };
 
-/* *New*: kafka_consumer_free(). Joins the group as soon as there is a broker. Strings are copied.
- * STATUS_INVALID: a setting that librdkafka does not take. */
+/* *New*: kafka_consumer_free(). Joins the group as soon as there is a broker. Strings are
+ * *borrowed* until then. STATUS_INVALID: a setting that librdkafka does not take. */
 MUST_CHECK enum status kafka_consumer_new(const struct kafka_consumer_options *options,
                                           struct kafka_consumer **ret_consumer,
                                           struct error *error);
 
 /* Leaves the group and ends, by the deadline (monotonic microseconds). Takes NULL. */
 void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us);
+
+/*
+ * Looks every KAFKA_CONSUMER_METADATA_MS whether the topic was deleted and made anew, which not
+ * every librdkafka gets over (kafka_topic.h): then the client is replaced, so that each partition
+ * comes once more. To be called all the time, and only while no record is held.
+ */
+void kafka_consumer_tend(struct kafka_consumer *consumer);
 
 /* The next record of a partition that was started: *new*, rd_kafka_message_destroy(). NULL: none
  * within wait_ms. */

@@ -1,19 +1,30 @@
 #include "kafka_tail.h"
 
 #include "clock.h"
+#include "kafka_topic.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_STEP_MS = 100, DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND };
+enum {
+    POLL_STEP_MS = 100,
+    DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND,
+    ID_WAIT_MS = 50, /* for the topic's id, which nothing else needs */
+};
 
 struct kafka_tail {
-    rd_kafka_t *client;
+    const struct kafka_settings *settings;
+    const char *name;
+    rd_kafka_t *client; /* NULL, like the topic: to be opened */
     rd_kafka_topic_t *topic;
+    struct kafka_topic_watch watch;
 };
 
 static enum status configure(rd_kafka_conf_t *conf, struct error *error)
 {
-    static const char *const pairs[][2] = {
+    char age[16];
+    snprintf(age, sizeof(age), "%d", KAFKA_METADATA_AGE_MS);
+    const char *const pairs[][2] = {
         {"enable.partition.eof", "true"},
         {"auto.offset.reset", "error"},
         /* A record of a transaction that nobody ended must not hide what is before it. */
@@ -23,6 +34,7 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
         {"queued.min.messages", "1000"},
         {"queued.max.messages.kbytes", "2048"},
         {"fetch.message.max.bytes", "1048576"},
+        {"metadata.max.age.ms", age},
         {"socket.timeout.ms", "5000"},
         {"socket.connection.setup.timeout.ms", "5000"},
     };
@@ -40,32 +52,53 @@ static void ignore_error(rd_kafka_t *client, int code, const char *reason, void 
     (void)client, (void)code, (void)reason, (void)context;
 }
 
-enum status kafka_tail_new(const struct kafka_settings *settings, const char *topic,
-                           struct kafka_tail **ret_tail, struct error *error)
+static void close_client(struct kafka_tail *tail, int64_t deadline_us)
+{
+    kafka_topic_watch_done(&tail->watch);
+    if (tail->topic != NULL)
+        rd_kafka_topic_destroy(tail->topic);
+    kafka_discard(tail->client, deadline_us);
+    tail->topic = NULL;
+    tail->client = NULL;
+}
+
+static enum status open_client(struct kafka_tail *tail, struct error *error)
 {
     rd_kafka_conf_t *conf;
-    enum status status = kafka_conf_new(settings, &conf, error);
+    enum status status = kafka_conf_new(tail->settings, &conf, error);
     if (status != STATUS_OK)
         return status;
     status = configure(conf, error);
-    struct kafka_tail *tail = status == STATUS_OK ? calloc(1, sizeof(*tail)) : NULL;
-    if (tail == NULL) {
+    if (status != STATUS_OK) {
         rd_kafka_conf_destroy(conf);
-        return status != STATUS_OK ? status
-                                   : error_set(error, STATUS_NO_MEMORY, "Kafka: out of memory");
+        return status;
     }
     rd_kafka_conf_set_error_cb(conf, ignore_error);
     char reason[ERROR_MESSAGE_MAX];
     tail->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
     if (tail->client == NULL) {
         rd_kafka_conf_destroy(conf);
-        free(tail);
         return error_set(error, STATUS_INVALID, "Kafka reader: %s", reason);
     }
-    tail->topic = rd_kafka_topic_new(tail->client, topic, NULL);
-    if (tail->topic == NULL) {
-        status = kafka_error_set(error, rd_kafka_last_error(), "Kafka reader: topic");
-        kafka_tail_free(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+    tail->topic = rd_kafka_topic_new(tail->client, tail->name, NULL);
+    if (tail->topic != NULL)
+        return STATUS_OK;
+    status = kafka_error_set(error, rd_kafka_last_error(), "Kafka reader: topic");
+    close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+    return status;
+}
+
+enum status kafka_tail_new(const struct kafka_settings *settings, const char *topic,
+                           struct kafka_tail **ret_tail, struct error *error)
+{
+    struct kafka_tail *tail = calloc(1, sizeof(*tail));
+    if (tail == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "Kafka: out of memory");
+    tail->settings = settings;
+    tail->name = topic;
+    enum status status = open_client(tail, error);
+    if (status != STATUS_OK) {
+        free(tail);
         return status;
     }
     *ret_tail = tail;
@@ -76,13 +109,11 @@ void kafka_tail_free(struct kafka_tail *tail, int64_t deadline_us)
 {
     if (tail == NULL)
         return;
-    if (tail->topic != NULL)
-        rd_kafka_topic_destroy(tail->topic);
-    kafka_discard(tail->client, deadline_us);
+    close_client(tail, deadline_us);
     free(tail);
 }
 
-enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
+static enum status ask_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
                                        struct error *error)
 {
     const rd_kafka_metadata_t *metadata;
@@ -99,6 +130,23 @@ enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline
     else
         *ret_count = metadata->topics[0].partition_cnt;
     rd_kafka_metadata_destroy(metadata);
+    return status;
+}
+
+enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
+                                       struct error *error)
+{
+    int count = 0;
+    enum status status = tail->client == NULL ? open_client(tail, error) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = ask_partition_count(tail, deadline_us, &count, error);
+    if (status == STATUS_OK &&
+        kafka_topic_is_another(&tail->watch, tail->client, tail->name, 0, ID_WAIT_MS)) {
+        close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+        status = open_client(tail, error);
+    }
+    if (status == STATUS_OK)
+        *ret_count = count;
     return status;
 }
 

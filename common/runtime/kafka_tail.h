@@ -14,11 +14,13 @@
 
 struct kafka_tail;
 
-/* *New*: kafka_tail_free(). Does not wait for a broker. */
+/* *New*: kafka_tail_free(). Does not wait for a broker. Settings and name are *borrowed* until
+ * then. */
 MUST_CHECK enum status kafka_tail_new(const struct kafka_settings *settings, const char *topic,
                                       struct kafka_tail **ret_tail, struct error *error);
 void kafka_tail_free(struct kafka_tail *tail, int64_t deadline_us);
 
+/* Ask this first: when the topic was made anew, another client looks at it from here on. */
 MUST_CHECK enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us,
                                                   int *ret_count, struct error *error);
 

@@ -53,7 +53,6 @@ static bool is_class(const char *sqlstate, const char *class)
 static enum status status_of_sqlstate(const char *sqlstate)
 {
     static const char *const may_work_later[] = {
-        "57014", /* query_canceled: statement_timeout */
         "55P03", /* lock_not_available: lock_timeout */
         "25006", /* read_only_sql_transaction: a standby */
         "26000", /* invalid_sql_statement_name: somebody deallocated it */
@@ -63,7 +62,8 @@ static enum status status_of_sqlstate(const char *sqlstate)
         return STATUS_CONFLICT;
     if (strcmp(sqlstate, "40003") == 0) /* statement_completion_unknown */
         return STATUS_UNCERTAIN;
-    /* Connection, rollback (deadlock, serialization), resources, operator, system. */
+    /* Connection, rollback (deadlock, serialization), resources, operator (statement_timeout),
+     * system. */
     if (is_class(sqlstate, "08") || is_class(sqlstate, "40") || is_class(sqlstate, "53") ||
         is_class(sqlstate, "57") || is_class(sqlstate, "58"))
         return STATUS_UNAVAILABLE;
@@ -87,6 +87,7 @@ static bool needs_new_session(const char *sqlstate)
  *     no SQLSTATE (libpq lost the connection)      uncertain
  *     PANIC                                        uncertain: the commit record may be on disk
  *     FATAL after the statement was complete       uncertain
+ *     FATAL before                                 rolled back, and the session is over
  *     anything else                                rolled back
  */
 static enum status failure_of(struct postgres *postgres, const char *what, const PGresult *result,
@@ -104,8 +105,11 @@ static enum status failure_of(struct postgres *postgres, const char *what, const
     memcpy(postgres->sqlstate, sqlstate, SQLSTATE_LENGTH);
     postgres->sqlstate[SQLSTATE_LENGTH] = '\0';
     enum status status = status_of_sqlstate(sqlstate);
-    if (strcmp(severity, "PANIC") == 0 || (strcmp(severity, "FATAL") == 0 && was_complete))
+    bool is_fatal = strcmp(severity, "FATAL") == 0;
+    if (strcmp(severity, "PANIC") == 0 || (is_fatal && was_complete))
         status = STATUS_UNCERTAIN;
+    else if (is_fatal)
+        status = STATUS_UNAVAILABLE;
     return error_set(error, status, "%s: %s (SQLSTATE %s)", what,
                      postgres_first_line(message != NULL ? message : "", line), sqlstate);
 }

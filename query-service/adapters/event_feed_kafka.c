@@ -95,6 +95,7 @@ static enum status poll(void *self, int wait_ms, struct feed_batch *ret_batch, s
 {
     struct event_feed_kafka *feed = self;
     release_records(feed);
+    kafka_consumer_tend(feed->consumer);
     rd_kafka_message_t *message = kafka_consumer_poll(feed->consumer, wait_ms);
     /* A change ends the batch: the records after it need the partition to be started. */
     while (message != NULL) {

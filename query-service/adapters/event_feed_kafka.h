@@ -16,7 +16,7 @@ struct event_feed_kafka_options {
 };
 
 /* *New*: event_feed_kafka_free(). Joins the group; the brokers may come later. All strings are
- * copied. STATUS_INVALID: a setting that librdkafka does not take. */
+ * *borrowed* until then. STATUS_INVALID: a setting that librdkafka does not take. */
 MUST_CHECK enum status event_feed_kafka_new(const struct event_feed_kafka_options *options,
                                             struct event_feed_kafka **ret_feed,
                                             struct error *error);

@@ -177,17 +177,17 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
 
 /* One row more than the page has is looked at, to know whether there is a next page. Of what was
  * found the bodies come as long as they stay below the limit of bytes; the first one always. */
+#define BODY_SIZE POSTGRES_SIZE("body")
 #define LIST_VIEWS(name_, filter, parameter_count_)                                                \
     {                                                                                              \
         .name = (name_),                                                                           \
-        .sql =                                                                                     \
-            "SELECT updated_at, cart_id, body, found FROM ("                                       \
-            "SELECT *, count(*) OVER () AS found, sum(bytes) OVER newest - bytes AS before"        \
-            " FROM (SELECT updated_at, cart_id, body, octet_length(body::text)::bigint AS bytes"   \
-            " FROM cart_views WHERE (updated_at, cart_id) < ($1, $2)" filter                       \
-            " ORDER BY updated_at DESC, cart_id DESC LIMIT $3 + 1) AS page"                        \
-            " WINDOW newest AS (ORDER BY updated_at DESC, cart_id DESC)) AS counted"               \
-            " WHERE before < $4 ORDER BY updated_at DESC, cart_id DESC LIMIT $3",                  \
+        .sql = "SELECT updated_at, cart_id, body, found FROM ("                                    \
+               "SELECT *, count(*) OVER () AS found, sum(bytes) OVER newest - bytes AS before"     \
+               " FROM (SELECT updated_at, cart_id, body, " BODY_SIZE " AS bytes"                   \
+               " FROM cart_views WHERE (updated_at, cart_id) < ($1, $2)" filter                    \
+               " ORDER BY updated_at DESC, cart_id DESC LIMIT $3 + 1) AS page"                     \
+               " WINDOW newest AS (ORDER BY updated_at DESC, cart_id DESC)) AS counted"            \
+               " WHERE before < $4 ORDER BY updated_at DESC, cart_id DESC LIMIT $3",               \
         .parameter_count = (parameter_count_),                                                     \
         .parameter_types =                                                                         \
             (const Oid[]){PG_TIMESTAMPTZ, PG_UUID, PG_INT8, PG_INT8, PG_TEXT, PG_TEXT},            \
@@ -258,14 +258,15 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
 
 /* --- the past of a cart -------------------------------------------------------------------- */
 
-/* Along the primary key. octet_length() of a text does not read what is stored out of line. */
+#define EVENT_SIZE POSTGRES_SIZE("data") " + " POSTGRES_SIZE("metadata")
+/* Along the primary key. */
 static const struct postgres_statement READ_EVENTS = {
     .name = "read_events",
     .sql = "SELECT version, partition, position, event_id, type, schema_version, occurred_at, data,"
            " CASE WHEN version > $4 THEN metadata END, found FROM ("
            "SELECT *, count(*) OVER () AS found,"
-           " sum(octet_length(data::text) + octet_length(metadata::text)) OVER"
-           " (ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
+           " sum(" EVENT_SIZE ") OVER (ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING"
+           " AND 1 PRECEDING) AS before"
            " FROM (SELECT * FROM cart_timeline WHERE cart_id = $1 AND version > $2"
            " AND version <= $3 ORDER BY version LIMIT $5 + 1) AS piece) AS counted"
            " WHERE before IS NULL OR before < $6 ORDER BY version LIMIT $5",

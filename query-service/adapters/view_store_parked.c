@@ -18,11 +18,23 @@ static const struct postgres_statement COUNT_PARKED = {
     .parameter_count = 1,
     .parameter_types = INT2_ARRAY,
 };
+/* The length of a bytea is told without reading it. */
+#define RECORD_SIZE                                                                                \
+    "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + " POSTGRES_SIZE("header"  \
+                                                                                         "s")
+/* Of the records that the condition and the order give, those whose predecessors take less than
+ * PARKED_BYTES_MAX. */
+#define PARKED_RECORDS(rest)                                                                       \
+    "SELECT " RECORD_COLUMNS " FROM ("                                                             \
+    "SELECT *, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes FROM ("                          \
+    "SELECT *, " RECORD_SIZE " AS size FROM parked_records WHERE " rest ") AS rows) AS sized"      \
+    " WHERE bytes - size < 4194304"
+_Static_assert(PARKED_BYTES_MAX == 4194304, "as PARKED_RECORDS says");
+
 static const struct postgres_statement READ_DEAD_LETTERS = {
     .name = "read_dead_letters",
-    .sql = "SELECT " RECORD_COLUMNS " FROM parked_records"
-           " WHERE dead_lettered_at IS NULL AND partition = ANY ($1) AND record_id > $2"
-           " ORDER BY record_id LIMIT 100",
+    .sql = PARKED_RECORDS("dead_lettered_at IS NULL AND partition = ANY ($1) AND record_id > $2"
+                          " ORDER BY record_id LIMIT 100"),
     .parameter_count = 2,
     .parameter_types = (const Oid[]){PG_INT2_ARRAY, PG_INT8},
 };
@@ -46,8 +58,7 @@ static const struct postgres_statement NEXT_PARKED_CART = {
 };
 static const struct postgres_statement READ_PARKED = {
     .name = "read_parked",
-    .sql = "SELECT " RECORD_COLUMNS " FROM parked_records WHERE cart_id = $1"
-           " ORDER BY position LIMIT 500",
+    .sql = PARKED_RECORDS("cart_id = $1 ORDER BY position LIMIT 500"),
     .parameter_count = 1,
     .parameter_types = UUID,
 };
@@ -95,8 +106,9 @@ static const struct postgres_statement REPLAY = {
            "  RETURNING 1),"
            " moved AS ("
            "  UPDATE projection_positions SET epoch = epoch + 1"
-           "  WHERE partition = (SELECT partition FROM parked_carts WHERE cart_id = $1))"
-           " SELECT count(*) FROM freed",
+           "  WHERE partition = (SELECT partition FROM parked_carts WHERE cart_id = $1)"
+           "  RETURNING epoch)"
+           " SELECT count(*), coalesce((SELECT epoch FROM moved), 0) FROM freed",
     .parameter_count = ARRAY_SIZE(REPLAY_TYPES),
     .parameter_types = REPLAY_TYPES,
 };
@@ -275,7 +287,8 @@ enum status view_store_read_parked(void *self, const struct uuid *cart_id, parke
 enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
                                      const struct view_row *view,
                                      const struct recorded_event *const *timeline,
-                                     size_t timeline_count, bool *ret_is_free, struct error *error)
+                                     size_t timeline_count, bool *ret_is_free, int64_t *ret_epoch,
+                                     struct error *error)
 {
     struct view_store_postgres *store = self;
     store_put_uuid(store, 0, cart_id);
@@ -285,9 +298,11 @@ enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
     enum status status = store_run(store, &REPLAY, VIEW_STORE_CALL_MS, &result, error);
     if (status == STATUS_OK)
         status = commit(store, error);
-    if (status == STATUS_OK)
-        *ret_is_free = pg_get_int8(result, 0, 0) > 0;
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    *ret_is_free = pg_get_int8(result, 0, 0) > 0;
+    *ret_epoch = pg_get_int8(result, 0, 1);
+    return STATUS_OK;
 }
 
 enum status view_store_forget_everything(void *self, struct error *error)

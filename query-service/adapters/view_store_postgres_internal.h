@@ -77,6 +77,7 @@ enum status view_store_read_parked(void *self, const struct uuid *cart_id, parke
 enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
                                      const struct view_row *view,
                                      const struct recorded_event *const *timeline,
-                                     size_t timeline_count, bool *ret_is_free, struct error *error);
+                                     size_t timeline_count, bool *ret_is_free, int64_t *ret_epoch,
+                                     struct error *error);
 void view_store_replay_abandon(void *self);
 enum status view_store_forget_everything(void *self, struct error *error);

@@ -8,10 +8,8 @@
 struct cart_replay {
     struct cart_view view;
     size_t count;
-    size_t bytes;
     struct recorded_event *events[REPLAY_RECORDS_MAX]; /* owned */
     bool has_failed;                                   /* the next one cannot be applied */
-    bool is_full;
 };
 
 static void cart_replay_free(struct cart_replay **at)
@@ -57,7 +55,6 @@ static enum status apply_record(struct cart_replay *replay, const struct parked_
     if (copy == NULL)
         return no_memory(error);
     replay->events[replay->count++] = copy;
-    replay->bytes += event.data.length;
     return STATUS_OK;
 }
 
@@ -65,20 +62,16 @@ static enum status take_record(void *context, const struct parked_record *record
                                struct error *error)
 {
     struct cart_replay *replay = context;
-    if (replay->has_failed || replay->is_full)
+    if (replay->has_failed)
         return STATUS_OK;
     enum status status = apply_record(replay, record, error);
-    if (status == STATUS_INVALID) {
-        replay->has_failed = true;
-        return STATUS_OK;
-    }
-    replay->is_full = replay->count == REPLAY_RECORDS_MAX || replay->bytes >= REPLAY_BYTES_MAX;
-    return status;
+    replay->has_failed = status == STATUS_INVALID;
+    return replay->has_failed ? STATUS_OK : status;
 }
 
-static enum status commit(const struct view_store *store, const struct uuid *cart_id,
-                          int16_t partition, struct cart_replay *replay, bool *ret_is_free,
-                          struct error *error)
+static enum status commit(const struct view_store *store, const struct replay *at,
+                          struct cart_replay *replay, bool *ret_is_free,
+                          struct replay_step *ret_step, struct error *error)
 {
     AUTO(text_done) struct text body = TEXT_INIT(CART_VIEW_BODY_MAX);
     struct view_row row = {0};
@@ -90,8 +83,8 @@ static enum status commit(const struct view_store *store, const struct uuid *car
         if (!text_ok(&body))
             return no_memory(error);
         row = (struct view_row){
-            .cart_id = *cart_id,
-            .partition = partition,
+            .cart_id = at->cart_id,
+            .partition = at->partition,
             .version = replay->view.version,
             .status = cart_view_status_name(replay->view.status),
             .customer_id = replay->view.customer_id,
@@ -99,63 +92,67 @@ static enum status commit(const struct view_store *store, const struct uuid *car
             .body = text_str(&body),
         };
     }
-    return store->replay_commit(store->self, cart_id, replay->count > 0 ? &row : NULL, timeline,
-                                replay->count, ret_is_free, error);
+    ret_step->version = row.version;
+    return store->replay_commit(store->self, &at->cart_id, replay->count > 0 ? &row : NULL,
+                                timeline, replay->count, ret_is_free, &ret_step->epoch, error);
 }
 
-/* One transaction. *ret_may_go_on: there may be more that can be applied. */
-static enum status replay_some(const struct view_store *store, const struct uuid *cart_id,
-                               int16_t partition, struct replay_result *result, bool *ret_is_free,
-                               bool *ret_may_go_on, struct error *error)
+/* *ret_may_go_on: there may be more that can be applied. */
+static enum status replay_some(const struct view_store *store, struct replay *at,
+                               struct replay_step *ret_step, bool *ret_is_free, bool *ret_may_go_on,
+                               struct error *error)
 {
     AUTO(cart_replay_free) struct cart_replay *replay = calloc(1, sizeof(*replay));
     if (replay == NULL)
         return no_memory(error);
-    enum status status = store->replay_begin(store->self, cart_id, partition, error);
+    enum status status = store->replay_begin(store->self, &at->cart_id, at->partition, error);
     if (status != STATUS_OK)
         return status;
-    status = store->load_carts(store->self, cart_id, 1, take_cart, replay, error);
+    status = store->load_carts(store->self, &at->cart_id, 1, take_cart, replay, error);
     if (status == STATUS_OK)
-        status = store->read_parked(store->self, cart_id, take_record, replay, error);
+        status = store->read_parked(store->self, &at->cart_id, take_record, replay, error);
     if (status == STATUS_OK && replay->has_failed && replay->count == 0) {
         store->replay_abandon(store->self);
-        *ret_is_free = false;
-        *ret_may_go_on = false;
         return STATUS_OK;
     }
     if (status == STATUS_OK)
-        status = commit(store, cart_id, partition, replay, ret_is_free, error);
+        status = commit(store, at, replay, ret_is_free, ret_step, error);
     if (status != STATUS_OK) {
         store->replay_abandon(store->self);
         return status;
     }
-    result->events_applied += (int64_t)replay->count;
+    at->result.events_applied += (int64_t)replay->count;
     *ret_may_go_on = !*ret_is_free && !replay->has_failed && replay->count > 0;
     return STATUS_OK;
 }
 
-enum status parked_replay_next(const struct view_store *store, struct replay *replay,
+enum status parked_replay_find(const struct view_store *store, struct replay *replay,
                                struct error *error)
 {
-    struct uuid cart_id;
-    int16_t partition;
-    enum status status = store->next_parked_cart(
-        store->self, replay->has_begun ? &replay->cart_id : NULL, &cart_id, &partition, error);
-    if (status != STATUS_OK)
-        return status;
+    if (replay->is_within)
+        return STATUS_OK;
+    enum status status =
+        store->next_parked_cart(store->self, replay->has_begun ? &replay->cart_id : NULL,
+                                &replay->cart_id, &replay->partition, error);
+    replay->has_begun = replay->has_begun || status == STATUS_OK;
+    replay->is_within = status == STATUS_OK;
+    return status;
+}
+
+enum status parked_replay_step(const struct view_store *store, struct replay *replay,
+                               struct replay_step *ret_step, struct error *error)
+{
     bool is_free = false;
-    for (bool may_go_on = true; may_go_on;) {
-        status =
-            replay_some(store, &cart_id, partition, &replay->result, &is_free, &may_go_on, error);
-        if (status == STATUS_NOT_FOUND) /* somebody else has freed it */
-            is_free = true;
-        else if (status != STATUS_OK)
-            return status;
-        may_go_on = may_go_on && status == STATUS_OK;
-    }
-    replay->has_begun = true;
-    replay->cart_id = cart_id;
-    *(is_free ? &replay->result.carts_freed : &replay->result.carts_left) += 1;
+    bool may_go_on = false;
+    *ret_step = (struct replay_step){0};
+    enum status status = replay_some(store, replay, ret_step, &is_free, &may_go_on, error);
+    if (status == STATUS_NOT_FOUND) /* somebody else has freed it */
+        is_free = true;
+    else if (status != STATUS_OK)
+        return status;
+    replay->is_within = may_go_on;
+    if (!may_go_on)
+        *(is_free ? &replay->result.carts_freed : &replay->result.carts_left) += 1;
     return STATUS_OK;
 }
 
@@ -163,10 +160,13 @@ enum status parked_replay(const struct view_store *store, struct replay_result *
                           struct error *error)
 {
     struct replay replay = {0};
+    struct replay_step step;
     enum status status;
-    do
-        status = parked_replay_next(store, &replay, error);
-    while (status == STATUS_OK);
+    while ((status = parked_replay_find(store, &replay, error)) == STATUS_OK) {
+        status = parked_replay_step(store, &replay, &step, error);
+        if (status != STATUS_OK)
+            return status;
+    }
     if (status != STATUS_NOT_FOUND)
         return status;
     *ret_result = replay.result;

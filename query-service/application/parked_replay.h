@@ -5,8 +5,6 @@
 
 #include "view_store.h"
 
-enum { REPLAY_BYTES_MAX = 4 * 1024 * 1024 }; /* data applied in one transaction, plus one record */
-
 struct replay_result {
     int64_t carts_freed; /* not parked any more */
     int64_t carts_left;  /* still parked */
@@ -16,18 +14,31 @@ struct replay_result {
 /* Where a replay is; zeroed: at its beginning. */
 struct replay {
     bool has_begun;
-    struct uuid cart_id; /* the one tried last */
+    bool is_within; /* the cart may have more that can be applied */
+    struct uuid cart_id;
+    int16_t partition; /* the cart's */
     struct replay_result result;
 };
 
-/*
- * Tries the next parked cart: its events are applied in order as far as they can be; a cart whose
- * events have all been applied is not parked any more. Safe while projectors run, in this process
- * or another. STATUS_NOT_FOUND: that was the last one. Another status: the store failed; what was
- * done until then stays done, and calling again tries the same cart.
+/* What a step has written. */
+struct replay_step {
+    int64_t epoch;   /* now, of the cart's partition; 0: nothing was written */
+    int32_t version; /* now, of the cart's view; 0: it is as it was */
+};
+
+/* Goes to the next parked cart, unless it is within one. STATUS_NOT_FOUND: that was the last one.
  */
-MUST_CHECK enum status parked_replay_next(const struct view_store *store, struct replay *replay,
+MUST_CHECK enum status parked_replay_find(const struct view_store *store, struct replay *replay,
                                           struct error *error);
+
+/*
+ * One transaction: the cart's events are applied in order as far as they can be; a cart whose
+ * events have all been applied is not parked any more. Safe while projectors run, in this process
+ * or another. Another status than STATUS_OK: the store failed; what was done until then stays done,
+ * and find and step try the same cart again.
+ */
+MUST_CHECK enum status parked_replay_step(const struct view_store *store, struct replay *replay,
+                                          struct replay_step *ret_step, struct error *error);
 
 /* Tries each parked cart once. */
 MUST_CHECK enum status parked_replay(const struct view_store *store,

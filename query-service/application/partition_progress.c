@@ -36,6 +36,17 @@ void progress_loaded(struct partition_progress *progress, const struct checkpoin
     progress->detail[0] = '\0';
 }
 
+bool progress_raise_epoch(struct partition_progress *progress, int64_t epoch)
+{
+    if (progress->phase == PROGRESS_LOADING)
+        return true;
+    if (progress->stored.epoch + 1 != epoch)
+        return false;
+    progress->stored.epoch = epoch;
+    progress->reached.epoch = epoch;
+    return true;
+}
+
 void progress_stop(struct partition_progress *progress, const char *format, ...)
 {
     progress->phase = PROGRESS_STOPPED;

@@ -74,6 +74,9 @@ void progress_advance(struct partition_progress *progress, const struct recorded
 /* What was reached is in the database. */
 void progress_written(struct partition_progress *progress);
 
+/* We have raised the epoch by one, to this. False: somebody else has changed it, too. */
+MUST_CHECK bool progress_raise_epoch(struct partition_progress *progress, int64_t epoch);
+
 /* The log ends at this position, which was read after the question came up. */
 enum progress_verdict progress_log_end(struct partition_progress *progress, int64_t last_position);
 

@@ -226,7 +226,7 @@ static bool check_known_log(struct projector *projector)
 static void load_partitions(struct projector *projector)
 {
     if (!backoff_is_over(&projector->store, projector->now_us) ||
-        !backoff_is_over(&projector->feed, projector->now_us) || projector->is_replay_due)
+        !backoff_is_over(&projector->feed, projector->now_us))
         return;
     bool has_mismatch = projector->mismatch[0] != '\0' || projector->count_mismatch[0] != '\0';
     if (has_mismatch && projector->now_us < projector->look_again_at_us)
@@ -259,12 +259,52 @@ static void load_partitions(struct projector *projector)
         begin_following(projector, i);
 }
 
+/* What a step of the replay has written is known here, as if a batch had. */
+static void settle_step(struct projector *projector, const struct replay_step *step)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    const struct replay *replay = &projector->replay;
+    struct projector_partition *partition = projector_find(projector, replay->partition);
+    struct cached_cart *cart = view_cache_find(projector->cache, &replay->cart_id);
+    if (cart != NULL)
+        view_cache_drop(projector->cache, cart);
+    if (partition != NULL && !progress_raise_epoch(&partition->progress, step->epoch))
+        projector_reload(projector, partition);
+    if (partition != NULL && observer->changed != NULL && step->version > 0)
+        observer->changed(observer->context, &(struct cart_change){replay->cart_id, step->version},
+                          1);
+    projector->is_parked_count_due = true;
+}
+
+static enum status replay_some(struct projector *projector, struct error *error)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    const struct replay *replay = &projector->replay;
+    const struct projector_partition *partition = projector_find(projector, replay->partition);
+    const struct view_row row = {.cart_id = replay->cart_id, .partition = replay->partition};
+    bool is_held = partition != NULL && (partition->progress.phase == PROGRESS_FOLLOWING ||
+                                         partition->progress.phase == PROGRESS_ASKING);
+    struct replay_step step;
+    if (is_held && observer->writing != NULL)
+        observer->writing(observer->context, &row, 1);
+    enum status status =
+        parked_replay_step(projector->options.store, &projector->replay, &step, error);
+    if (status == STATUS_OK && step.epoch > 0)
+        settle_step(projector, &step);
+    if (is_held && observer->wrote != NULL)
+        observer->wrote(observer->context);
+    return status;
+}
+
+/* One step a turn: the records that come are not held up by what is parked. */
 static void replay_parked(struct projector *projector)
 {
     if (!projector->is_replay_due || !backoff_is_over(&projector->store, projector->now_us))
         return;
     struct error error;
-    enum status status = parked_replay_next(projector->options.store, &projector->replay, &error);
+    enum status status = parked_replay_find(projector->options.store, &projector->replay, &error);
+    if (status == STATUS_OK)
+        status = replay_some(projector, &error);
     if (status == STATUS_OK)
         return;
     if (status == STATUS_UNAVAILABLE || status == STATUS_UNCERTAIN) {

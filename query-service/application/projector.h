@@ -101,8 +101,8 @@ struct projector_options {
 /* *New*: projector_free(). NULL: out of memory. */
 MUST_CHECK struct projector *projector_new(const struct projector_options *options);
 
-/* Starts the thread, which begins with a replay of what is parked. STATUS_UNAVAILABLE: no thread to
- * be had. */
+/* Starts the thread, which also replays what is parked, once. STATUS_UNAVAILABLE: no thread to be
+ * had. */
 MUST_CHECK enum status projector_start(struct projector *projector, struct error *error);
 
 /* Finishes the batch in hand and ends the thread. Waits as long as the calls that are under way

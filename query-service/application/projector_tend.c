@@ -138,8 +138,10 @@ static void send_dead_letters(struct projector *projector)
     enum status status = store->read_dead_letters(store->self, projector->numbers, count,
                                                   projector->dead_letter_reached, send_dead_letter,
                                                   projector, &error);
-    if (status == STATUS_OK && projector->dead_letters_seen < DEAD_LETTERS_MAX)
+    if (status == STATUS_OK && projector->dead_letters_seen == 0) {
         projector->dead_letter_reached = 0; /* the next round */
+        return;
+    }
     if (status != STATUS_OK || projector->sent_count == 0)
         backoff_fail(&projector->dead_letters, projector->now_us, PROJECTOR_DEAD_LETTER_RETRY_MS,
                      PROJECTOR_DEAD_LETTER_RETRY_MAX_MS);

@@ -16,6 +16,7 @@ enum {
     VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* bodies in one answer, plus one */
     REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
     DEAD_LETTERS_MAX = 100,                /* the same */
+    PARKED_BYTES_MAX = 4 * 1024 * 1024,    /* of them, plus one record */
 };
 
 #define KAFKA_OFFSET_UNKNOWN INT64_C(-1)
@@ -132,8 +133,9 @@ struct view_store {
      * topic does not have yet. */
     enum status (*count_parked)(void *self, const int16_t *partitions, size_t count,
                                 int64_t *ret_carts, int64_t *ret_pending, struct error *error);
-    /* Visits up to DEAD_LETTERS_MAX parked records of these partitions that the dead-letter topic
-     * does not have yet, oldest first, from the one behind record `after` on. */
+    /* Visits up to DEAD_LETTERS_MAX and PARKED_BYTES_MAX of the parked records of these partitions
+     * that the dead-letter topic does not have yet, oldest first, from the one behind record
+     * `after` on. */
     enum status (*read_dead_letters)(void *self, const int16_t *partitions, size_t count,
                                      int64_t after, parked_record_fn *visit, void *context,
                                      struct error *error);
@@ -147,10 +149,11 @@ struct view_store {
 
     /*
      * A replay of one cart: begin (its partition stands still until the end; STATUS_NOT_FOUND: it
-     * is not parked any more), load_carts, read_parked (the first REPLAY_RECORDS_MAX records in
-     * order of position), then replay_commit or, also after a failure, replay_abandon.
-     * replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the records that have
-     * been applied, parks the cart no longer when none is left, and raises the epoch.
+     * is not parked any more), load_carts, read_parked (the first records in order of position, up
+     * to REPLAY_RECORDS_MAX and PARKED_BYTES_MAX), then replay_commit or, also after a failure,
+     * replay_abandon. replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the
+     * records that have been applied, parks the cart no longer when none is left, and raises the
+     * epoch.
      */
     enum status (*replay_begin)(void *self, const struct uuid *cart_id, int16_t partition,
                                 struct error *error);
@@ -159,7 +162,8 @@ struct view_store {
     enum status (*replay_commit)(void *self, const struct uuid *cart_id,
                                  const struct view_row *view,
                                  const struct recorded_event *const *timeline,
-                                 size_t timeline_count, bool *ret_is_free, struct error *error);
+                                 size_t timeline_count, bool *ret_is_free, int64_t *ret_epoch,
+                                 struct error *error);
     void (*replay_abandon)(void *self);
 
     /* Forgets everything that was derived, and which log it came from. Projectors that run begin

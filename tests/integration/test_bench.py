@@ -10,10 +10,12 @@ import time
 import pytest
 
 from devstack.ports import free_port
+from devstack.report import Trouble
 from service import build_folder
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
+from harness import event_sourced  # noqa: E402
 from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
 from harness.latencies import SlowClients  # noqa: E402
 from harness.log_loader import murmur2  # noqa: E402
@@ -79,6 +81,16 @@ def test_given_a_time_that_is_too_short_when_sandwiched_then_what_was_kept_is_en
 def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, count, jumps):
     records = [(partition, position) for position in positions for partition in (0, 1)]
     assert count_jumps(records) == (2 * count, 2 * jumps)
+
+
+@pytest.mark.parametrize("said", ["javac 11.0.2", None])
+def test_given_an_old_jdk_or_none_when_a_peer_needs_one_then_it_says_which(tmp_path, monkeypatch, said):
+    for tool in ("javac", "java", "mvn") if said else ("java", "mvn"):
+        (tmp_path / tool).write_text(f"#!/bin/sh\necho {said}\n")
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Trouble, match=f"JDK of 17 or newer and Maven; .* {said or 'javac'}$"):
+        event_sourced.axon(None)
 
 
 def test_given_a_server_that_closes_a_slow_connection_then_it_comes_again(monkeypatch):

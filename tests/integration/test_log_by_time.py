@@ -5,6 +5,7 @@ import datetime
 import json
 import pathlib
 import re
+import subprocess
 import time
 
 import psycopg2
@@ -14,7 +15,8 @@ from shop import Shop
 
 ROWS, PARTITIONS = 1_000_000, 6
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-SOURCE = pathlib.Path(__file__).resolve().parents[2] / "command-service/adapters/log_query.c"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "command-service/adapters/log_query.c"
 
 # Every second event of a second is up to two seconds late: positions follow the clock, but not exactly.
 LOAD = f"""
@@ -35,12 +37,12 @@ def moment(seconds):
 
 def statement(name):
     """The SQL of a statement as the service has it, from its source."""
-    text = SOURCE.read_text()
-    macros = {macro: "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)) for macro, body in
-              re.findall(r"#define (\w+) +\\\n((?:.*\\\n)*.*\n)", text)}
+    flags = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=True).stdout.split()
+    folders = [f"-I{ROOT}/common/{layer}" for layer in ("base", "contract", "runtime")]
+    text = subprocess.run(["gcc", "-E", "-P", "-D_GNU_SOURCE", *folders, *flags, SOURCE], capture_output=True, text=True,
+                          check=True).stdout
     body = re.search(rf"postgres_statement {name} = {{.*?\.sql =(.*?),\s*\.parameter_count", text, re.S).group(1)
-    parts = re.findall(r'"((?:[^"\\]|\\.)*)"|\b([A-Z_]{4,})\b', body)
-    return "".join(literal or macros[macro] for literal, macro in parts if literal or macro in macros)
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,11 @@
 #include "postgres_array.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PARTITIONS = 6 };
 
@@ -183,6 +186,35 @@ Test(postgres, a_backend_that_ends_itself_has_done_nothing)
     struct error error;
     cr_expect_eq(postgres_connect(postgres, in_ms(1000), &error), STATUS_OK);
     expect(postgres, "again", "SELECT 1", 1000, STATUS_OK, "");
+    postgres_free(postgres);
+}
+
+static void *wake_backend(void *pid)
+{
+    usleep(200 * 1000);
+    kill(*(pid_t *)pid, SIGCONT);
+    return NULL;
+}
+
+/* Of a backend that was stopped: it says that its time was up when the next statement is there. */
+Test(postgres, a_session_that_was_idle_in_a_transaction_for_too_long_has_done_nothing)
+{
+    static const struct postgres_statement pid_of = {.name = "pid",
+                                                     .sql = "SELECT pg_backend_pid()"};
+    struct postgres *postgres = owner();
+    PGresult *result = NULL;
+    cr_assert_eq(run(postgres, &pid_of, 1000, &result), STATUS_OK);
+    pid_t pid = (pid_t)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+    PQclear(result);
+    expect(postgres, "ready", "SELECT 1", 1000, STATUS_OK, "");
+    expect(postgres, "begin", "BEGIN", 1000, STATUS_OK, "");
+    cr_assert_eq(kill(pid, SIGSTOP), 0);
+    usleep(1100 * 1000); /* idle_in_transaction_session_timeout is a second */
+    pthread_t thread;
+    pthread_create(&thread, NULL, wake_backend, &pid);
+    expect(postgres, "late", "SELECT 1", 5000, STATUS_UNAVAILABLE, "25P03");
+    pthread_join(thread, NULL);
+    cr_expect(!postgres_is_connected(postgres));
     postgres_free(postgres);
 }
 

@@ -1,9 +1,11 @@
 """Two instances of each service behind a load balancer are replaced one after the other, and no request fails."""
 
+import contextlib
 import subprocess
 import threading
 import time
 
+import psycopg2
 import pytest
 import requests
 
@@ -138,11 +140,32 @@ def test_given_a_schema_that_is_behind_when_it_is_migrated_under_load_then_no_re
                       f"  dir: {MIGRATIONS / 'command'}\n  table: applied_migrations\n")
     subprocess.run(["sql-migrate", "down", f"-config={config}", "-env=command", "-limit=1"], check=True,
                    capture_output=True)
-    with Shoppers(balancer.url) as shoppers:
+    said = []
+
+    def migrate():
+        said.append(databases.migrate("command", stack.command_owner_url, MIGRATIONS, tmp_path / "up.yml"))
+
+    migration = threading.Thread(target=migrate)
+    with Shoppers(balancer.url) as shoppers, contextlib.closing(psycopg2.connect(stack.command_database_url)) as slow:
         eventually(lambda: shoppers.answers > 40)
-        said = databases.migrate("command", stack.command_owner_url, MIGRATIONS, tmp_path / "up.yml")
+        # A migration that locks the log against appends waits for this one, and all later appends wait for it.
+        slow.cursor().execute("LOCK TABLE events IN ROW EXCLUSIVE MODE")
+        migration.start()
+        eventually(lambda: is_waiting(stack.command_owner_url))
+        before = shoppers.answers
+        eventually(lambda: shoppers.answers > before + 100)
+        assert not said
+        slow.rollback()
+        migration.join(60)
         before = shoppers.answers
         eventually(lambda: shoppers.answers > before + 40)
-    assert "Applied 1 migration" in said
+    assert "Applied 1 migration" in said[0]
     assert not shoppers.failed, shoppers.failed[:5]
     shoppers.told.check(check_log(stack.command_database_url))
+
+
+def is_waiting(url):
+    """Whether a session of the owner waits for another one's lock."""
+    with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND wait_event_type = 'Lock'")
+        return cursor.fetchone()[0] > 0

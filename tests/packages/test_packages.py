@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ["command-service", "query-service"]
 UNITS = ["cartledger-command-service", "cartledger-query-service"]
 EXPOSURE_MAX = 2.0
+RECOVERY_SECONDS = 20  # from 1 to 4 were seen
 # Lintian of Debian 12 knows no newer standards, and wants a script for other programs than systemd to boot with; that of
 # Debian 13 knows neither tag.
 SUPPRESSED = {"bookworm": ["--suppress-tags",
@@ -176,7 +177,7 @@ def guide(part):
     return sorted(found)
 
 
-def test_given_running_units_then_the_commands_of_the_operations_guide_work(machine, running):
+def test_given_running_units_then_the_commands_of_the_operations_guide_work(machine, running, infrastructure):
     shop, cart = Shop(*running), new_id()
     assert shop.create(cart).status_code == 201
     shop.view(cart, min_version=1)
@@ -185,9 +186,15 @@ def test_given_running_units_then_the_commands_of_the_operations_guide_work(mach
         lines = [text for part in parts for text in guide(part)]
         return machine.run("sh", "-ec", "\n".join(["cd /etc/cartledger", *lines])).stdout
 
-    assert "has 3 partitions" in run("cartledger-topic --config command-service.conf recreate")
-    assert "all views are forgotten" in run("--rebuild")
-    shop.view(cart, min_version=1)  # by way of the new topic
+    # A broker that came back has given the partitions later leader epochs than those of a new topic (kafka_topic.h).
+    infrastructure.kafka.kill()
+    infrastructure.kafka.start()
+    eventually(lambda: all(check["ok"] for url in running
+                           for check in requests.get(f"{url}/readyz", timeout=5).json()["checks"].values()))
+    for _ in range(2):
+        assert "has 3 partitions" in run("cartledger-topic --config command-service.conf recreate")
+        assert "all views are forgotten" in run("--rebuild")
+        eventually(lambda: shop.view(cart), RECOVERY_SECONDS)  # by way of the new topic
     said = run("export COMMAND_DATABASE_URL_FILE", "--republish all")
     assert re.fullmatch(r"\d+ events published again\n", said), said
 

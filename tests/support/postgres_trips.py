@@ -3,7 +3,8 @@
     with PostgresTrips(("127.0.0.1", 5432)) as proxy:
         proxy.trips()    # [Trip(statements=["append"], rows=6), …]
 
-A trip is what one connection sends before it waits, and the rows that come back: a round trip.
+A trip is what one connection sends before it waits, and the rows that come back: a round trip. `bytes` is what the rows
+take.
 """
 
 import struct
@@ -17,7 +18,7 @@ REQUEST_CODES = {80877103, 80877104}  # SSLRequest, GSSENCRequest: answered by o
 
 class Trip:
     def __init__(self, statements=(), rows=0):
-        self.statements, self.rows = list(statements), rows
+        self.statements, self.rows, self.bytes = list(statements), rows, 0
 
     def __eq__(self, other):
         return (self.statements, self.rows) == (other.statements, other.rows)
@@ -45,6 +46,7 @@ class _Conversation:
             kind, content = message
             if direction == "down":
                 self.trips[-1].rows += kind == b"D"
+                self.trips[-1].bytes += len(content) if kind == b"D" else 0
             elif kind == b"P":
                 self.trips[-1].statements.append("prepare " + content.partition(b"\0")[0].decode())
             elif kind == b"B":
@@ -94,3 +96,7 @@ class PostgresTrips(Proxy):
         """Those that asked for something, of all connections one after another."""
         return [trip for conversation in list(self._conversations.values()) for trip in conversation.trips
                 if trip.statements]
+
+    def largest(self, statement):
+        """The bytes of the rows that this statement brought at once."""
+        return max(trip.bytes for trip in self.trips() if trip.statements == [statement])

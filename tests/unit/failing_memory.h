@@ -10,6 +10,7 @@
 #include "status.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,9 @@ static int blocks_in_use;
 
 static bool allocation_fails(void)
 {
-    return allocations_until_failure >= 0 && allocations_until_failure-- == 0;
+    bool fails = allocations_until_failure >= 0 && allocations_until_failure-- == 0;
+    errno = fails ? ENOMEM : errno;
+    return fails;
 }
 
 /* `former` is what the block replaces, or NULL. */

@@ -542,7 +542,7 @@ static inline enum status fake_replay_commit(void *self, const struct uuid *cart
                                              const struct view_row *view,
                                              const struct recorded_event *const *timeline,
                                              size_t timeline_count, bool *ret_is_free,
-                                             struct error *error)
+                                             int64_t *ret_epoch, struct error *error)
 {
     struct fake *fake = self;
     (void)error;
@@ -565,7 +565,7 @@ static inline enum status fake_replay_commit(void *self, const struct uuid *cart
     fake->parked_count = kept;
     struct fake_cart *cart = fake_find(fake, cart_id);
     cart->is_parked = is_left;
-    fake->partitions[cart->partition].stored.epoch++;
+    *ret_epoch = ++fake->partitions[cart->partition].stored.epoch;
     *ret_is_free = !is_left;
     return STATUS_OK;
 }

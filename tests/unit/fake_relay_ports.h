@@ -29,6 +29,7 @@ struct fake {
     bool session;            /* false: every call fails until the next lead() or connect() */
     bool flush_ends_session; /* as one that was idle for too long meanwhile */
     int leads;
+    int pages; /* read that had events */
 
     /* The topic. */
     enum status topic_answer;
@@ -152,7 +153,9 @@ fake_read(void *self, const int64_t *after, const int32_t *limits, int64_t deadl
     if (fake_ends(self, 0, ends, error) != STATUS_OK)
         return STATUS_UNAVAILABLE;
     *ret_more = false;
+    bool has_events = false;
     for (int p = 0; p < FAKE_PARTITIONS; p++) {
+        has_events = has_events || after[p] < ends[p];
         int64_t until = after[p] + limits[p] < ends[p] ? after[p] + limits[p] : ends[p];
         *ret_more = *ret_more || until < ends[p];
         for (int64_t position = after[p] + 1; position <= until; position++) {
@@ -167,6 +170,9 @@ fake_read(void *self, const int64_t *after, const int32_t *limits, int64_t deadl
                 return STATUS_OK;
         }
     }
+    fake_lock(fake);
+    fake->pages += has_events ? 1 : 0;
+    fake_unlock(fake);
     return STATUS_OK;
 }
 

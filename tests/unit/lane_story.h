@@ -30,7 +30,8 @@ static struct lane_story {
     size_t request_count;
     atomic_size_t answered;
     double metrics[LANE_METRIC_COUNT];
-    int64_t committed[FAKE_PARTITIONS];
+    int commits;
+    size_t answered_before_commit; /* when the last of them was told */
     atomic_int downs;
     atomic_int ups;
 } story;
@@ -57,11 +58,11 @@ static void story_observe(void *context, enum lane_metric metric, double value)
     story.metrics[metric] += value;
 }
 
-static void story_committed(void *context, const struct partition_position *positions, size_t count)
+static void story_committed(void *context)
 {
     (void)context;
-    for (size_t i = 0; i < count; i++)
-        story.committed[positions[i].partition] = positions[i].last_position;
+    story.commits++;
+    story.answered_before_commit = atomic_load(&story.answered);
 }
 
 static void story_store_changed(void *context, bool is_up, const char *detail)

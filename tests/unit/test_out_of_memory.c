@@ -2,6 +2,7 @@
  * nothing is leaked. */
 #include "cart.h"
 #include "cart_changes.h"
+#include "cart_command_json.h"
 #include "cloud_event.h"
 #include "failing_memory.h"
 
@@ -173,6 +174,21 @@ static enum status an_old_event_is_read(struct error *error)
                            error);
 }
 
+static enum status a_body_is_read(struct error *error)
+{
+    static const struct cart_limits limits = {.lines_max = 500, .quantity_max = 999};
+    struct cart_command_source source = {.type = CART_ADD_ITEMS,
+                                         .body = STR_LITERAL("{\"items\":[" LINE("a") "}]}")};
+    struct cart_command_body body = {0};
+    struct body_problems problems;
+    bool is_read = cart_command_read(&source, &limits, &body, &problems);
+    cart_command_body_done(&body);
+    if (is_read)
+        return STATUS_OK;
+    return problems.has_no_memory ? error_set(error, STATUS_NO_MEMORY, "no memory")
+                                  : error_set(error, STATUS_INVALID, "%s", problems.malformed);
+}
+
 TestSuite(out_of_memory, .init = a_view, .fini = no_view);
 
 Test(out_of_memory, each_of_our_allocations_that_fails_is_told)
@@ -196,6 +212,12 @@ Test(out_of_memory, each_of_janssons_allocations_that_fails_is_noticed)
     cr_expect_gt(each_allocation_fails(a_recorded_event_is_read, STATUS_INVALID), 10);
     cr_expect_gt(each_allocation_fails(an_event_goes_through_kafka, STATUS_INVALID), 2);
     cr_expect_gt(each_allocation_fails(an_old_event_is_read, STATUS_INVALID), 5);
+}
+
+Test(out_of_memory, a_body_is_not_blamed_for_it)
+{
+    jansson_shares_memory();
+    cr_expect_gt(each_allocation_fails(a_body_is_read, STATUS_NO_MEMORY), 20);
 }
 
 Test(out_of_memory, a_parser_that_has_none_does_not_blame_the_event)

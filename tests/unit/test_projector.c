@@ -422,6 +422,39 @@ Test(projector, given_parked_events_when_the_program_was_mended_then_the_start_r
     cr_assert_eq(version_of(0, 0), 6, "it is not parked any more");
 }
 
+Test(projector, given_many_parked_carts_when_it_starts_then_the_others_do_not_wait_for_them)
+{
+    enum { PARKED_CARTS = 30 };
+    begin_with_three();
+    for (int cart = 1; cart <= PARKED_CARTS; cart++) {
+        struct fake_event *made = fake_log(fake, 0, cart, 1);
+        snprintf(made->type, sizeof(made->type), "CartTeleported");
+        fake_publish(fake, made);
+    }
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, PARKED_CARTS);
+    for (int i = 0; i < PARKED_CARTS; i++)
+        snprintf(fake->parked[i].content.type, sizeof(fake->parked[i].content.type), "CartCreated");
+    fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 1, 0, 4);
+    restart();
+    cr_assert_eq(version_of(0, 0), 4, "in their partition");
+    cr_assert_eq(version_of(1, 0), 4, "and elsewhere");
+    cr_assert_gt(fake->parked_count, 20);
+    int32_t version = 4;
+    while (fake->parked_count > 0 && version < PARKED_CARTS) {
+        fake_happen(fake, 0, 0, ++version);
+        fake_turns(fake, 2);
+        cr_assert_eq(version_of(0, 0), version);
+    }
+    for (int cart = 1; cart <= PARKED_CARTS; cart++)
+        fake_happen(fake, 0, cart, 2);
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, 0, "those that were parked go on");
+    cr_assert_eq(version_of(0, PARKED_CARTS), 2);
+    cr_assert_eq(stat(stale_total), 0);
+}
+
 Test(projector, given_a_replay_beside_a_running_projector_then_its_cache_is_not_trusted)
 {
     begin_with_three();

@@ -182,6 +182,24 @@ Test(relay, given_a_leader_when_events_are_appended_then_they_follow_with_and_wi
     expect_records(1, 0, 1, 50);
 }
 
+Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
+{
+    enum { EVENTS = 400, EVENT_US = 250 };
+    start();
+    wait_state(RELAY_PUBLISHING);
+    int64_t begin_us = clock_monotonic_us();
+    for (int i = 0; i < EVENTS; i++) {
+        append(1, 1);
+        relay_wake(relay);
+        usleep(EVENT_US);
+    }
+    wait_published(1, EVENTS);
+    int64_t took_ms = (clock_monotonic_us() - begin_us) / MICROSECONDS_PER_MILLISECOND;
+    expect_records(1, 0, 1, EVENTS);
+    cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 1, "%d pages in %ld ms", fake->pages,
+                  (long)took_ms);
+}
+
 Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_watches)
 {
     fake->lead_answer = STATUS_CONFLICT;

@@ -1,0 +1,99 @@
+/*
+ * test_log_source.c - how the relay reads the log of a real server, page by page.
+ *
+ * Needs an empty log: COMMAND_DATABASE_URL and COMMAND_OWNER_DATABASE_URL;
+ * tests/integration/test_large_events.py gives both.
+ */
+#include "log_source_postgres.h"
+#include "postgres.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+enum { PARTITIONS = 6, LARGE_EVENTS = 20, SMALL_EVENTS = 3, EVENTS_MAX = 1000 };
+
+static int64_t in_ms(int milliseconds)
+{
+    return clock_monotonic_us() + (int64_t)milliseconds * MICROSECONDS_PER_MILLISECOND;
+}
+
+/* The first partition has large events, half a page each, the others small ones. */
+static const struct postgres_statement FILL = {
+    .name = "fill",
+    .sql = "INSERT INTO events SELECT p, n, md5(p || '-' || n)::uuid, 1, md5(p || '+' || n)::uuid,"
+           " 'CartCancelled', 1, now(), to_json(CASE p WHEN 0 THEN ("
+           "  SELECT string_agg(md5(i::text), '') FROM generate_series(1, 65536) AS i)"
+           " ELSE '' END), '{}'"
+           " FROM generate_series(0, 5) AS p, generate_series(1, CASE p WHEN 0 THEN 20 ELSE 3 END)"
+           "  AS n",
+};
+
+static void fill(void)
+{
+    struct error error = {.message = ""};
+    PGresult *result = NULL;
+    struct postgres *owner =
+        postgres_new(&(struct postgres_options){.url = getenv("COMMAND_OWNER_DATABASE_URL"),
+                                                .application_name = "test-log-source",
+                                                .statement_timeout_ms = 20000});
+    cr_assert_eq(postgres_connect(owner, in_ms(2000), &error), STATUS_OK, "%s", error.message);
+    cr_assert_eq(postgres_execute(owner, &FILL, &(struct postgres_parameters){NULL}, false,
+                                  in_ms(20000), &result, &error),
+                 STATUS_OK, "%s", error.message);
+    PQclear(result);
+    postgres_free(owner);
+}
+
+struct reading {
+    int64_t after[PARTITIONS];
+    int64_t bytes;     /* of this page */
+    int64_t refuse_at; /* ends the page behind so many bytes; 0: never */
+};
+
+static bool take(void *context, const struct recorded_event *event)
+{
+    struct reading *reading = context;
+    if (reading->refuse_at > 0 && reading->bytes >= reading->refuse_at)
+        return false;
+    cr_assert_eq(event->position, ++reading->after[event->partition]);
+    reading->bytes += (int64_t)event->data.length;
+    return true;
+}
+
+static bool read_page(struct relay_log *log, struct reading *reading)
+{
+    int32_t limits[PARTITIONS];
+    struct error error = {.message = ""};
+    bool more = false;
+    for (int p = 0; p < PARTITIONS; p++)
+        limits[p] = EVENTS_MAX;
+    reading->bytes = 0;
+    cr_assert_eq(
+        log->read(log->self, reading->after, limits, in_ms(2000), take, reading, &more, &error),
+        STATUS_OK, "%s", error.message);
+    return more;
+}
+
+Test(log_source, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout = 60)
+{
+    fill();
+    struct error error = {.message = ""};
+    struct log_source_postgres *source =
+        log_source_postgres_new(getenv("COMMAND_DATABASE_URL"), PARTITIONS);
+    struct relay_log log = log_source_postgres_port(source);
+    cr_assert_eq(log.connect(log.self, in_ms(2000), &error), STATUS_OK, "%s", error.message);
+
+    struct reading reading = {.bytes = 0};
+    cr_assert(read_page(&log, &reading));
+    cr_expect_eq(reading.after[0], 2, "two halves of a page");
+    cr_expect_eq(reading.after[5], 0);
+    reading.refuse_at = 1000;
+    cr_assert(read_page(&log, &reading));
+    for (int p = 1; p < PARTITIONS; p++)
+        cr_expect_eq(reading.after[p], SMALL_EVENTS, "partition %d has waited for one page", p);
+    reading.refuse_at = 0;
+    while (read_page(&log, &reading))
+        cr_expect_lt(reading.bytes, RELAY_PAGE_BYTES_MAX + (2 << 20) + 1024);
+    cr_expect_eq(reading.after[0], LARGE_EVENTS);
+    log_source_postgres_free(source);
+}
