@@ -46,17 +46,27 @@ USER 10001:10001
 # Each service reads its settings from the environment: docs/configuration.md.
 CMD ["command-service"]
 
+# What the jobs add of ours, with the times and modes that an image of the same sources has anywhere.
+FROM debian:${SUITE}-slim AS jobs-files
+ARG SOURCE_DATE_EPOCH
+COPY migrations /install/usr/share/cartledger/migrations
+COPY tools/cartledger-migrate /install/usr/share/cartledger/tools/
+COPY tools/devstack /install/usr/share/cartledger/tools/devstack
+COPY deploy/jobs /install/usr/lib/cartledger
+RUN chmod -R u=rwX,go=rX /install \
+ && find /install -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+
 # psql and cartledger-migrate, for the jobs of docker-compose.yml: secrets, migrate, shop.
 FROM debian:${SUITE}-slim AS jobs
-RUN apt-get update \
+ARG SOURCE_DATE_EPOCH
+RUN touch /began && apt-get update \
  && apt-get install -y --no-install-recommends curl postgresql-client python3-psycopg2 sql-migrate \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cartledger \
- && install -d -o 10001 -g 10001 /secrets /secrets/superuser /secrets/owners /secrets/command /secrets/query
-COPY migrations /usr/share/cartledger/migrations
-COPY tools/cartledger-migrate /usr/share/cartledger/tools/
-COPY tools/devstack /usr/share/cartledger/tools/devstack
-COPY deploy/jobs /usr/lib/cartledger
+ && install -d -o 10001 -g 10001 /secrets /secrets/superuser /secrets/owners /secrets/command /secrets/query \
+ && find /var/log /var/cache -type f -exec truncate --size=0 {} + \
+ && find / -xdev -newer /began -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} + && rm /began
+COPY --from=jobs-files /install /
 USER 10001:10001
 
 # What `docker build .` makes.

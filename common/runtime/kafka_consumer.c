@@ -223,10 +223,13 @@ void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us)
 
 void kafka_consumer_tend(struct kafka_consumer *consumer)
 {
-    /* A question spins inside librdkafka for as long as no broker is there. */
-    if (consumer->problem.status != STATUS_OK ||
-        !kafka_topic_is_another(&consumer->watch, consumer->client, consumer->options.topic,
-                                KAFKA_CONSUMER_METADATA_MS, 0))
+    if (consumer->problem.status != STATUS_OK)
+        return; /* until kafka_consumer_check() has found a broker */
+    enum kafka_topic_news news = kafka_topic_ask(
+        &consumer->watch, consumer->client, consumer->options.topic, KAFKA_CONSUMER_METADATA_MS, 0);
+    if (news == KAFKA_TOPIC_NO_ANSWER)
+        note_problem(consumer, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+    if (news != KAFKA_TOPIC_IS_ANOTHER)
         return;
     rd_kafka_t *client;
     struct error error = {.status = STATUS_OK};

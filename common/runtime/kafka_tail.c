@@ -140,8 +140,8 @@ enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline
     enum status status = tail->client == NULL ? open_client(tail, error) : STATUS_OK;
     if (status == STATUS_OK)
         status = ask_partition_count(tail, deadline_us, &count, error);
-    if (status == STATUS_OK &&
-        kafka_topic_is_another(&tail->watch, tail->client, tail->name, 0, ID_WAIT_MS)) {
+    if (status == STATUS_OK && kafka_topic_ask(&tail->watch, tail->client, tail->name, 0,
+                                               ID_WAIT_MS) == KAFKA_TOPIC_IS_ANOTHER) {
         close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
         status = open_client(tail, error);
     }

@@ -6,7 +6,7 @@ enum { ASK_TIMEOUT_MS = 1000 };
 
 #if RD_KAFKA_VERSION >= 0x02030000
 
-static void ask(struct kafka_topic_watch *watch, rd_kafka_t *client, const char *topic)
+static void send_question(struct kafka_topic_watch *watch, rd_kafka_t *client, const char *topic)
 {
     if (watch->answers == NULL)
         watch->answers = rd_kafka_queue_new(client);
@@ -20,12 +20,10 @@ static void ask(struct kafka_topic_watch *watch, rd_kafka_t *client, const char 
     watch->is_asked = true;
 }
 
-/* False: the answer is a failure, or that there is no such topic. */
+/* False: there is no such topic. */
 static bool read_id(rd_kafka_event_t *event, int64_t *ret_id)
 {
     const rd_kafka_DescribeTopics_result_t *result = rd_kafka_event_DescribeTopics_result(event);
-    if (result == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
     size_t count;
     const rd_kafka_TopicDescription_t **topics =
         rd_kafka_DescribeTopics_result_topics(result, &count);
@@ -38,37 +36,45 @@ static bool read_id(rd_kafka_event_t *event, int64_t *ret_id)
     return ret_id[0] != 0 || ret_id[1] != 0;
 }
 
-bool kafka_topic_is_another(struct kafka_topic_watch *watch, rd_kafka_t *client, const char *topic,
-                            int every_ms, int wait_ms)
+static enum kafka_topic_news compare(struct kafka_topic_watch *watch, rd_kafka_event_t *event)
+{
+    int64_t id[2];
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return KAFKA_TOPIC_NO_ANSWER;
+    if (!read_id(event, id))
+        return KAFKA_TOPIC_NO_NEWS;
+    if (watch->id[0] == 0 && watch->id[1] == 0)
+        memcpy(watch->id, id, sizeof(id));
+    return watch->id[0] == id[0] && watch->id[1] == id[1] ? KAFKA_TOPIC_NO_NEWS
+                                                          : KAFKA_TOPIC_IS_ANOTHER;
+}
+
+enum kafka_topic_news kafka_topic_ask(struct kafka_topic_watch *watch, rd_kafka_t *client,
+                                      const char *topic, int every_ms, int wait_ms)
 {
     int64_t now_us = clock_monotonic_us();
     if (!watch->is_asked) {
         if (now_us < watch->ask_at_us)
-            return false;
-        ask(watch, client, topic);
+            return KAFKA_TOPIC_NO_NEWS;
+        send_question(watch, client, topic);
         watch->ask_at_us = now_us + (int64_t)every_ms * MICROSECONDS_PER_MILLISECOND;
     }
     rd_kafka_event_t *event = rd_kafka_queue_poll(watch->answers, wait_ms);
     if (event == NULL)
-        return false;
-    int64_t id[2];
-    bool is_found = read_id(event, id);
+        return KAFKA_TOPIC_NO_NEWS;
+    enum kafka_topic_news news = compare(watch, event);
     rd_kafka_event_destroy(event);
     watch->is_asked = false;
-    if (!is_found)
-        return false;
-    if (watch->id[0] == 0 && watch->id[1] == 0)
-        memcpy(watch->id, id, sizeof(id));
-    return watch->id[0] != id[0] || watch->id[1] != id[1];
+    return news;
 }
 
 #else
 
-bool kafka_topic_is_another(struct kafka_topic_watch *watch, rd_kafka_t *client, const char *topic,
-                            int every_ms, int wait_ms)
+enum kafka_topic_news kafka_topic_ask(struct kafka_topic_watch *watch, rd_kafka_t *client,
+                                      const char *topic, int every_ms, int wait_ms)
 {
     (void)watch, (void)client, (void)topic, (void)every_ms, (void)wait_ms;
-    return false;
+    return KAFKA_TOPIC_NO_NEWS;
 }
 
 #endif

@@ -18,13 +18,20 @@ struct kafka_topic_watch {
     int64_t id[2];     /* of the topic that this client saw first */
 };
 
+enum kafka_topic_news {
+    KAFKA_TOPIC_NO_NEWS,
+    KAFKA_TOPIC_IS_ANOTHER, /* than the one that was seen first */
+    KAFKA_TOPIC_NO_ANSWER,
+};
+
 /*
  * Asks the brokers which topic this is, at most every `every_ms`, and waits up to wait_ms for an
- * answer; a later one is found by a later call. True: another one than at first. One client, until
- * kafka_topic_watch_done().
+ * answer; a later one is found by a later call. One client, until kafka_topic_watch_done(). While a
+ * question waits for a broker that is away, librdkafka spins: after KAFKA_TOPIC_NO_ANSWER call only
+ * when brokers are known to be there.
  */
-bool kafka_topic_is_another(struct kafka_topic_watch *watch, rd_kafka_t *client, const char *topic,
-                            int every_ms, int wait_ms);
+enum kafka_topic_news kafka_topic_ask(struct kafka_topic_watch *watch, rd_kafka_t *client,
+                                      const char *topic, int every_ms, int wait_ms);
 
 /* Before the client ends; the next one begins with nothing known. */
 void kafka_topic_watch_done(struct kafka_topic_watch *watch);

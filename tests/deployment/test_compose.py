@@ -130,6 +130,18 @@ def test_given_inspect_then_each_container_is_as_hardened_as_promised(compose):
         assert uid != "0", name
 
 
+def test_given_all_profiles_then_each_service_is_as_hardened_as_those_that_run(compose):
+    services = json.loads(compose("--profile", "*", "config", "--format", "json"))["services"]
+    assert len(services) > len(SERVERS) + 3
+    for name, service in services.items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"] and "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"] and "privileged" not in service, name
+        assert int(service["mem_limit"]) <= 1 << 30 and service["pids_limit"] <= 512, name
+        assert service.get("user", "of the image") not in ("root", "0", "0:0"), name
+        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
+        assert name in ("gateway", "prometheus", "grafana") or "edge" not in service.get("networks", {}), name
+
+
 def test_given_the_passwords_then_they_are_seen_nowhere_but_in_their_files(compose):
     containers = compose.containers()
     secrets = []
@@ -176,12 +188,19 @@ def files_of(image, base, folder):
     return found
 
 
-def test_given_the_same_sources_when_the_image_is_built_again_then_it_has_the_same_files(compose, tmp_path):
+def test_given_the_same_sources_when_the_images_are_built_again_then_they_have_the_same_files(compose, tmp_path):
     base = f"debian:{re.search(r'ARG SUITE=(.*)', (ROOT / 'Dockerfile').read_text())[1]}-slim"
-    docker("build", "--no-cache", "--tag", "cartledger/services:again", ROOT, env=compose.environment)
-    first, again = (files_of(f"cartledger/services:{tag}", base, tmp_path) for tag in ("test", "again"))
-    assert {"usr/sbin/command-service", "usr/sbin/query-service"} <= {each[0] for each in first}
-    assert not set(first) ^ set(again)
+    for target, contents in [("services", {"usr/sbin/command-service", "usr/sbin/query-service"}),
+                             ("jobs", {"usr/bin/sql-migrate", "usr/lib/cartledger/migrate"})]:
+        # The classic builder makes all stages for the last one, and has just made those of jobs.
+        cached = target == "jobs" and compose.environment.get("DOCKER_BUILDKIT") == "0"
+        docker("build", *([] if cached else ["--no-cache"]), *(["--target", "jobs"] if target == "jobs" else []), "--tag",
+               f"cartledger/{target}:again", ROOT, env=compose.environment)
+        tags = [f"cartledger/{target}:{tag}" for tag in ("test", "again")]
+        assert len(set(docker("image", "inspect", "--format", "{{.Id}}", *tags).split())) == 2, "it was not built again"
+        first, again = (files_of(tag, base, tmp_path) for tag in tags)
+        assert contents <= {each[0] for each in first}
+        assert not set(first) ^ set(again)
 
 
 def wait_quiet(compose):
@@ -207,6 +226,14 @@ def test_given_load_when_each_container_is_killed_then_it_comes_back_and_nothing
     assert len(log) > 100
 
 
+def test_given_running_services_when_topic_and_views_are_made_anew_then_they_are_of_the_log(compose):
+    lines = re.search(r"^```sh\n(docker compose run --rm topic .*?)^```", (ROOT / "docs/deployment.md").read_text(), re.M | re.S)[1]
+    for text in lines.splitlines():
+        compose(*text.removeprefix("docker compose ").replace("exec ", "exec -T ").replace("run ", "run -T ").split())
+    wait_quiet(compose)
+    check_everything(compose)
+
+
 def test_given_two_of_each_when_one_after_the_other_is_replaced_then_no_request_fails(compose):
     compose.up(profile="scale")
     for name in ("command-service-2", "query-service-2"):
@@ -228,10 +255,10 @@ def test_given_two_of_each_when_one_after_the_other_is_replaced_then_no_request_
     for thread in threads:
         thread.start()
     try:
-        for name in ("command-service", "command-service-2", "query-service", "query-service-2"):
-            time.sleep(2)
-            compose("--profile", "scale", "up", "--detach", "--no-deps", "--force-recreate", "--wait", name)
-            time.sleep(3)
+        script = re.search(r"^```sh\n(docker compose run --rm migrate\n.*?)^```", (ROOT / "docs/deployment.md").read_text(),
+                           re.M | re.S)[1].replace("run --rm", "run -T --rm").replace("done", "    sleep 3\ndone")
+        subprocess.run(["bash", "-euc", script], check=True, cwd=ROOT, env=compose.environment, timeout=300,
+                       capture_output=True)
     finally:
         stop.set()
         for thread in threads:

@@ -191,7 +191,7 @@ def test_given_running_units_then_the_commands_of_the_operations_guide_work(mach
     infrastructure.kafka.start()
     eventually(lambda: all(check["ok"] for url in running
                            for check in requests.get(f"{url}/readyz", timeout=5).json()["checks"].values()))
-    for _ in range(2):
+    for _ in range(5):
         assert "has 3 partitions" in run("cartledger-topic --config command-service.conf recreate")
         assert "all views are forgotten" in run("--rebuild")
         eventually(lambda: shop.view(cart), RECOVERY_SECONDS)  # by way of the new topic
