@@ -115,5 +115,5 @@ enum {
     RELAY_IN_FLIGHT_MAX = 10000,
     RELAY_IN_FLIGHT_KIB_MAX = 16 * 1024,
 
-    RELAY_PAGE_BYTES_MAX = 4 * 1024 * 1024, /* of data read at once, and one event more */
+    RELAY_PAGE_BYTES_MAX = 4 * 1024 * 1024, /* about, of data read at once, and one event */
 };

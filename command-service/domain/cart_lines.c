@@ -16,6 +16,17 @@ static size_t array_bytes(size_t count)
     return cart_block_bytes(count * sizeof(struct cart_line));
 }
 
+/* Of the end of the sku, where most differ. A line is passed over without reading its text, which
+ * is a cache miss: 500 of them took 30 us. */
+static uint32_t mark_of(struct str sku)
+{
+    uint64_t end = 0;
+    size_t length = sku.length < sizeof(end) ? sku.length : sizeof(end);
+    if (length > 0)
+        memcpy(&end, sku.bytes + sku.length - length, length);
+    return (uint32_t)((end * UINT64_C(0x9e3779b97f4a7c15)) >> 32) + (uint32_t)sku.length;
+}
+
 /* Both texts are kept in one block that starts at line->sku.bytes. */
 static bool line_copy(const struct cart_line *line, struct cart_line *ret_copy)
 {
@@ -29,13 +40,15 @@ static bool line_copy(const struct cart_line *line, struct cart_line *ret_copy)
     *ret_copy = *line;
     ret_copy->sku.bytes = texts;
     ret_copy->name.bytes = texts + line->sku.length;
+    ret_copy->sku_mark = mark_of(line->sku);
     return true;
 }
 
 struct cart_line *cart_lines_find(const struct cart *cart, struct str sku)
 {
+    uint32_t mark = mark_of(sku);
     for (size_t i = 0; i < cart->line_count; i++)
-        if (str_equal(cart->lines[i].sku, sku))
+        if (cart->lines[i].sku_mark == mark && str_equal(cart->lines[i].sku, sku))
             return &cart->lines[i];
     return NULL;
 }

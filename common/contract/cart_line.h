@@ -11,6 +11,7 @@ struct cart_line {
     struct str sku;  /* 1-64 bytes */
     struct str name; /* 0-256 bytes */
     int32_t quantity;
+    uint32_t sku_mark; /* of a line in a cart: its own (cart_lines.c) */
     struct money unit_price;
 };
 

@@ -13,9 +13,9 @@
 
 enum {
     VIEW_LIST_LIMIT_MAX = 200,
-    VIEW_LIST_BYTES_MAX = 4 * 1024 * 1024, /* bodies on one page, plus one: it ends early */
+    VIEW_LIST_BYTES_MAX = 4 * 1024 * 1024, /* about, of bodies, plus one: a page ends early */
     VIEW_EVENTS_MAX = 500,                 /* events of a cart that are read at once */
-    VIEW_EVENTS_BYTES_MAX = 1024 * 1024,   /* of JSON, plus one event */
+    VIEW_EVENTS_BYTES_MAX = 1024 * 1024,   /* about, of JSON, plus one event */
 };
 
 /* One cart that is asked for. */

@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import subprocess
 import time
 
 import psycopg2
@@ -10,7 +9,7 @@ import pytest
 
 from invariants import check_log
 from lane_driver import Follower, LaneProcess, check_answers
-from service import SANITIZER_OPTIONS, build_folder
+from service import run_criterion
 from shop import eventually
 
 SECONDS = 6
@@ -62,12 +61,8 @@ def through(proxy_factory, postgres, databases):
 
 
 def test_given_a_real_server_then_the_calls_and_the_event_store_do_what_their_headers_say(databases):
-    done = subprocess.run([str(build_folder() / "tests/integration/test_postgres"), "-j1"], text=True, timeout=120,
-                          capture_output=True, check=False,
-                          env={"PATH": "/usr/bin:/bin", **SANITIZER_OPTIONS,
-                               "COMMAND_DATABASE_URL": databases.command,
-                               "COMMAND_OWNER_DATABASE_URL": databases.command_owner})
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_criterion("test_postgres", COMMAND_DATABASE_URL=databases.command,
+                  COMMAND_OWNER_DATABASE_URL=databases.command_owner)
 
 
 @pytest.mark.tsan

@@ -1,7 +1,6 @@
 """However large the events are, what is read at once has a limit in bytes."""
 
 import json
-import subprocess
 import urllib.parse
 import urllib.request
 
@@ -10,7 +9,7 @@ import pytest
 
 from postgres_trips import PostgresTrips
 from relay_driver import RelayProcess
-from service import SANITIZER_OPTIONS, build_folder
+from service import run_criterion
 from shop import eventually
 from test_projector import Setting as ProjectorSetting
 
@@ -94,12 +93,9 @@ def test_given_many_partitions_then_the_relay_reads_few_of_their_events_at_a_tim
 
 def test_given_one_partition_with_large_events_then_the_others_are_read_as_well(infrastructure):
     databases = infrastructure.fresh_databases(kinds=["command"])
-    done = subprocess.run([str(build_folder() / "tests/integration/test_log_source")], text=True, timeout=120,
-                          capture_output=True, check=False,
-                          env={"PATH": "/usr/bin:/bin", **SANITIZER_OPTIONS, "COMMAND_DATABASE_URL": databases.command,
-                               "COMMAND_OWNER_DATABASE_URL": databases.command_owner})
+    run_criterion("test_log_source", COMMAND_DATABASE_URL=databases.command,
+                  COMMAND_OWNER_DATABASE_URL=databases.command_owner)
     infrastructure.drop_databases(databases)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(name="setting")

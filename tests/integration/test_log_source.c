@@ -37,8 +37,8 @@ static void fill(void)
                                                 .application_name = "test-log-source",
                                                 .statement_timeout_ms = 20000});
     cr_assert_eq(postgres_connect(owner, in_ms(2000), &error), STATUS_OK, "%s", error.message);
-    cr_assert_eq(postgres_execute(owner, &FILL, &(struct postgres_parameters){NULL}, false,
-                                  in_ms(20000), &result, &error),
+    cr_assert_eq(postgres_execute(owner, &FILL, &(struct postgres_parameters){.values = NULL},
+                                  false, in_ms(20000), &result, &error),
                  STATUS_OK, "%s", error.message);
     PQclear(result);
     postgres_free(owner);

@@ -65,7 +65,10 @@ static enum status run(struct postgres *postgres, const struct postgres_statemen
 static void expect(struct postgres *postgres, const char *name, const char *sql, int milliseconds,
                    enum status expected, const char *sqlstate)
 {
-    struct postgres_statement *statement = malloc(sizeof(*statement)); /* lives as the connection */
+    static struct postgres_statement statements[32]; /* they live as long as the connections */
+    static size_t count;
+    cr_assert_lt(count, ARRAY_SIZE(statements));
+    struct postgres_statement *statement = &statements[count++];
     *statement = (struct postgres_statement){.name = name, .sql = sql};
     PGresult *result = NULL;
     enum status status = run(postgres, statement, milliseconds, &result);

@@ -237,6 +237,24 @@ def test_given_records_that_cannot_be_applied_then_they_are_set_aside_and_the_ot
     projector.wait(parkedCarts=1)
 
 
+def test_given_many_parked_carts_when_it_starts_then_other_carts_do_not_wait_for_their_replay(setting):
+    setting.publisher.publish([setting.log.create() for _ in range(1500)], ce_type="cartledger.cart.CartTeleported.v1")
+    projector = setting.projector()
+    setting.wait_applied()
+    projector.stop()
+    assert setting.sql("SELECT count(*) FROM parked_carts") == [(1500,)]
+    setting.sql("UPDATE parked_records SET headers = replace(headers::text, 'CartTeleported', 'CartCreated')::json")
+    other = setting.log.create()
+    setting.publish([other, setting.log.add(other["cartId"])])
+    projector.start()
+    eventually(lambda: setting.sql("SELECT 1 FROM cart_views WHERE cart_id = %s AND version = 2", (other["cartId"],)), 60)
+    assert setting.sql("SELECT count(*) FROM parked_carts")[0][0] > 0
+    eventually(lambda: setting.sql("SELECT count(*) FROM parked_carts") == [(0,)], 180)
+    setting.publish([setting.log.add(cart) for cart in list(setting.log.carts)])
+    setting.check()
+    assert projector.status["stale"] == 0
+
+
 def test_given_an_event_of_an_old_schema_version_among_parked_ones_then_the_replay_brings_it_up(setting):
     projector = setting.projector()
     cart = setting.log.create(partition=1)["cartId"]

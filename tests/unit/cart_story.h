@@ -41,7 +41,10 @@ STORY_FUNCTION struct money euro(int64_t amount)
 STORY_FUNCTION struct cart_line line_named(const char *sku, const char *name, int32_t quantity,
                                            int64_t amount)
 {
-    return (struct cart_line){str_from(sku), str_from(name), quantity, euro(amount)};
+    return (struct cart_line){.sku = str_from(sku),
+                              .name = str_from(name),
+                              .quantity = quantity,
+                              .unit_price = euro(amount)};
 }
 
 STORY_FUNCTION struct cart_line line(const char *sku, int32_t quantity, int64_t amount)

@@ -30,10 +30,12 @@ static void fatten(struct cart_cache *cache, struct cached_cart *cached, size_t 
     char text[256];
     memset(text, 'x', sizeof(text));
     struct event_data created = {.type = EVENT_CART_CREATED, .cart_created = {.currency = "EUR"}};
-    struct event_data added = {
-        .type = EVENT_ITEM_ADDED,
-        .item_added = {.line = {STR_LITERAL("tea"), {text, bytes}, 1, {5, "EUR"}},
-                       .line_quantity = 1}};
+    struct event_data added = {.type = EVENT_ITEM_ADDED,
+                               .item_added = {.line = {.sku = STR_LITERAL("tea"),
+                                                       .name = {text, bytes},
+                                                       .quantity = 1,
+                                                       .unit_price = {5, "EUR"}},
+                                              .line_quantity = 1}};
     cr_assert_eq(cart_evolve(&cached->cart, &created, 1, NULL), STATUS_OK);
     cr_assert_eq(cart_evolve(&cached->cart, &added, 1, NULL), STATUS_OK);
     cart_cache_account(cache, cached);

@@ -133,6 +133,15 @@ Test(cart_evolve, given_another_quantity_when_changed_then_invalid)
     then_lines("tea 5");
 }
 
+Test(cart_evolve, given_skus_that_end_alike_then_each_is_a_line_of_its_own)
+{
+    given(created("EUR", NULL), added("small-12345678", 1, 100, 1),
+          added("large-12345678", 2, 100, 2), added("12345678", 3, 100, 3), added("8", 4, 100, 4));
+    given(quantity_changed("large-12345678", 5, 2), removed("small-12345678", 1, 0),
+          quantity_changed("8", 6, 4));
+    then_lines("large-12345678 5, 12345678 3, 8 6");
+}
+
 Test(cart_evolve, given_a_line_when_wrongly_removed_then_invalid)
 {
     given(created("EUR", NULL), added("tea", 3, 100, 3));

@@ -4,7 +4,7 @@
 
 static struct cart_line line(int32_t quantity, int64_t price)
 {
-    return (struct cart_line){STR_LITERAL("a"), STR_LITERAL("A"), quantity, {price, "EUR"}};
+    return (struct cart_line){.quantity = quantity, .unit_price = {price, "EUR"}};
 }
 
 static struct cart_coupon percent(int32_t percent_off)

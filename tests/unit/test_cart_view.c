@@ -73,7 +73,10 @@ static struct money euros(int64_t amount_minor)
 
 static struct cart_line line(const char *sku, const char *name, int32_t quantity, int64_t price)
 {
-    return (struct cart_line){str_from(sku), str_from(name), quantity, euros(price)};
+    return (struct cart_line){.sku = str_from(sku),
+                              .name = str_from(name),
+                              .quantity = quantity,
+                              .unit_price = euros(price)};
 }
 
 static struct event_data created(const char *customer)

@@ -14,9 +14,9 @@ static void begin(void)
 TestSuite(command_lane_keys, .init = begin, .timeout = 60);
 
 static const struct cart_line THREE_LINES[] = {
-    {{"tea", 3}, {"Tea", 3}, 1, {100, "EUR"}},
-    {{"cup", 3}, {"Cup", 3}, 2, {200, "EUR"}},
-    {{"tea", 3}, {"Tea", 3}, 3, {100, "EUR"}},
+    {.sku = {"tea", 3}, .name = {"Tea", 3}, .quantity = 1, .unit_price = {100, "EUR"}},
+    {.sku = {"cup", 3}, .name = {"Cup", 3}, .quantity = 2, .unit_price = {200, "EUR"}},
+    {.sku = {"tea", 3}, .name = {"Tea", 3}, .quantity = 3, .unit_price = {100, "EUR"}},
 };
 
 static struct cart_command add_three(void)

@@ -81,8 +81,10 @@ static struct uuid random_uuid(void)
 
 static struct cart_line random_line(int32_t most)
 {
-    return (struct cart_line){random_text(1), random_text(0), (int32_t)between(0, most),
-                              random_money(MONEY_AMOUNT_MAX)};
+    return (struct cart_line){.sku = random_text(1),
+                              .name = random_text(0),
+                              .quantity = (int32_t)between(0, most),
+                              .unit_price = random_money(MONEY_AMOUNT_MAX)};
 }
 
 static size_t random_lines(void)
