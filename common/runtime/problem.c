@@ -71,14 +71,17 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
     AUTO(text_done)
     struct text text = TEXT_INIT(PROBLEM_TEXT_MAX);
     problem_write(problem, id, &text);
-    struct http_response response = {.status = problem->status, .close = problem->close};
     size_t length;
     char *body = text_steal(&text, &length);
-    if (body != NULL) {
-        response.content_type = "application/problem+json";
-        response.body = (struct str){body, length};
-        response.free_body = true;
+    if (body == NULL) {
+        http_drop(request);
+        return;
     }
+    struct http_response response = {.status = problem->status,
+                                     .content_type = "application/problem+json",
+                                     .body = {body, length},
+                                     .free_body = true,
+                                     .close = problem->close};
     char retry_after[16];
     if (problem->retry_after_s > 0) {
         snprintf(retry_after, sizeof(retry_after), "%d", problem->retry_after_s);
