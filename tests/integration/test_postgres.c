@@ -149,6 +149,32 @@ Test(postgres, each_failure_has_the_status_that_says_what_to_do)
     postgres_free(postgres);
 }
 
+Test(postgres, each_class_of_errors_has_its_status_and_some_want_another_session)
+{
+    static const struct {
+        const char *sqlstate;
+        enum status status;
+        bool stays;
+    } errors[] = {
+        {"08006", STATUS_UNAVAILABLE, true},  {"53300", STATUS_UNAVAILABLE, true},
+        {"57P03", STATUS_UNAVAILABLE, true},  {"58030", STATUS_UNAVAILABLE, true},
+        {"40P01", STATUS_UNAVAILABLE, true},  {"40003", STATUS_UNCERTAIN, false},
+        {"26000", STATUS_UNAVAILABLE, false}, {"0A000", STATUS_UNAVAILABLE, false},
+        {"25006", STATUS_UNAVAILABLE, false}, {"22012", STATUS_INTERNAL, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        struct postgres *postgres = owner();
+        char sql[200];
+        snprintf(sql, sizeof(sql),
+                 "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = repeat('x', 2000), ERRCODE = '%s';"
+                 " END $$",
+                 errors[i].sqlstate);
+        expect(postgres, "raise", sql, 1000, errors[i].status, errors[i].sqlstate);
+        cr_expect_eq(postgres_is_connected(postgres), errors[i].stays, "%s", errors[i].sqlstate);
+        postgres_free(postgres);
+    }
+}
+
 Test(postgres, an_error_of_the_commit_itself_is_an_error)
 {
     struct postgres *postgres = owner();
@@ -237,6 +263,14 @@ Test(postgres, refused_for_good_is_told_from_not_there_and_no_message_has_the_pa
     char url[1024];
     const char *at = strchr(url_of("COMMAND_OWNER_DATABASE_URL"), '@');
     snprintf(url, sizeof(url), "postgres://cartledger_command_owner:s3cret%s", at);
+    expect_connect(url, STATUS_INVALID, "s3cret");
+    snprintf(url, sizeof(url), "postgres://cartledger_command_owner%s", at);
+    expect_connect(url, STATUS_INVALID, "s3cret");
+    const char *owner_url = url_of("COMMAND_OWNER_DATABASE_URL");
+    int before_name = (int)(strrchr(owner_url, '/') - owner_url);
+    snprintf(url, sizeof(url), "%.*s/nowhere_here", before_name, owner_url);
+    expect_connect(url, STATUS_INVALID, "s3cret");
+    snprintf(url, sizeof(url), "%.*s/cartledger_query", before_name, owner_url); /* not theirs */
     expect_connect(url, STATUS_INVALID, "s3cret");
     snprintf(url, sizeof(url), "postgres://nobody_here:s3cret%s", at);
     expect_connect(url, STATUS_INVALID, "s3cret");
