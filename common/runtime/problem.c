@@ -2,6 +2,7 @@
 
 #include "json_out.h"
 #include "log.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,18 +108,6 @@ void http_respond_methods(struct http_request *request, const char *allow, struc
                                                         .allow = allow});
 }
 
-/* The text was cut at the end of its buffer: not within a character of several bytes. */
-static void drop_cut_character(char *text)
-{
-    enum { CONTINUATION_MASK = 0xc0, CONTINUATION = 0x80 };
-    size_t length = strlen(text);
-    while (length > 0 && ((unsigned char)text[length - 1] & CONTINUATION_MASK) == CONTINUATION)
-        length--;
-    if (length > 0 && (unsigned char)text[length - 1] >= CONTINUATION)
-        length--;
-    text[length] = '\0';
-}
-
 void http_refuse(struct http_request *request, int status, const char *type, const char *title,
                  const char *detail_format, ...)
 {
@@ -128,7 +117,7 @@ void http_refuse(struct http_request *request, int status, const char *type, con
     int wanted = vsnprintf(detail, sizeof(detail), detail_format, arguments);
     va_end(arguments);
     if (wanted >= (int)sizeof(detail))
-        drop_cut_character(detail);
+        utf8_drop_cut(detail);
     http_respond_problem(request,
                          &(struct problem){.status = status,
                                            .type = type,

@@ -177,7 +177,8 @@ Test(config, given_files_that_are_not_there_then_it_says_which)
 Test(config, given_a_folder_for_a_file_then_it_is_refused)
 {
     setenv("T_URL_FILE", "/tmp", 1);
-    assert_problems(NULL, "T_URL_FILE (environment): the file /tmp cannot be read: Is a directory\n");
+    assert_problems(NULL,
+                    "T_URL_FILE (environment): the file /tmp cannot be read: Is a directory\n");
 }
 
 Test(config, given_secret_files_with_nothing_in_them_then_they_are_refused)
