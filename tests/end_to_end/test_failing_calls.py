@@ -208,8 +208,11 @@ def test_given_a_call_that_fails_when_a_log_is_sent_again_then_it_says_so(stack_
         service.env["COMMAND_PORT"] = str(running.port)
         return service
 
-    for arguments in (["--check-config"], ["--healthcheck"], ["--republish", "all"]):
+    for arguments in (["--check-config"], ["--healthcheck"], ["--help"], ["--republish", "all"], ["--republish", "0:1"]):
         each_run_fails(make, arguments)
+    for place in ("", "everything", ":1", "0", "0:", "x:1", "0:x", "-1:1", "2:1", "0:0", "0:1x", f"0:{10**30}"):
+        done = running.run("--republish", place)
+        assert done.returncode == 2 and "--republish takes" in done.stderr, (place, done.stderr)
 
 
 def test_given_a_call_that_fails_when_parked_carts_are_replayed_then_none_is_lost(infrastructure, stack_factory):

@@ -62,13 +62,13 @@ __attribute__((constructor)) static void open_record(void)
         the_record = mapped;
 }
 
-static struct path path_here(const char *name)
+__attribute__((noinline)) static struct path path_here(const char *name)
 {
     void *frames[FRAMES_MAX];
     int count = backtrace(frames, FRAMES_MAX);
     struct path path = {.id = 14695981039346656037ULL};
     size_t depth = 0;
-    for (int i = 3; i < count && depth < DEPTH_MAX; i++) { /* this, fails(), the wrapper */
+    for (int i = 3; i < count && depth < DEPTH_MAX; i++) { /* after this, fails() and the wrapper */
         const char *at = frames[i];
         if (at < __executable_start || at >= etext)
             continue;
