@@ -175,6 +175,37 @@ Test(postgres, each_class_of_errors_has_its_status_and_some_want_another_session
     }
 }
 
+Test(postgres, a_statement_that_is_larger_than_the_sockets_buffer_arrives)
+{
+    enum { LARGE = 32 * 1024 * 1024 };
+    static const Oid type = PG_TEXT;
+    static const struct postgres_statement statement = {.name = "large",
+                                                        .sql = "SELECT length($1)::text",
+                                                        .parameter_count = 1,
+                                                        .parameter_types = &type};
+    struct postgres *postgres = owner();
+    expect(postgres, "patience", "SET statement_timeout = 0", 1000, STATUS_OK, "");
+    char *text = malloc(LARGE + 1);
+    memset(text, 'x', LARGE);
+    text[LARGE] = '\0';
+    const char *values[] = {text};
+    const struct postgres_parameters parameters = {values, NULL, NULL};
+    struct error error;
+    PGresult *result = NULL;
+    cr_assert_eq(
+        postgres_execute(postgres, &statement, &parameters, false, in_ms(20000), &result, &error),
+        STATUS_OK, "%s", error.message);
+    cr_expect_str_eq(PQgetvalue(result, 0, 0), "33554432");
+    PQclear(result);
+    /* Not enough time for it: it may have come or not. */
+    cr_expect_eq(
+        postgres_execute(postgres, &statement, &parameters, false, in_ms(1), &result, &error),
+        STATUS_UNCERTAIN);
+    cr_expect(!postgres_is_connected(postgres));
+    free(text);
+    postgres_free(postgres);
+}
+
 Test(postgres, an_error_of_the_commit_itself_is_an_error)
 {
     struct postgres *postgres = owner();
@@ -274,7 +305,11 @@ Test(postgres, refused_for_good_is_told_from_not_there_and_no_message_has_the_pa
     expect_connect(url, STATUS_INVALID, "s3cret");
     snprintf(url, sizeof(url), "postgres://nobody_here:s3cret%s", at);
     expect_connect(url, STATUS_INVALID, "s3cret");
+    char long_url[4096];
+    snprintf(long_url, sizeof(long_url), "%s?options=%03000d", owner_url, 0);
+    expect_connect(long_url, STATUS_INVALID, "s3cret");
     expect_connect("postgres://somebody:s3cret@127.0.0.1:1/x", STATUS_UNAVAILABLE, "s3cret");
+    expect_connect("postgres://somebody:s3cret@127.0.0.1:70000/x", STATUS_UNAVAILABLE, "s3cret");
     expect_connect("postgres://somebody:s3cret%zz@127.0.0.1:1/x", STATUS_INVALID, "s3cret");
     expect_connect("postgres://somebody:s3cret@127.0.0.1:1/x?s3cret=1", STATUS_INVALID, "s3cret");
 }
