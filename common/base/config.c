@@ -84,8 +84,10 @@ static enum status set_string(const struct config_setting *setting,
         return STATUS_INVALID;
     }
     char *copy = strndup(text.bytes, text.length);
-    if (copy == NULL)
+    if (copy == NULL) {
+        add_problem(problems, setting, value, "has no memory to be kept in");
         return STATUS_NO_MEMORY;
+    }
     struct error error;
     enum status status = setting->check == NULL ? STATUS_OK : setting->check(copy, &error);
     if (status == STATUS_OK) {

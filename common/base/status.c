@@ -2,6 +2,7 @@
 
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,18 +25,6 @@ static void make_one_line(char *message)
         message[--at] = '\0';
 }
 
-/* Where a text that was cut at its limit may end without half a character. */
-static void drop_cut_character(char *message, size_t length)
-{
-    size_t start = length;
-    while (start > 0 && length - start < 3 && ((unsigned char)message[start - 1] & 0xc0) == 0x80)
-        start--;
-    uint32_t code_point;
-    if (start > 0 && (unsigned char)message[start - 1] >= 0xc0 &&
-        utf8_decode((struct str){message, length}, start - 1, &code_point) == 0)
-        message[start - 1] = '\0';
-}
-
 enum status error_set(struct error *error, enum status status, const char *format, ...)
 {
     if (error == NULL)
@@ -45,10 +34,9 @@ enum status error_set(struct error *error, enum status status, const char *forma
     va_start(arguments, format);
     int length = vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    if (length < 0)
-        message[0] = '\0';
+    assert(length >= 0);
     if (length >= ERROR_MESSAGE_MAX)
-        drop_cut_character(message, ERROR_MESSAGE_MAX - 1);
+        utf8_drop_cut(message);
     make_one_line(message);
     error->status = status;
     memcpy(error->message, message, sizeof(message));

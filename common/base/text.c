@@ -34,9 +34,10 @@ static bool reserve(struct text *text, size_t more)
     size_t needed = text->length + more + 1;
     if (needed <= text->capacity)
         return true;
+    assert(needed <= SIZE_MAX / 2);
     size_t capacity = text->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : text->capacity;
     while (capacity < needed)
-        capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
+        capacity *= 2;
     char *bytes = realloc(text->bytes, capacity);
     if (bytes == NULL) {
         text->failed = true;
@@ -94,9 +95,8 @@ void text_format(struct text *text, const char *format, ...)
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (length < 0)
-        text->failed = true;
-    else if (length > 0 && reserve(text, (size_t)length)) {
+    assert(length >= 0);
+    if (length > 0 && reserve(text, (size_t)length)) {
         int written = vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
         assert(written == length);
         text->length += (size_t)written;

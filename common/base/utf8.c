@@ -62,3 +62,15 @@ bool utf8_is_printable(struct str text)
     }
     return true;
 }
+
+void utf8_drop_cut(char *text)
+{
+    size_t length = strlen(text);
+    size_t start = length;
+    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    uint32_t code_point;
+    if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 &&
+        utf8_decode((struct str){text, length}, start - 1, &code_point) == 0)
+        text[start - 1] = '\0';
+}

@@ -15,3 +15,6 @@ MUST_CHECK bool utf8_is_printable(struct str text);
  * (control characters too). 0 when there is none: malformed, overlong, a surrogate, cut, or the end
  * of the text. */
 MUST_CHECK size_t utf8_decode(struct str text, size_t at, uint32_t *ret_code_point);
+
+/* Shortens a text that was cut at its limit by the character that is not whole. */
+void utf8_drop_cut(char *text);

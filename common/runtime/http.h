@@ -78,6 +78,9 @@ struct http_response {
  * by themselves, only its Content-Length: give the body to them too. */
 void http_respond(struct http_request *request, const struct http_response *response);
 
+/* Instead of http_respond(), when memory for the answer is out: closes the connection. */
+void http_drop(struct http_request *request);
+
 /* Promises an answer from another thread. Call it in the handler, before handing the request over.
  */
 void http_defer(struct http_request *request);

@@ -74,6 +74,13 @@ void http_respond(struct http_request *request, const struct http_response *resp
     give_back(request);
 }
 
+void http_drop(struct http_request *request)
+{
+    request->answer.status = 500; /* for the metrics */
+    request->answer_lost = true;
+    give_back(request);
+}
+
 void http_respond_stream(struct http_request *request, const struct http_response *response,
                          const struct http_stream_source *source)
 {

@@ -36,7 +36,8 @@ static void register_route(struct http_metrics *metrics, struct http_route_metri
         metrics_register_histogram(metrics->registry, "http_request_seconds",
                                    "From the first line of a request to the start of its answer.",
                                    labels, METRIC_LATENCY_BOUNDS, METRIC_LATENCY_BOUND_COUNT);
-    atomic_store_explicit(&slot->route, route, memory_order_release);
+    if (slot->seconds != NULL)
+        atomic_store_explicit(&slot->route, route, memory_order_release);
 }
 
 /* NULL when more routes exist than the table holds, which is a mistake in its size. */
@@ -67,7 +68,8 @@ static void register_status(struct http_metrics *metrics, struct http_status_met
     snprintf(labels, sizeof(labels), "route=\"%s\",status=\"%d\"", route, status);
     slot->requests = metrics_register(metrics->registry, METRIC_COUNTER, "http_requests_total",
                                       "Requests answered.", labels);
-    atomic_store_explicit(&slot->status, status, memory_order_release);
+    if (slot->requests != NULL)
+        atomic_store_explicit(&slot->status, status, memory_order_release);
 }
 
 static struct metric *find_status(struct http_metrics *metrics, struct http_route_metrics *route,

@@ -66,11 +66,21 @@ static bool same_labels(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static char *copy(const char *terminated)
+static struct metric *metric_new(enum series_kind kind, const char *name, const char *help,
+                                 const char *labels)
 {
-    char *bytes = terminated == NULL ? NULL : strdup(terminated);
-    assert(terminated == NULL || bytes != NULL);
-    return bytes;
+    struct metric *metric = calloc(1, sizeof(*metric));
+    if (metric == NULL)
+        return NULL;
+    metric->kind = kind;
+    metric->name = strdup(name);
+    metric->help = strdup(help);
+    metric->labels = labels == NULL ? NULL : strdup(labels);
+    if (metric->name != NULL && metric->help != NULL &&
+        (labels == NULL) == (metric->labels == NULL))
+        return metric;
+    metric_free(metric);
+    return NULL;
 }
 
 static struct metric *find_or_add(struct metrics *metrics, enum series_kind kind, const char *name,
@@ -82,12 +92,9 @@ static struct metric *find_or_add(struct metrics *metrics, enum series_kind kind
             return metric;
     }
     assert(metrics->count < METRICS_MAX);
-    struct metric *metric = calloc(1, sizeof(*metric));
-    assert(metric != NULL);
-    metric->kind = kind;
-    metric->name = copy(name);
-    metric->help = copy(help);
-    metric->labels = copy(labels);
+    struct metric *metric = metric_new(kind, name, help, labels);
+    if (metric == NULL)
+        return NULL;
 
     /* The text format wants all series of a name together: put it behind its namesakes. */
     size_t place = metrics->count;
@@ -119,8 +126,10 @@ struct metric *metrics_register_histogram(struct metrics *metrics, const char *n
     assert(bound_count <= BOUNDS_MAX);
     pthread_mutex_lock(&metrics->lock);
     struct metric *metric = find_or_add(metrics, SERIES_HISTOGRAM, name, help, labels);
-    memcpy(metric->bounds, bounds, bound_count * sizeof(*bounds));
-    metric->bound_count = bound_count;
+    if (metric != NULL) {
+        memcpy(metric->bounds, bounds, bound_count * sizeof(*bounds));
+        metric->bound_count = bound_count;
+    }
     pthread_mutex_unlock(&metrics->lock);
     return metric;
 }

@@ -21,7 +21,7 @@ MUST_CHECK struct metrics *metrics_new(void); /* NULL: memory is out */
 void metrics_free(struct metrics *metrics);
 
 /* `labels` is "route=\"GET /livez\",status=\"200\"" or NULL; copied. Registering the same name and
- * labels again gives the same series. Never NULL: an exhausted registry is a bug. */
+ * labels again gives the same series. NULL: memory is out. An exhausted registry is a bug. */
 struct metric *metrics_register(struct metrics *metrics, enum metric_kind kind, const char *name,
                                 const char *help, const char *labels);
 /* Upper bounds in ascending order, in seconds (or what the name says). */

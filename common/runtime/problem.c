@@ -2,6 +2,7 @@
 
 #include "json_out.h"
 #include "log.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,14 +72,17 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
     AUTO(text_done)
     struct text text = TEXT_INIT(PROBLEM_TEXT_MAX);
     problem_write(problem, id, &text);
-    struct http_response response = {.status = problem->status, .close = problem->close};
     size_t length;
     char *body = text_steal(&text, &length);
-    if (body != NULL) {
-        response.content_type = "application/problem+json";
-        response.body = (struct str){body, length};
-        response.free_body = true;
+    if (body == NULL) {
+        http_drop(request);
+        return;
     }
+    struct http_response response = {.status = problem->status,
+                                     .content_type = "application/problem+json",
+                                     .body = {body, length},
+                                     .free_body = true,
+                                     .close = problem->close};
     char retry_after[16];
     if (problem->retry_after_s > 0) {
         snprintf(retry_after, sizeof(retry_after), "%d", problem->retry_after_s);
@@ -104,18 +108,6 @@ void http_respond_methods(struct http_request *request, const char *allow, struc
                                                         .allow = allow});
 }
 
-/* The text was cut at the end of its buffer: not within a character of several bytes. */
-static void drop_cut_character(char *text)
-{
-    enum { CONTINUATION_MASK = 0xc0, CONTINUATION = 0x80 };
-    size_t length = strlen(text);
-    while (length > 0 && ((unsigned char)text[length - 1] & CONTINUATION_MASK) == CONTINUATION)
-        length--;
-    if (length > 0 && (unsigned char)text[length - 1] >= CONTINUATION)
-        length--;
-    text[length] = '\0';
-}
-
 void http_refuse(struct http_request *request, int status, const char *type, const char *title,
                  const char *detail_format, ...)
 {
@@ -125,7 +117,7 @@ void http_refuse(struct http_request *request, int status, const char *type, con
     int wanted = vsnprintf(detail, sizeof(detail), detail_format, arguments);
     va_end(arguments);
     if (wanted >= (int)sizeof(detail))
-        drop_cut_character(detail);
+        utf8_drop_cut(detail);
     http_respond_problem(request,
                          &(struct problem){.status = status,
                                            .type = type,

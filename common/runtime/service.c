@@ -162,15 +162,6 @@ static void let_the_next_signal_end_us(void)
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
-void service_wait_for_stop(void)
-{
-    sigset_t signals = stop_signals();
-    int signal_number;
-    while (sigwait(&signals, &signal_number) != 0)
-        ;
-    let_the_next_signal_end_us();
-}
-
 bool service_stop_requested(int wait_ms)
 {
     sigset_t signals = stop_signals();

@@ -50,11 +50,8 @@ void service_block_signals(void);
  * the service that listens there is ready, else 1. */
 MUST_CHECK int service_healthcheck(const char *bind_address, int64_t port);
 
-/* Waits for SIGTERM or SIGINT and returns at the first one. The second one ends the process at
+/* Waits up to `wait_ms` for SIGTERM or SIGINT; true when one came. The next one ends the process at
  * once, status 143. */
-void service_wait_for_stop(void);
-
-/* The same, but gives up after `wait_ms`. True when a signal came. */
 MUST_CHECK bool service_stop_requested(int wait_ms);
 
 /* Answers /livez, /readyz, /metrics and /openapi.json (GET and HEAD); false when the path is none

@@ -345,3 +345,24 @@ def test_given_closed_carts_then_every_command_is_409(shop):
             assert response.json()["cartStatus"] == status
         view = shop.view(cart, min_version=3)
         assert view["status"] == status and view["lineCount"] == 1 and view["closedAt"] == view["updatedAt"]
+
+
+@pytest.mark.parametrize("service, path, headers, status", [
+    ("command", "/v1/events/partitions?x=1", {}, 400),
+    ("command", "/v1/events/partitions", {"Accept": "image/png"}, 406),
+    ("command", "/v1/events/others", {}, 404),
+    ("command", "/v1/events/partitions/0", {}, 404),
+    ("query", "/v1/carts?customerId=anna", {"Accept": "image/png"}, 406),
+    ("query", "/v1/carts?customerId=%01", {}, 400),
+    ("query", "/v1/carts?customerId=" + "x" * 2000, {}, 400),
+])
+def test_given_a_question_that_is_none_then_it_is_refused(stack, service, path, headers, status):
+    shop = Shop(stack.command_url, stack.query_url)
+    answer = shop.get(path, stack.command_url if service == "command" else stack.query_url, headers=headers)
+    assert answer.status_code == status and problem(answer)
+
+
+def test_given_a_correlation_that_is_too_long_and_a_head_of_a_cart_then_they_are_refused(stack):
+    shop, cart = Shop(stack.command_url), new_id()
+    assert problem(shop.create(cart, headers={"X-Correlation-Id": "x" * 1000})) == "invalid-header"
+    assert shop.send("HEAD", f"/v1/carts/{cart}").status_code == 405

@@ -155,6 +155,63 @@ Test(postgres, each_failure_has_the_status_that_says_what_to_do)
     postgres_free(postgres);
 }
 
+Test(postgres, each_class_of_errors_has_its_status_and_some_want_another_session)
+{
+    static const struct {
+        const char *sqlstate;
+        enum status status;
+        bool stays;
+    } errors[] = {
+        {"08006", STATUS_UNAVAILABLE, true},  {"53300", STATUS_UNAVAILABLE, true},
+        {"57P03", STATUS_UNAVAILABLE, true},  {"58030", STATUS_UNAVAILABLE, true},
+        {"40P01", STATUS_UNAVAILABLE, true},  {"40003", STATUS_UNCERTAIN, false},
+        {"26000", STATUS_UNAVAILABLE, false}, {"0A000", STATUS_UNAVAILABLE, false},
+        {"25006", STATUS_UNAVAILABLE, false}, {"22012", STATUS_INTERNAL, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        struct postgres *postgres = owner();
+        char sql[200];
+        snprintf(sql, sizeof(sql),
+                 "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = repeat('x', 2000), ERRCODE = '%s';"
+                 " END $$",
+                 errors[i].sqlstate);
+        expect(postgres, "raise", sql, 1000, errors[i].status, errors[i].sqlstate);
+        cr_expect_eq(postgres_is_connected(postgres), errors[i].stays, "%s", errors[i].sqlstate);
+        postgres_free(postgres);
+    }
+}
+
+Test(postgres, a_statement_that_is_larger_than_the_sockets_buffer_arrives)
+{
+    enum { LARGE = 32 * 1024 * 1024 };
+    static const Oid type = PG_TEXT;
+    static const struct postgres_statement statement = {.name = "large",
+                                                        .sql = "SELECT length($1)::text",
+                                                        .parameter_count = 1,
+                                                        .parameter_types = &type};
+    struct postgres *postgres = owner();
+    expect(postgres, "patience", "SET statement_timeout = 0", 1000, STATUS_OK, "");
+    char *text = malloc(LARGE + 1);
+    memset(text, 'x', LARGE);
+    text[LARGE] = '\0';
+    const char *values[] = {text};
+    const struct postgres_parameters parameters = {values, NULL, NULL};
+    struct error error;
+    PGresult *result = NULL;
+    cr_assert_eq(
+        postgres_execute(postgres, &statement, &parameters, false, in_ms(20000), &result, &error),
+        STATUS_OK, "%s", error.message);
+    cr_expect_str_eq(PQgetvalue(result, 0, 0), "33554432");
+    PQclear(result);
+    /* Not enough time for it: it may have come or not. */
+    cr_expect_eq(
+        postgres_execute(postgres, &statement, &parameters, false, in_ms(1), &result, &error),
+        STATUS_UNCERTAIN);
+    cr_expect(!postgres_is_connected(postgres));
+    free(text);
+    postgres_free(postgres);
+}
+
 Test(postgres, an_error_of_the_commit_itself_is_an_error)
 {
     struct postgres *postgres = owner();
@@ -273,9 +330,21 @@ Test(postgres, refused_for_good_is_told_from_not_there_and_no_message_has_the_pa
     const char *at = strchr(url_of("COMMAND_OWNER_DATABASE_URL"), '@');
     snprintf(url, sizeof(url), "postgres://cartledger_command_owner:s3cret%s", at);
     expect_connect(url, STATUS_INVALID, "s3cret");
+    snprintf(url, sizeof(url), "postgres://cartledger_command_owner%s", at);
+    expect_connect(url, STATUS_INVALID, "s3cret");
+    const char *owner_url = url_of("COMMAND_OWNER_DATABASE_URL");
+    int before_name = (int)(strrchr(owner_url, '/') - owner_url);
+    snprintf(url, sizeof(url), "%.*s/nowhere_here", before_name, owner_url);
+    expect_connect(url, STATUS_INVALID, "s3cret");
+    snprintf(url, sizeof(url), "%.*s/cartledger_query", before_name, owner_url); /* not theirs */
+    expect_connect(url, STATUS_INVALID, "s3cret");
     snprintf(url, sizeof(url), "postgres://nobody_here:s3cret%s", at);
     expect_connect(url, STATUS_INVALID, "s3cret");
+    char long_url[4096];
+    snprintf(long_url, sizeof(long_url), "%s?options=%03000d", owner_url, 0);
+    expect_connect(long_url, STATUS_INVALID, "s3cret");
     expect_connect("postgres://somebody:s3cret@127.0.0.1:1/x", STATUS_UNAVAILABLE, "s3cret");
+    expect_connect("postgres://somebody:s3cret@127.0.0.1:70000/x", STATUS_UNAVAILABLE, "s3cret");
     expect_connect("postgres://somebody:s3cret%zz@127.0.0.1:1/x", STATUS_INVALID, "s3cret");
     expect_connect("postgres://somebody:s3cret@127.0.0.1:1/x?s3cret=1", STATUS_INVALID, "s3cret");
 }

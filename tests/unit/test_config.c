@@ -174,6 +174,39 @@ Test(config, given_files_that_are_not_there_then_it_says_which)
                     "such file or directory\n");
 }
 
+Test(config, given_a_folder_for_a_file_then_it_is_refused)
+{
+    setenv("T_URL_FILE", "/tmp", 1);
+    assert_problems(NULL,
+                    "T_URL_FILE (environment): the file /tmp cannot be read: Is a directory\n");
+}
+
+Test(config, given_secret_files_with_nothing_in_them_then_they_are_refused)
+{
+    static const char *const nothing[] = {"", "\n", "\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(nothing); i++) {
+        setenv("T_URL_FILE", file_with(nothing[i], strlen(nothing[i])), 1);
+        char expected[200];
+        snprintf(expected, sizeof(expected), "T_URL (file %s): its value must not be empty\n",
+                 file_name);
+        assert_problems(NULL, expected);
+    }
+}
+
+Test(config, given_a_value_that_is_too_long_then_it_is_refused_and_only_its_beginning_shown)
+{
+    char *long_value = malloc(CONFIG_VALUE_MAX + 2);
+    memset(long_value, 'x', CONFIG_VALUE_MAX + 1);
+    long_value[CONFIG_VALUE_MAX + 1] = '\0';
+    setenv("T_URL", "x", 1);
+    setenv("T_TOPIC", long_value, 1);
+    char expected[200];
+    snprintf(expected, sizeof(expected),
+             "T_TOPIC (environment): \"%.60s...\" is too long or holds a NUL\n", long_value);
+    assert_problems(NULL, expected);
+    free(long_value);
+}
+
 Test(config, given_a_wrong_secret_then_its_value_is_not_shown)
 {
     setenv("T_URL_FILE", file_with("pass\0word", 9), 1);

@@ -84,3 +84,10 @@ Test(json_scan, given_no_object_then_the_walk_ends_inside_the_text)
         free(copy);
     }
 }
+
+Test(json_scan, given_no_text_then_it_has_no_members)
+{
+    struct json_members members = json_members_of(STR_NONE);
+    struct str value;
+    cr_assert_not(json_members_next(&members, &value));
+}

@@ -188,3 +188,11 @@ Test(log, given_level_names_when_parsed_then_they_are_known_and_others_are_not)
     cr_assert_not(log_level_parse(STR_LITERAL("verbose"), &level));
     cr_assert_not(log_level_parse(STR_NONE, &level));
 }
+
+Test(log, given_a_setting_that_is_no_level_then_it_is_refused)
+{
+    struct error error;
+    cr_assert_eq(log_level_check("warning", &error), STATUS_OK);
+    cr_assert_eq(log_level_check("loud", &error), STATUS_INVALID);
+    cr_assert_str_eq(error.message, "is none of debug, info, warning, error");
+}

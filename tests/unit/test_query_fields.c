@@ -152,5 +152,6 @@ Test(query_number, plain_decimals_within_the_limit_only)
         cr_assert_not(query_number_parse(str_from(wrong[i]), 200, &number), "%s", wrong[i]);
     cr_assert_not(query_number_parse(STR_NONE, 200, &number));
     cr_assert(query_number_parse(STR_LITERAL("9223372036854775807"), INT64_MAX, &number));
+    cr_assert_not(query_number_parse(STR_LITERAL("9223372036854775808"), INT64_MAX, &number));
     cr_assert_eq(number, INT64_MAX);
 }

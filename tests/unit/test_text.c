@@ -119,3 +119,11 @@ Test(text, given_a_failed_text_when_stolen_then_there_is_nothing)
     cr_assert_null(text_steal(&text, NULL));
     cr_assert(text_ok(&text));
 }
+
+Test(text, given_a_format_that_makes_nothing_then_nothing_is_appended)
+{
+    struct text text = TEXT_INIT(2);
+    text_format(&text, "%s", "");
+    assert_holds(&text, "");
+    text_done(&text);
+}

@@ -83,3 +83,24 @@ Test(utf8, given_a_sequence_cut_by_the_length_then_bytes_behind_it_are_not_read)
 {
     cr_assert_not(utf8_is_printable((struct str){"\xe2\x82\xac", 2}));
 }
+
+Test(utf8, given_the_end_of_a_text_then_there_is_nothing_to_decode)
+{
+    uint32_t code_point;
+    cr_assert_eq(utf8_decode(STR_LITERAL("a"), 1, &code_point), 0);
+}
+
+Test(utf8, given_a_cut_text_then_only_a_character_that_is_not_whole_is_dropped)
+{
+    static const char *const texts[][2] = {
+        {"", ""},           {"ab", "ab"},     {"a\xe2\x82\xac", "a\xe2\x82\xac"},
+        {"a\xe2\x82", "a"}, {"a\xe2", "a"},   {"a\xf0\x9f\x8d", "a"},
+        {"\xc3", ""},       {"\x80", "\x80"}, {"a\x80\x80\x80\x80", "a\x80\x80\x80\x80"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%s", texts[i][0]);
+        utf8_drop_cut(text);
+        cr_assert_str_eq(text, texts[i][1], "number %zu", i);
+    }
+}

@@ -13,6 +13,7 @@ expression can make a side that was never taken look taken.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter, defaultdict
@@ -83,9 +84,19 @@ def collect(target):
     forget()
 
 
+def function_at(source, line):
+    """The name of the function that has this line; clang-format puts its first and its last brace at the margin."""
+    opening = next(number for number in range(line - 1, -1, -1) if source[number] == "{")
+    first = opening
+    while first > 0 and source[first - 1] and not source[first - 1].startswith(("}", "#")) and not source[first - 1].endswith(
+            ("*/", ";")):
+        first -= 1
+    return re.search(r"(\w+)\(", " ".join(source[first:opening]))[1]
+
+
 class File:
-    """One source file: `lines` and `branches` are (reached, all); `missed` are the sides of branches never taken, as
-    (line, column, side, source)."""
+    """One source file: `lines` and `branches` are (reached, all); `missed` are the sides of branches never taken: by line,
+    what they are called in tests/coverage/uncovered.txt, which tells apart those that read the same in a function."""
 
     def __init__(self, name, exported):
         self.name = name
@@ -96,11 +107,17 @@ class File:
         for line, column, end_line, end, trues, falses, *_ in exported["branches"]:  # once for each copy of a function
             if source[line - 1][:column - 1].endswith("switch ("):
                 continue  # stands for the missing `default`; -Wswitch sees to it that all values are there
-            text = source[line - 1][column - 1:end - 1 if end_line == line else None]
-            taken[line, column, "true", text] += trues
-            taken[line, column, "false", text] += falses
+            taken[line, column, end_line, end, "true"] += trues
+            taken[line, column, end_line, end, "false"] += falses
         self.branches = sum(count > 0 for count in taken.values()), len(taken)
-        self.missed = sorted(place for place, count in taken.items() if count == 0)
+        self.missed, namesakes = [], Counter()
+        for (line, column, end_line, end, side), count in sorted(taken.items()):
+            text = "\n".join(source[line - 1:end_line])[column - 1:len(source[end_line - 1]) * -1 + end - 1 or None]
+            called = f"{name} {function_at(source, line)}(): never {side}: {' '.join(text.split())}"
+            namesakes[called] += 1
+            if count == 0:
+                number = namesakes[called]
+                self.missed.append((line, called if number == 1 else f"{called} [{number}]"))
 
 
 class Report:
@@ -130,6 +147,10 @@ class Report:
         """In percent."""
         return _percent(self.sums[layer][1])
 
+    def missed(self):
+        """The sides of branches never taken, as uncovered.txt calls them."""
+        return [called for file in self.files for _, called in file.missed]
+
     def layers(self):
         return [_row(name, *sums) for name, sums in self.sums.items()]
 
@@ -140,8 +161,7 @@ class Report:
         rows = [heading, "", *self.layers(), "", *(_row(file.name, file.lines, file.branches) for file in self.files)]
         (folder / "summary.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
         (folder / "missed.txt").write_text("".join(
-            f"{file.name}:{line}:{column}: never {side}: {text}\n"
-            for file in self.files for line, column, side, text in file.missed), encoding="utf-8")
+            f"{line}: {called}\n" for file in self.files for line, called in file.missed), encoding="utf-8")
         subprocess.run(["llvm-cov", "show", *self.what, "-format=html", "-show-branches=count", f"-output-dir={folder}"],
                        check=True)
 
