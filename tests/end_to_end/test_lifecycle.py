@@ -296,3 +296,17 @@ def test_given_shopping_then_metrics_tell_of_it(stack):
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         for name in names:
             assert name in answer.text, (url, name)
+
+
+@pytest.mark.parametrize("answer, said", [(b"HTTP/1.1 503 No\r\n\r\nnot yet", "not ready: not yet"), (b"?", "not ready: ?")])
+def test_given_a_port_that_answers_something_else_then_the_healthcheck_says_what(stack, answer, said):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(answer)
+            connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        done = stack.process("command-service").run("--healthcheck", COMMAND_PORT=listener.getsockname()[1])
+    assert done.returncode == 1 and done.stderr == said + "\n"
