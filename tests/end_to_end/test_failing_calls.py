@@ -24,6 +24,16 @@ ONCE_OR_ALWAYS = pytest.mark.parametrize("always", [False, True], ids=["once", "
 ENV = {"CORS_ORIGINS": "https://shop.example", "HTTP_THREADS": 1}
 
 
+@pytest.fixture(autouse=True)
+def _no_service_is_left():
+    """What runs when a test fails is ended."""
+    yield
+    while FailingService.made:
+        service = FailingService.made.pop()
+        if service.running():
+            service.kill()
+
+
 def in_parallel(work, items):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         wrong = [text for found in pool.map(work, items) for text in found]

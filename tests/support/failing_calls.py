@@ -47,10 +47,13 @@ class Calls:
 
 
 class FailingService(Service):
-    """A service, made of `service` of a stack, whose calls can fail."""
+    """A service, made of `service` of a stack, whose calls can fail. `made` are all of them."""
+
+    made = []
 
     def __init__(self, service, name):
         super().__init__(service.kind, service.env, service.log.with_name(f"{name}.log"), name)
+        self.made.append(self)
         self.calls = Calls(service.log.with_name(f"{name}.calls"))
         self.env.update(FAILING_CALLS=self.calls.file, **{f"{self.kind.partition('-')[0].upper()}_PORT": str(self.port)})
 
