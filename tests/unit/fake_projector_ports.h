@@ -52,6 +52,7 @@ struct fake_partition {
     struct fake_record topic[FAKE_MAX];
     int64_t topic_end;
     bool is_started;
+    bool is_dropped; /* its records are in the batch that also says that it was revoked */
     int64_t next_offset;
     struct checkpoint stored;
     int write_count;
@@ -72,6 +73,7 @@ struct fake {
 
     /* The store. */
     enum status store_answer;  /* of everything */
+    enum status mark_answer;   /* of what was delivered as dead letters */
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
     struct uuid refused_event; /* a write with it in the timeline is STATUS_INVALID */
     size_t load_max;           /* carts in one answer; 0: all */
@@ -99,6 +101,8 @@ struct fake {
 
     /* The dead-letter topic. */
     bool is_dead_topic_down;
+    bool is_dead_topic_slow;   /* what was sent stays on its way */
+    bool is_dead_topic_losing; /* what was sent is not delivered */
     int64_t never_taken_until; /* records up to this one never fit */
     int64_t delivered[DEAD_LETTERS_MAX];
     size_t delivered_count;
@@ -206,13 +210,14 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     size_t count = 0;
     for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
         struct fake_partition *at = &fake->partitions[p];
-        while (at->is_started && at->next_offset < at->topic_end && count < FAKE_MAX) {
+        while ((at->is_started || at->is_dropped) && at->next_offset < at->topic_end &&
+               count < FAKE_MAX) {
             struct fake_record *record = &at->topic[at->next_offset];
             struct cloud_event *made = &fake->made[count];
             enum status status = cloud_event_from(fake_point(&record->content), made, NULL);
             assert(status == STATUS_OK);
             fake->records[count++] = (struct feed_record){
-                .partition = p,
+                .partition = at->is_dropped ? -1 : p,
                 .offset = at->next_offset++,
                 .key = str_from(made->key),
                 .value = made->value,
@@ -484,6 +489,8 @@ static inline enum status fake_mark_dead_lettered(void *self, const int64_t *rec
                                                   size_t count, struct error *error)
 {
     struct fake *fake = self;
+    if (fake->mark_answer != STATUS_OK)
+        return error_set(error, fake->mark_answer, "not now");
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < fake->parked_count; j++)
             if (fake->parked[j].id == record_ids[i])
@@ -647,11 +654,12 @@ static inline size_t fake_delivered(void *self, int64_t *ret_record_ids, size_t 
                                     size_t *ret_in_flight)
 {
     struct fake *fake = self;
-    size_t count = fake->delivered_count;
+    size_t count =
+        fake->is_dead_topic_slow || fake->is_dead_topic_losing ? 0 : fake->delivered_count;
     assert(count <= capacity);
     memcpy(ret_record_ids, fake->delivered, count * sizeof(*ret_record_ids));
-    fake->delivered_count = 0;
-    *ret_in_flight = 0;
+    *ret_in_flight = fake->is_dead_topic_slow ? fake->delivered_count : 0;
+    fake->delivered_count = *ret_in_flight;
     return count;
 }
 

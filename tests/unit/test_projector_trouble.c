@@ -1,0 +1,316 @@
+#include "fake_projector_ports.h"
+
+#include <criterion/criterion.h>
+
+/* A log, a store, a topic or a group that answers what it should not, or at a bad moment. */
+static struct fake *fake;
+
+/* Three events of one cart in each partition, applied. */
+static void begin(void)
+{
+    fake = fake_new();
+    fake_projector(fake, 1 << 20);
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
+        for (int32_t version = 1; version <= 3; version++)
+            fake_happen(fake, p, 0, version);
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->partitions[0].stored.position, 3);
+    cr_assert_eq(fake->partitions[1].stored.position, 3);
+}
+static void end(void)
+{
+    fake_free(fake);
+}
+TestSuite(projector_trouble, .init = begin, .fini = end);
+
+#define stat(name) atomic_load(&projector_stats(fake->projector)->name)
+
+static int64_t position_of(int16_t partition)
+{
+    return fake->partitions[partition].stored.position;
+}
+
+static bool says(const char *words)
+{
+    return !fake->said_ok[PROJECTOR_PROGRESS] &&
+           strstr(fake->said[PROJECTOR_PROGRESS], words) != NULL;
+}
+
+static void restart(void)
+{
+    fake_projector(fake, 1 << 20);
+    fake_turns(fake, 5);
+}
+
+Test(projector_trouble, given_a_topic_with_more_partitions_than_the_log_then_it_says_so)
+{
+    fake_change(fake, FEED_ASSIGNED, 0); /* room for the one beyond */
+    fake->changes[0].partition = FAKE_PARTITIONS;
+    fake_turns(fake, 1);
+    cr_assert(says("the topic has a partition 2, the log only 2"));
+    fake->changes[fake->change_count++] = (struct feed_change){FEED_REVOKED, FAKE_PARTITIONS};
+    fake_pass_time(fake);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+}
+
+Test(projector_trouble, given_records_of_a_partition_that_is_revoked_with_them_then_none_is_applied)
+{
+    fake_change(fake, FEED_REVOKED, 0);
+    fake->partitions[0].is_dropped = true;
+    fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 1, 0, 4);
+    fake_turns(fake, 2);
+    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
+/* A gap in partition 0, whose events the log does not answer yet. */
+static void begin_to_ask(void)
+{
+    fake_log(fake, 0, 0, 4);
+    fake_happen(fake, 0, 0, 5);
+    fake_turns(fake, 2); /* the log's state */
+    fake->log_answer = STATUS_CONFLICT;
+    fake_turns(fake, 2);
+    cr_assert_eq(fake->event_requests, 1);
+}
+
+Test(projector_trouble, given_an_answer_about_a_partition_that_was_revoked_then_it_is_not_used)
+{
+    begin_to_ask();
+    fake_change(fake, FEED_REVOKED, 0);
+    fake_turns(fake, 1);
+    fake->log_answer = STATUS_OK;
+    fake_turns(fake, 3);
+    cr_assert_eq(position_of(0), 3);
+    fake_change(fake, FEED_ASSIGNED, 0);
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 5);
+}
+
+Test(projector_trouble, given_no_answer_about_a_partition_that_was_revoked_then_the_others_go_on)
+{
+    begin_to_ask();
+    fake_change(fake, FEED_REVOKED, 0);
+    fake_turns(fake, 1);
+    fake->log_answer = STATUS_UNAVAILABLE;
+    fake_happen(fake, 1, 0, 4);
+    fake_turns(fake, 3);
+    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(stat(log_failures_total), 0);
+}
+
+Test(projector_trouble, given_an_answer_about_a_partition_that_came_back_then_it_is_not_used)
+{
+    begin_to_ask();
+    fake->start_answer = STATUS_UNAVAILABLE;
+    fake_change(fake, FEED_REVOKED, 0);
+    fake_change(fake, FEED_ASSIGNED, 0);
+    fake_turns(fake, 1);
+    fake->log_answer = STATUS_OK;
+    fake_turns(fake, 1);
+    cr_assert_eq(position_of(0), 3);
+    fake->start_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 5);
+}
+
+Test(projector_trouble, given_another_log_when_a_partition_is_not_ours_then_only_ours_stop)
+{
+    fake->log_id = (struct uuid){{8}};
+    fake_projector(fake, 1 << 20);
+    fake->change_count = 1; /* partition 1 belongs to another process */
+    fake_pass_time(fake);
+    cr_assert(says("rebuild them"));
+    cr_assert_eq(stat(partitions_stopped), 1);
+}
+
+Test(projector_trouble, given_another_log_when_the_right_one_is_back_then_it_goes_on)
+{
+    struct uuid ours = fake->log_id;
+    fake->log_id = (struct uuid){{8}};
+    restart();
+    fake_pass_time(fake);
+    cr_assert(says("rebuild them"));
+    fake->log_id = ours;
+    fake_happen(fake, 0, 0, 4);
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 4);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+}
+
+/* The events 4 and 5 are asked for; the log answers with others until it is mended. */
+static void ask_for_two(void)
+{
+    fake_log(fake, 0, 0, 4);
+    fake_log(fake, 0, 0, 5);
+    fake_happen(fake, 0, 0, 6);
+}
+
+Test(projector_trouble, given_an_answer_without_the_events_asked_for_then_it_says_so_and_asks_again)
+{
+    ask_for_two();
+    fake->partitions[0].log[3].event.position = 70;
+    fake_turns(fake, 5);
+    cr_assert_eq(position_of(0), 3);
+    cr_assert(says("the log's answer has not the events asked for"));
+    fake->partitions[0].log[3].event.position = 4;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
+Test(projector_trouble, given_an_answer_without_the_event_to_compare_with_then_nothing_is_applied)
+{
+    fake->partitions[0].topic_end = 0; /* the topic lost what was applied */
+    ask_for_two();
+    fake->partitions[0].log[2].event.position = 70;
+    restart();
+    cr_assert_eq(position_of(0), 3);
+    cr_assert(says("the log's answer has not the events asked for"));
+    /* Seen again, and then no more. */
+    fake->partitions[0].log[2].event.position = 3;
+    fake->partitions[0].log[3].event.position = 70;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 3);
+    fake->partitions[0].log[3].event.position = 4;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
+Test(projector_trouble, given_an_answer_of_another_course_then_the_rest_of_it_is_not_used)
+{
+    fake->partitions[0].topic_end = 0;
+    ask_for_two();
+    fake->partitions[0].log[2].event.event_id.bytes[0] = 99;
+    restart();
+    cr_assert_eq(position_of(0), 3);
+    cr_assert(says("took another course"));
+}
+
+Test(projector_trouble, given_a_junk_record_when_another_one_is_at_its_offset_then_that_is_applied)
+{
+    fake_publish(fake, &fake->partitions[0].log[2])->content.event.position = 1000;
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, 1);
+    fake->partitions[0].topic_end = 3; /* made again */
+    fake_happen(fake, 0, 0, 4);
+    fake->partitions[0].next_offset = 3;
+    fake_turns(fake, 2);
+    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake->parked_count, 1);
+}
+
+Test(projector_trouble, given_a_store_that_takes_neither_an_event_nor_its_parking_then_it_waits)
+{
+    fake->write_answer = STATUS_CONFLICT;
+    fake_happen(fake, 0, 0, 4);
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 3);
+    cr_assert_gt(stat(store_failures_total), 0);
+    fake->write_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 4);
+}
+
+Test(projector_trouble, given_a_store_that_does_not_take_a_junk_record_then_it_waits)
+{
+    fake->write_answer = STATUS_INVALID;
+    fake_publish(fake, &fake->partitions[0].log[2])->is_unreadable = true;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 0);
+    cr_assert_gt(stat(store_failures_total), 0);
+    fake->write_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 1);
+}
+
+Test(projector_trouble, given_a_refused_event_when_another_takes_its_place_then_that_is_applied)
+{
+    fake->refused_event = fake_happen(fake, 0, 0, 4)->event.event_id;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 1);
+    /* Log and views were put back; another event happened instead. */
+    fake_forget_everything(fake, NULL);
+    fake->partitions[0].log_end = fake->partitions[0].topic_end = 3;
+    struct fake_event *made = fake_log(fake, 0, 0, 4);
+    made->event.event_id.bytes[0] = 99;
+    fake_publish(fake, made);
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
+Test(projector_trouble, given_a_stopped_partition_when_the_store_fails_then_it_stays_stopped)
+{
+    fake->partitions[0].log_end = fake->partitions[0].topic_end = 2;
+    restart();
+    cr_assert(says("the log ends at position 2"));
+    fake->store_answer = STATUS_INTERNAL;
+    fake_happen(fake, 1, 1, 1);
+    fake_turns(fake, 5);
+    cr_assert_gt(stat(store_failures_total), 0);
+    cr_assert(says("the log ends at position 2"));
+    fake->store_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(stat(partitions_stopped), 1);
+}
+
+Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so)
+{
+    fake_pass_time(fake);
+    fake->store_answer = STATUS_UNAVAILABLE;
+    fake_pass_time(fake);
+    cr_assert(says("the database is gone"));
+    fake->store_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+}
+
+/* Version 4 of the first cart is of a type that nobody knows. */
+static void happen_alien(void)
+{
+    struct fake_event *made = fake_log(fake, 0, 0, 4);
+    snprintf(made->type, sizeof(made->type), "ItemTeleported");
+    fake_publish(fake, made);
+}
+
+Test(projector_trouble, given_dead_letters_on_their_way_then_no_others_are_sent)
+{
+    fake->is_dead_topic_slow = true;
+    happen_alien();
+    for (int i = 0; i < 5; i++)
+        fake_pass_time(fake);
+    cr_assert_eq(fake->delivered_count, 1);
+    fake->is_dead_topic_slow = false;
+    fake_turns(fake, 2);
+    cr_assert(fake->parked[0].is_dead_lettered);
+}
+
+Test(projector_trouble, given_dead_letters_that_get_lost_then_they_are_sent_again)
+{
+    fake->is_dead_topic_losing = true;
+    happen_alien();
+    fake_pass_time(fake);
+    cr_assert_not(fake->parked[0].is_dead_lettered);
+    fake->is_dead_topic_losing = false;
+    for (int i = 0; i < 5; i++)
+        fake_pass_time(fake);
+    cr_assert(fake->parked[0].is_dead_lettered);
+}
+
+Test(projector_trouble, given_dead_letters_that_cannot_be_marked_then_they_are_sent_again)
+{
+    fake->mark_answer = STATUS_UNAVAILABLE;
+    happen_alien();
+    fake_pass_time(fake);
+    cr_assert_eq(stat(dead_lettered_total), 0);
+    fake->mark_answer = STATUS_OK;
+    for (int i = 0; i < 5; i++)
+        fake_pass_time(fake);
+    cr_assert(fake->parked[0].is_dead_lettered);
+    cr_assert_eq(stat(dead_lettered_total), 1);
+}
