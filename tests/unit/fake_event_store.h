@@ -47,6 +47,8 @@ struct fake_store {
     void (*before_append)(struct fake_store *fake, size_t call);
     void (*before_load)(struct fake_store *fake, size_t call);
     size_t reads_failing; /* so many loads and versions lose their connection */
+    enum status hold_answer;
+    enum status versions_answer;
     _Atomic bool is_gone; /* nobody answers */
     size_t cart_rows_max; /* per load */
     size_t load_rows_max; /* of all carts together */
@@ -239,6 +241,8 @@ static enum status fake_versions(void *context, const struct cart_key *carts, si
     (void)deadline_us;
     fake->versions_calls++;
     enum status status = fail_read(fake, error);
+    if (status == STATUS_OK && fake->versions_answer != STATUS_OK)
+        status = error_set(error, fake->versions_answer, "no right to do that");
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         ret_versions[i] = fake_version(fake, &carts[i]);
     return status;
@@ -275,6 +279,8 @@ static enum status fake_hold(void *context, const int16_t *partitions, size_t co
     (void)deadline_us;
     fake->hold_calls++;
     enum status status = fail_read(fake, error);
+    if (status == STATUS_OK && fake->hold_answer != STATUS_OK)
+        status = error_set(error, fake->hold_answer, "no right to do that");
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         fake->held[partitions[i]] = true;
     return status;

@@ -26,13 +26,22 @@ struct fake {
     int64_t hole[FAKE_PARTITIONS]; /* a position that the log has lost; 0: none */
     uint8_t course;                /* part of every event id */
     enum status lead_answer;
-    bool session;            /* false: every call fails until the next lead() or connect() */
-    bool flush_ends_session; /* as one that was idle for too long meanwhile */
+    bool session;               /* false: every call fails until the next lead() or connect() */
+    bool flush_ends_session;    /* as one that was idle for too long meanwhile */
+    enum status connect_answer; /* from that connect() on: */
+    int refused_connects_from;
+    int connects;
+    bool reads_failing;
+    enum status ends_answer;
     int leads;
     int pages; /* read that had events */
 
     /* The topic. */
     enum status topic_answer;
+    enum status send_answer;
+    enum status serve_answer;
+    bool hide_offsets;       /* of deliveries */
+    int64_t skewed_position; /* delivered as the one behind it; 0: none */
     struct fake_record records[FAKE_PARTITIONS][FAKE_RECORDS_MAX];
     int64_t record_count[FAKE_PARTITIONS];
     bool hold;         /* deliver nothing */
@@ -107,9 +116,12 @@ static inline enum status fake_lead(void *self, int64_t deadline_us, struct erro
 
 static inline enum status fake_connect(void *self, int64_t deadline_us, struct error *error)
 {
-    (void)deadline_us, (void)error;
-    ((struct fake *)self)->session = true;
-    return STATUS_OK;
+    (void)deadline_us;
+    struct fake *fake = self;
+    enum status status =
+        ++fake->connects < fake->refused_connects_from ? STATUS_OK : fake->connect_answer;
+    fake->session = status == STATUS_OK;
+    return status == STATUS_OK ? status : error_set(error, status, "no session");
 }
 
 static inline void fake_resign(void *self)
@@ -126,7 +138,7 @@ static inline enum status fake_ends(void *self, int64_t deadline_us, int64_t *re
     (void)deadline_us;
     struct fake *fake = self;
     fake_lock(fake);
-    bool session = fake->session;
+    bool session = fake->session && fake->ends_answer == STATUS_OK;
     memcpy(ret_positions, fake->log_end, sizeof(fake->log_end));
     fake_unlock(fake);
     return session ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, "session lost");
@@ -150,8 +162,8 @@ fake_read(void *self, const int64_t *after, const int32_t *limits, int64_t deadl
     (void)deadline_us;
     struct fake *fake = self;
     int64_t ends[FAKE_PARTITIONS];
-    if (fake_ends(self, 0, ends, error) != STATUS_OK)
-        return STATUS_UNAVAILABLE;
+    if (fake_ends(self, 0, ends, error) != STATUS_OK || fake->reads_failing)
+        return error_set(error, STATUS_UNAVAILABLE, "session lost");
     *ret_more = false;
     bool has_events = false;
     for (int p = 0; p < FAKE_PARTITIONS; p++) {
@@ -245,7 +257,10 @@ static inline enum status fake_send(void *self, const struct recorded_event *eve
             fake->in_flight_max = fake->queue_count;
     }
     bool tell = !full && !fake->hold && fake->notify_fd >= 0;
+    enum status answer = fake->send_answer;
     fake_unlock(fake);
+    if (answer != STATUS_OK)
+        return error_set(error, answer, "never");
     const uint64_t one = 1;
     if (tell && write(fake->notify_fd, &one, sizeof(one)) < 0)
         return error_set(error, STATUS_INTERNAL, "notify");
@@ -254,20 +269,24 @@ static inline enum status fake_send(void *self, const struct recorded_event *eve
 
 static inline enum status fake_serve(void *self, struct error *error)
 {
-    (void)error;
     struct fake *fake = self;
     fake_lock(fake);
-    int64_t count = fake->hold ? 0 : fake->queue_count;
+    enum status answer = fake->serve_answer;
+    int64_t count = fake->hold || answer != STATUS_OK ? 0 : fake->queue_count;
     for (int64_t i = 0; i < count; i++) {
         struct relay_delivery *delivery = &fake->queue[i];
         delivery->offset = fake->record_count[delivery->partition];
         fake_write(fake, delivery->partition, delivery->position, fake->queue_ids[i]);
+        if (fake->hide_offsets)
+            delivery->offset = -1;
+        if (delivery->position == fake->skewed_position)
+            delivery->position++;
     }
     fake->queue_count -= count;
     fake_unlock(fake);
     for (int64_t i = 0; i < count; i++)
         fake->delivered(fake->context, &fake->queue[i]);
-    return STATUS_OK;
+    return answer == STATUS_OK ? STATUS_OK : error_set(error, answer, "the producer has given up");
 }
 
 static inline enum status fake_flush(void *self, int64_t deadline_us, struct error *error)

@@ -288,11 +288,11 @@ Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_o
     struct cart_command many = {.type = CART_ADD_ITEMS, .add_items = {.lines = lines, .count = 90}};
     fake_created(&story.store, A);
     fake_created(&story.store, B);
-    for (int i = 0; i < 60; i++) {
+    enum { COMMANDS = 90 };
+    for (int i = 0; i < COMMANDS; i++)
         when(i % 2 == 0 ? A : B, i % 3 == 2 ? story_remove("tea") : many);
-    }
     story_run();
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < COMMANDS; i++) {
         const struct command_outcome *outcome = &story.requests[i].outcome;
         then_status(&story.requests[i], STATUS_OK);
         cr_expect_eq(outcome->refusal, CART_ACCEPTED);
@@ -302,6 +302,7 @@ Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_o
     }
     for (size_t i = 0; i < story.store.append_calls; i++)
         cr_expect_lt(story.store.append_sizes[i], LANE_BATCH_EVENTS_MAX + CART_DECISION_EVENTS_MAX);
+    cr_expect_eq(story.store.append_calls, 2);
 }
 
 /* A cart of 1,000 events. */

@@ -182,6 +182,85 @@ Test(lane_failures, an_uncertain_commit_stays_uncertain_when_the_retry_fails_for
     then_status(a, STATUS_UNCERTAIN);
 }
 
+Test(lane_failures, an_uncertain_commit_of_which_nothing_stands_in_the_way_of_a_repeat_is_uncertain)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.appends[1] = FAKE_CONFLICTS;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+    then_log_has(2);
+}
+
+static void put_another_in_the_place_of_b(struct fake_store *fake, size_t call)
+{
+    if (call == 1)
+        fake_find(fake, &B, 2)->event.event_id = uuid_v7_now();
+}
+
+Test(lane_failures, a_transaction_of_which_a_part_is_in_the_log_is_not_called_committed)
+{
+    story.store.appends[0] = FAKE_DONE_UNKNOWN;
+    story.store.before_append = put_another_in_the_place_of_b;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+    then_status(b, STATUS_UNCERTAIN);
+}
+
+static void fail_a_read_at_second(struct fake_store *fake, size_t call)
+{
+    if (call == 1)
+        fake->reads_failing = 1;
+}
+
+Test(lane_failures, a_commit_is_settled_when_the_first_question_about_it_fails)
+{
+    story.store.appends[0] = FAKE_DONE_UNKNOWN;
+    story.store.before_append = fail_a_read_at_second;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_version(a, 2);
+    then_log_has(3);
+    cr_expect_eq(story.store.find_calls, 2);
+}
+
+static void refuse_versions_at_second(struct fake_store *fake, size_t call)
+{
+    fake->versions_answer = call == 0 ? STATUS_OK : STATUS_INTERNAL;
+}
+
+Test(lane_failures, after_a_reconnect_nothing_is_appended_without_the_carts_versions)
+{
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = refuse_versions_at_second;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+    cr_expect_eq(story.store.append_calls, 1);
+}
+
+static void write_a_before_each(struct fake_store *fake, size_t call)
+{
+    (void)call;
+    fake_elsewhere(fake, A, EVENT_ITEM_QUANTITY_CHANGED,
+                   fake_version(fake, &A) % 2 == 0
+                       ? "{\"sku\":\"cup\",\"quantity\":2,\"previousQuantity\":1}"
+                       : "{\"sku\":\"cup\",\"quantity\":1,\"previousQuantity\":2}");
+}
+
+Test(lane_failures, a_partition_that_cannot_be_held_leaves_nothing)
+{
+    fake_added(&story.store, A);
+    story.store.before_append = write_a_before_each;
+    story.store.hold_answer = STATUS_INTERNAL;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_INTERNAL);
+    cr_expect_eq(story.store.hold_calls, 1);
+}
+
 static void forget_a_at_second(struct fake_store *fake, size_t call)
 {
     if (call != 1)

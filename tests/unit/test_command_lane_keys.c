@@ -274,6 +274,22 @@ Test(command_lane_keys, a_question_that_fails_is_asked_again)
     cr_expect_geq(story.store.recall_calls, 2);
 }
 
+Test(command_lane_keys, on_a_cart_that_is_read_piece_by_piece_it_is_asked_in_the_end)
+{
+    fake_created(&story.store, A);
+    const struct command_request *first = when_keyed(A, story_add(), "k", "hash");
+    story_start();
+    story_wait();
+    restart();
+    story.store.cart_rows_max = 1;
+    const struct command_request *again = when_keyed(A, story_add(), "k", "hash");
+    story_wait();
+    story_stop();
+    then_replayed(again, first);
+    then_log_has(2);
+    cr_expect_eq(story.store.recall_calls, 1);
+}
+
 Test(command_lane_keys, a_merge_is_a_command_on_its_target_and_the_source_knows_no_key)
 {
     fake_created(&story.store, A);

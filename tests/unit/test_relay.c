@@ -115,6 +115,13 @@ static void expect_records(int partition, int64_t offset, int64_t first, int64_t
         cr_assert_eq(fake->records[partition][offset + i].position, first + i);
 }
 
+static void answer_topic(enum status status)
+{
+    fake_lock(fake);
+    fake->topic_answer = status;
+    fake_unlock(fake);
+}
+
 static void wait_for_a_turn(void)
 {
     int64_t begin_us = clock_monotonic_us();
@@ -218,6 +225,28 @@ Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_w
     expect_records(0, 0, 1, 5);
 }
 
+Test(relay, given_a_follower_that_cannot_see_what_is_published_then_it_follows)
+{
+    fake->lead_answer = STATUS_CONFLICT;
+    fake->ends_answer = STATUS_UNAVAILABLE;
+    append(0, 5);
+    fake_write(fake, 0, 1, fake_id(0, 0, 1));
+    start();
+    wait_published(0, 1);
+    cr_assert_eq(atomic_load(&relay_stats(relay)->lag_events), 0, "not known");
+    answer_topic(STATUS_UNAVAILABLE);
+    usleep((RELAY_WATCH_MS + RELAY_FOLLOW_MS) * 1000);
+    cr_assert_eq(atomic_load(&relay_stats(relay)->state), RELAY_FOLLOWING);
+    fake_lock(fake);
+    fake->ends_answer = fake->topic_answer = STATUS_OK;
+    fake_unlock(fake);
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->lag_events) != 4) {
+        cr_assert_lt(clock_monotonic_us(), until_us);
+        usleep(1000);
+    }
+}
+
 Test(relay, given_a_topic_with_another_event_at_its_end_when_it_leads_then_nothing_is_mixed)
 {
     append(0, 5);
@@ -274,6 +303,67 @@ Test(relay, given_an_idle_topic_when_it_is_re_created_then_everything_is_publish
     wait_delivered(50);
     expect_records(0, 0, 1, 20);
     expect_records(1, 0, 1, 5);
+}
+
+Test(relay, given_an_idle_topic_when_it_is_deleted_or_changed_then_it_says_so_and_goes_on_later)
+{
+    append(0, 3);
+    start();
+    wait_published(0, 3);
+    answer_topic(STATUS_NOT_FOUND);
+    wait_state(RELAY_TOPIC_MISSING);
+    answer_topic(STATUS_OK);
+    append(0, 1);
+    wait_published(0, 4);
+    answer_topic(STATUS_CONFLICT);
+    wait_state(RELAY_TOPIC_UNFIT);
+    expect_records(0, 0, 1, 4);
+}
+
+Test(relay, given_a_topic_that_refuses_an_event_for_good_then_it_starts_again)
+{
+    fake->send_answer = STATUS_INTERNAL;
+    append(0, 3);
+    start();
+    wait_restart();
+    cr_assert_eq(record_count(0), 0);
+}
+
+Test(relay, given_a_producer_that_has_given_up_then_another_one_is_opened)
+{
+    append(0, 3);
+    start();
+    wait_published(0, 3);
+    fake_lock(fake);
+    fake->serve_answer = STATUS_INTERNAL;
+    fake_unlock(fake);
+    wait_restart();
+    fake_lock(fake);
+    fake->serve_answer = STATUS_OK;
+    fake->log_end[0] = 4;
+    fake_unlock(fake);
+    wait_published(0, 4);
+    expect_records(0, 0, 1, 4);
+    cr_assert_geq(fake->opens, 2);
+}
+
+Test(relay, given_deliveries_without_their_offsets_then_they_count)
+{
+    fake->hide_offsets = true;
+    append(0, 3);
+    start();
+    wait_published(0, 3);
+    append(0, 2);
+    wait_published(0, 5);
+}
+
+Test(relay, given_a_delivery_of_another_position_than_the_next_then_it_is_not_believed)
+{
+    fake->skewed_position = 2;
+    append(0, 3);
+    start();
+    wait_restart();
+    cr_assert_leq(relay_published_position(relay, 0), 3);
 }
 
 Test(relay, given_events_on_their_way_when_the_topic_is_re_created_then_it_starts_again)
@@ -411,6 +501,78 @@ Test(relay, given_a_session_that_ends_during_a_flush_when_republishing_then_it_g
     expect_records(0, 900, 1, 900);
 }
 
+/* All 900 positions of partition 0 are in the topic. */
+static enum status republish(int milliseconds)
+{
+    append(0, 900);
+    for (int64_t position = 1; position <= 900; position++)
+        fake_write(fake, 0, position, fake_id(0, 0, position));
+    struct error error;
+    int64_t count;
+    return relay_republish(&options, 0, 1, deadline(milliseconds), &count, &error);
+}
+
+Test(relay, given_a_log_that_stays_away_when_republishing_then_it_gives_up)
+{
+    fake->ends_answer = STATUS_UNAVAILABLE;
+    cr_assert_eq(republish(5000), STATUS_UNAVAILABLE);
+}
+
+static void lose_session_for_good(enum status connect_answer)
+{
+    fake->queue_max = 200;
+    fake->flush_ends_session = true;
+    fake->refused_connects_from = 2;
+    fake->connect_answer = connect_answer;
+}
+
+Test(relay, given_a_session_that_cannot_be_had_again_when_republishing_then_it_gives_up)
+{
+    lose_session_for_good(STATUS_UNAVAILABLE);
+    cr_assert_eq(republish(20000), STATUS_UNAVAILABLE);
+    cr_assert_eq(record_count(0), 1100);
+}
+
+Test(relay, given_a_log_that_does_not_let_us_in_again_when_republishing_then_it_gives_up)
+{
+    lose_session_for_good(STATUS_INVALID);
+    cr_assert_eq(republish(20000), STATUS_INVALID);
+}
+
+Test(relay, given_no_time_when_republishing_then_it_gives_up)
+{
+    fake->queue_max = 200;
+    cr_assert_eq(republish(0), STATUS_UNAVAILABLE);
+    cr_assert_eq(record_count(0), 1100, "what was begun is sent");
+}
+
+Test(relay, given_no_time_and_no_session_when_republishing_then_it_gives_up)
+{
+    fake->reads_failing = true;
+    cr_assert_eq(republish(0), STATUS_UNAVAILABLE);
+    cr_assert_eq(record_count(0), 900);
+}
+
+Test(relay, given_a_hole_in_the_log_when_republishing_then_it_refuses)
+{
+    fake->hole[0] = 7;
+    cr_assert_eq(republish(5000), STATUS_INVALID);
+    cr_assert_leq(record_count(0), 906);
+}
+
+Test(relay, given_a_log_without_its_last_event_when_republishing_then_it_refuses)
+{
+    fake->hole[0] = 900;
+    cr_assert_eq(republish(5000), STATUS_INVALID);
+    cr_assert_eq(record_count(0), 1799);
+}
+
+Test(relay, given_a_topic_that_refuses_an_event_for_good_when_republishing_then_it_gives_up)
+{
+    fake->send_answer = STATUS_INTERNAL;
+    cr_assert_eq(republish(5000), STATUS_INTERNAL);
+}
+
 Test(relay, given_another_course_when_republishing_then_it_refuses)
 {
     append(0, 5);
@@ -419,6 +581,7 @@ Test(relay, given_another_course_when_republishing_then_it_refuses)
     int64_t count;
     cr_assert_eq(relay_republish(&options, -1, 1, deadline(5000), &count, &error), STATUS_CONFLICT);
     cr_assert_eq(relay_republish(&options, 2, 1, deadline(5000), &count, &error), STATUS_INVALID);
+    cr_assert_eq(relay_republish(&options, -2, 1, deadline(5000), &count, &error), STATUS_INVALID);
     cr_assert_eq(relay_republish(&options, 0, 0, deadline(5000), &count, &error), STATUS_INVALID);
     cr_assert_eq(record_count(0), 1);
 }
