@@ -64,9 +64,9 @@ static void ask(void *self, const struct log_request *request)
     else
         snprintf(client->url, sizeof(client->url), "%s/v1/events?partition=%d&after=%lld&limit=%d",
                  client->base_url, request->partition, (long long)request->after, request->limit);
-    curl_easy_setopt(client->easy, CURLOPT_URL, client->url);
     client->curl_error[0] = '\0';
-    client->is_under_way = curl_multi_add_handle(client->multi, client->easy) == CURLM_OK;
+    client->is_under_way = curl_easy_setopt(client->easy, CURLOPT_URL, client->url) == CURLE_OK &&
+                           curl_multi_add_handle(client->multi, client->easy) == CURLM_OK;
 }
 
 static enum status no_sense(struct error *error, const char *what)
@@ -189,8 +189,9 @@ static enum status reply(void *self, struct log_reply *ret_reply, struct error *
     curl_multi_perform(client->multi, &running);
     int left;
     const CURLMsg *message = curl_multi_info_read(client->multi, &left);
-    if (message == NULL || message->msg != CURLMSG_DONE)
+    if (message == NULL)
         return error_set(error, STATUS_CONFLICT, "the log has not answered yet");
+    assert(message->msg == CURLMSG_DONE && "libcurl has no other");
     CURLcode code = message->data.result;
     end_request(client);
     return code == CURLE_OK ? read_answer(client, ret_reply, error)

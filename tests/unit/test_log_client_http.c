@@ -1,11 +1,15 @@
 /* Given a log that answers something, then the client has events, or a reason. */
 #include "log_client_http.h"
+
+#include "cart_partition.h"
 #include "text.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -216,6 +220,43 @@ Test(log_client_http, given_a_refusal_or_nobody_then_unavailable)
         log_client_http_port(client)->reply(log_client_http_port(client)->self, &reply, NULL),
         STATUS_UNAVAILABLE, "nothing is under way");
     log_client_http_free(client);
+}
+
+static bool is_memory_out;
+
+static char *copy(const char *text)
+{
+    return is_memory_out ? NULL : strdup(text);
+}
+
+Test(log_client_http, given_no_memory_for_an_address_then_nothing_is_asked)
+{
+    struct log_client_http *client;
+    struct log_reply reply;
+    cr_assert_eq(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc, copy, calloc),
+                 CURLE_OK);
+    cr_assert_eq(asked(&events, "200 OK", STR_LITERAL(""), &client, &reply), STATUS_OK);
+    const struct log_client *log = log_client_http_port(client);
+    struct error error;
+    is_memory_out = true;
+    log->ask(log->self, &state);
+    is_memory_out = false;
+    cr_assert_eq(log->reply(log->self, &reply, &error), STATUS_UNAVAILABLE);
+    cr_assert_str_eq(error.message, "the log cannot be asked");
+    log_client_http_free(client);
+}
+
+Test(log_client_http, given_more_partitions_than_a_log_has_then_invalid)
+{
+    struct text text = TEXT_INIT(65536);
+    text_format(&text, "{\"logId\":\"" ID "\",\"partitions\":[0");
+    for (int i = 0; i < PARTITION_COUNT_MAX; i++)
+        text_format(&text, ",0");
+    text_format(&text, "]}");
+    struct log_client_http *client;
+    struct log_reply reply;
+    cr_assert_eq(asked(&state, "200 OK", text_str(&text), &client, &reply), STATUS_INVALID);
+    text_done(&text);
 }
 
 Test(log_client_http, given_what_is_no_address_then_invalid)

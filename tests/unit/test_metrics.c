@@ -1,0 +1,23 @@
+#include "metrics.h"
+
+#include <criterion/criterion.h>
+
+Test(metrics, given_a_name_and_labels_again_then_it_is_the_same_series)
+{
+    struct metrics *metrics = metrics_new();
+    struct metric *bare = metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", NULL);
+    struct metric *labelled = metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", "b=\"c\"");
+    cr_assert_neq(bare, labelled);
+    cr_assert_eq(metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", NULL), bare);
+    cr_assert_eq(metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", "b=\"c\""), labelled);
+    cr_assert_neq(metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", "b=\"d\""), labelled);
+    metric_add(bare, 1);
+    metric_add(labelled, 2);
+    AUTO(text_done) struct text text = TEXT_INIT(4096);
+    metrics_write(metrics, &text);
+    cr_assert(text_ok(&text));
+    text_append_char(&text, '\0');
+    cr_assert_not_null(strstr(text.bytes, "\na_total 1\n"));
+    cr_assert_not_null(strstr(text.bytes, "\na_total{b=\"c\"} 2\n"));
+    metrics_free(metrics);
+}
