@@ -294,7 +294,7 @@ static void answer_page(struct reader_thread *thread)
         page->answer(page, VIEW_FOUND, version, STR_NONE, more);
     else if (status != STATUS_OK)
         view_request_end(page, outcome_of(status));
-    if (!thread->link.is_up)
+    if (!thread->link.is_up && thread->counts_as_up)
         note_state(thread, &error);
 }
 

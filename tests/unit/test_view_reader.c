@@ -307,6 +307,94 @@ Test(view_reader, what_is_queued_when_the_database_goes_is_refused)
     ends(given);
 }
 
+static struct fake_source *left;
+
+static void answer_and_leave(struct view_request *request, enum view_outcome outcome,
+                             int32_t version, struct str body, bool more)
+{
+    asked_answer(request, outcome, version, body, more);
+    fake_set(left, &left->is_away, true);
+}
+
+Test(view_reader, a_page_taken_with_carts_is_refused_when_the_database_goes_with_these)
+{
+    struct given *given = a_reader(1);
+    starts(given);
+    given->fake.is_still = true;
+    left = &given->fake;
+    struct asked last;
+    struct asked cart;
+    struct asked page;
+    ask_cart(&last, 1);
+    last.request.answer = answer_and_leave;
+    view_reader_submit(given->reader, &last.request);
+    fake_wait_inside(&given->fake, 1);
+    ask_cart(&cart, 2);
+    view_reader_submit(given->reader, &cart.request);
+    ask_page(&page, 1);
+    view_reader_submit(given->reader, &page.request);
+    fake_set(&given->fake, &given->fake.is_still, false);
+    is_answered(&last, VIEW_ABSENT);
+    is_answered(&cart, VIEW_STORE_UNAVAILABLE);
+    is_answered(&page, VIEW_STORE_UNAVAILABLE);
+    cr_assert_eq(given->fake.lists, 0);
+    ends(given);
+}
+
+Test(view_reader, a_page_that_waited_too_long_is_not_read)
+{
+    struct given *given = a_reader(1);
+    starts(given);
+    given->fake.is_still = true;
+    struct asked pages[2];
+    ask_page(&pages[0], 1);
+    view_reader_submit(given->reader, &pages[0].request);
+    fake_wait_inside(&given->fake, 1);
+    ask_page(&pages[1], 1);
+    view_reader_submit(given->reader, &pages[1].request);
+    usleep((VIEW_ANSWER_MS - VIEW_CALL_MS + 100) * 1000);
+    fake_set(&given->fake, &given->fake.is_still, false);
+    is_answered(&pages[0], VIEW_FOUND);
+    is_answered(&pages[1], VIEW_OVERLOADED);
+    cr_assert_eq(given->fake.lists, 1);
+    ends(given);
+}
+
+static bool age(void *context, const struct recorded_event *event)
+{
+    struct asked *asked = context;
+    asked->request.submitted_us -= VIEW_EVENTS_MS * MICROSECONDS_PER_MILLISECOND;
+    return asked_event(context, event);
+}
+
+Test(view_reader, a_past_that_takes_too_long_is_not_read_to_its_end)
+{
+    struct given *given = a_reader(1);
+    given->fake.versions[1] = 100;
+    starts(given);
+    struct asked past;
+    ask_events(&past, 1, INT32_MAX);
+    past.request.event = age;
+    view_reader_submit(given->reader, &past.request);
+    is_answered(&past, VIEW_OVERLOADED);
+    cr_assert_eq(given->fake.pieces, 1);
+    ends(given);
+}
+
+Test(view_reader, a_past_that_cannot_be_read_is_a_failure)
+{
+    struct given *given = a_reader(1);
+    given->fake.versions[1] = 100;
+    given->fake.fails_with = STATUS_INTERNAL;
+    starts(given);
+    struct asked past;
+    ask_events(&past, 1, INT32_MAX);
+    view_reader_submit(given->reader, &past.request);
+    is_answered(&past, VIEW_FAILED);
+    cr_assert_eq(past.rows, 0);
+    ends(given);
+}
+
 Test(view_reader, a_bug_is_not_taken_for_an_absence)
 {
     struct given *given = a_reader(1);
