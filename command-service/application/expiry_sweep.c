@@ -1,5 +1,6 @@
 #include "expiry_sweep.h"
 
+#include "cart_partition.h"
 #include "clock.h"
 #include "command_lane.h"
 #include "log.h"
@@ -49,6 +50,7 @@ struct expiry_sweep {
 };
 
 enum { KINDS = 2 };
+_Static_assert(PARTITION_COUNT_MAX *KINDS <= EXPIRY_EVENTS_MAX, "each walk may read an event");
 
 static int64_t deadline(int milliseconds)
 {
@@ -94,8 +96,6 @@ static void plan(struct expiry_sweep *sweep)
     }
     if (sweep->walk_count > 0)
         sweep->events_max = EXPIRY_EVENTS_MAX / (int32_t)sweep->walk_count;
-    if (sweep->events_max == 0)
-        sweep->events_max = 1;
 }
 
 /* Nothing on this way is old enough before `due_us`. */

@@ -29,7 +29,7 @@ enum {
     EXPIRY_LOOK_MS = 60 * 1000, /* a walk that waits for time to pass looks that often all the same:
                                    wall clocks are set */
     EXPIRY_CALL_MS = 2000,      /* one call to the log */
-    EXPIRY_EVENTS_MAX = 4096,   /* read in one round, or one a walk */
+    EXPIRY_EVENTS_MAX = 4096,   /* read in one round */
     EXPIRY_CARTS_MAX = 64,      /* expired in one round: shoppers' commands come first */
     EXPIRY_FROZEN_MS = 5000,    /* a leader that asks nothing for so long has lost its right */
 };

@@ -3,6 +3,7 @@
  */
 #include "relay_internal.h"
 
+#include "cart_partition.h"
 #include "log.h"
 
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 
 /* How full the flight may be for another page to be worth reading. */
 enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
+_Static_assert((RELAY_IN_FLIGHT_MAX - RESUME_AT) / PARTITION_COUNT_MAX > 0,
+               "a page has room for an event of each partition");
 
 static void close_publisher(struct relay *relay)
 {
@@ -197,9 +200,7 @@ static bool send_page(struct relay *relay, bool *ret_more)
     int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
     for (int p = 0; p < count; p++) {
         relay->positions[p] = relay->partitions[p].queued;
-        relay->limits[p] = (int32_t)(room < 1                   ? 1
-                                     : room > RELAY_PAGE_EVENTS ? RELAY_PAGE_EVENTS
-                                                                : room);
+        relay->limits[p] = (int32_t)(room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS);
     }
     struct page page = {.relay = relay};
     struct error error = {0};

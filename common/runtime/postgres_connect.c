@@ -125,7 +125,7 @@ static const char *session_options(const struct postgres_options *options, const
         " -c idle_in_transaction_session_timeout=1000 -c tcp_user_timeout=10000 -c TimeZone=UTC",
         from_url, options->statement_timeout_ms, options->lock_timeout_ms,
         options->idle_session_timeout_ms);
-    return length >= 0 && (size_t)length < size ? buffer : NULL;
+    return (size_t)length < size ? buffer : NULL;
 }
 
 /* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric

@@ -3,6 +3,7 @@
 #include "health_probe.h"
 #include "problem.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,7 +51,8 @@ static void fill_options(const struct service_program *program, struct option op
     options[count++] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     options[count++] = (struct option){"config", required_argument, NULL, OPTION_CONFIG};
     options[count++] = (struct option){"check-config", no_argument, NULL, OPTION_CHECK};
-    for (size_t i = 0; i < program->verb_count && i < VERBS_MAX; i++) {
+    assert(program->verb_count <= VERBS_MAX);
+    for (size_t i = 0; i < program->verb_count; i++) {
         const struct service_verb *verb = &program->verbs[i];
         options[count++] =
             (struct option){verb->name, verb->argument == NULL ? no_argument : required_argument,
