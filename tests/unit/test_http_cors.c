@@ -94,6 +94,20 @@ Test(http_cors, given_as_many_origins_as_there_may_be_then_one_more_is_too_many)
     cr_assert_eq(http_cors_check(setting, &error), STATUS_INVALID);
 }
 
+Test(http_cors, given_a_preflight_of_a_path_without_methods_then_none_are_allowed)
+{
+    struct http_cors cors;
+    struct error error;
+    struct http_cors_header headers[HTTP_CORS_HEADERS_MAX];
+    cr_assert_eq(http_cors_init("https://a", &cors, &error), STATUS_OK);
+    size_t count = http_cors_headers(
+        &cors, &(struct http_cors_answer){.origin = "https://a", .is_preflight = true}, headers);
+    cr_assert_gt(count, 0);
+    for (size_t i = 0; i < count; i++)
+        cr_assert_str_neq(headers[i].name, "Access-Control-Allow-Methods");
+    http_cors_done(&cors);
+}
+
 Test(http_cors, given_origins_then_exactly_these_are_found)
 {
     struct http_cors cors;

@@ -230,7 +230,7 @@ Test(log_question, given_a_cursor_when_it_is_none_of_ours_then_refused)
     for (size_t i = 0; i < LOG_CURSOR_LENGTH; i++) {
         char changed[LOG_CURSOR_LENGTH + 1];
         memcpy(changed, cursor, sizeof(changed));
-        changed[i] = 'G';
+        changed[i] = "Gg-"[i % 3];
         snprintf(query, sizeof(query), "cursor=%s", changed);
         then_refused(query, "cursor is not one");
     }

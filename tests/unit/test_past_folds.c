@@ -92,6 +92,7 @@ Test(past_folds, given_a_fold_when_its_last_event_comes_again_then_only_that_one
     event.version = 200;
     cr_assert(past_fold_confirm(&fold, &event));
     cr_assert_not(fold.is_from_memory);
+    cr_assert_not(past_fold_confirm(&fold, &event), "once");
     past_fold_done(&fold);
 }
 

@@ -33,6 +33,14 @@ Test(text, given_nothing_then_it_is_empty_and_not_none)
     cr_assert_eq(text_str(&text).length, 0);
 }
 
+Test(str, given_none_then_it_equals_only_none)
+{
+    cr_assert(str_equal(STR_NONE, STR_NONE));
+    cr_assert_not(str_equal(STR_NONE, STR_LITERAL("")));
+    cr_assert_not(str_equal(STR_LITERAL(""), STR_NONE));
+    cr_assert(str_equal(STR_LITERAL(""), STR_LITERAL("")));
+}
+
 Test(text, given_numbers_when_appended_then_they_read_as_printf_writes_them)
 {
     static const int64_t numbers[] = {0, 1, -1, 9, 10, -10, 1234567890123, INT64_MAX, INT64_MIN};
