@@ -87,7 +87,8 @@ def test_given_a_command_when_its_version_is_asked_for_then_the_view_has_it(shop
     ("/v1/carts/{}?what=1", 400, "malformed-request"), ("/v1/carts?status=asleep", 400, "malformed-request"),
     ("/v1/carts?limit=0", 400, "malformed-request"), ("/v1/carts?limit=201", 400, "malformed-request"),
     ("/v1/carts?cursor=x", 400, "malformed-request"), ("/v1/carts?customerId=", 400, "malformed-request"),
-    ("/v1/events", 405, "method-not-allowed"), ("/v1/nothing", 404, "no-such-resource")])
+    ("/v1/carts?what=1", 400, "malformed-request"), ("/v1/events", 405, "method-not-allowed"),
+    ("/v1/nothing", 404, "no-such-resource"), ("/v1", 404, "no-such-resource")])
 def test_given_a_bad_request_then_the_refusal_says_what_is_wrong(shop, path, status, kind):
     answer = shop.get(path.format(new_id()))
     assert answer.status_code == status and problem(answer) == kind

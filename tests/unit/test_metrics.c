@@ -5,8 +5,8 @@
 Test(metrics, given_a_name_and_labels_again_then_it_is_the_same_series)
 {
     struct metrics *metrics = metrics_new();
-    struct metric *bare = metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", NULL);
     struct metric *labelled = metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", "b=\"c\"");
+    struct metric *bare = metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", NULL);
     cr_assert_neq(bare, labelled);
     cr_assert_eq(metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", NULL), bare);
     cr_assert_eq(metrics_register(metrics, METRIC_COUNTER, "a_total", "A.", "b=\"c\""), labelled);

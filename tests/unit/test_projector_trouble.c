@@ -270,6 +270,53 @@ Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
+Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_it_waits_for_a_rebuild)
+{
+    fake_projector(fake, 0);
+    fake_turns(fake, 5);
+    fake_find(fake, &fake->partitions[0].log[0].event.cart_id)->body[0] = 'x';
+    fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 1, 0, 4);
+    bool was_said = false;
+    for (int i = 0; i < 40; i++) {
+        fake_turns(fake, 1);
+        was_said = was_said || says("a stored view cannot be read: rebuild the views");
+    }
+    cr_assert(was_said);
+    cr_assert_eq(position_of(0), 3);
+    fake_forget_everything(fake, NULL);
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 4);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+}
+
+/* Version 4 of the first cart is in the log only, and of a type that nobody knows. */
+static void log_alien(const char *type, struct str metadata)
+{
+    struct fake_event *made = fake_log(fake, 0, 0, 4);
+    snprintf(made->type, sizeof(made->type), "%s", type);
+    made->event.metadata = metadata;
+    fake_happen(fake, 0, 1, 1);
+    fake_turns(fake, 10);
+    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(fake->parked_count, 1);
+    cr_assert_eq(fake->parked[0].position, 4);
+}
+
+Test(projector_trouble, given_a_parked_event_whose_metadata_fits_no_record_then_it_is_kept_without)
+{
+    log_alien("ItemTeleported", STR_LITERAL("[]"));
+    cr_assert(fake->parked[0].is_record);
+    cr_assert_str_eq(fake->parked[0].reason, "unknown event type ItemTeleported");
+}
+
+Test(projector_trouble, given_a_parked_event_that_fits_no_record_then_its_place_is_kept)
+{
+    log_alien("Item\x01", STR_LITERAL("{}"));
+    cr_assert_not(fake->parked[0].is_record);
+    cr_assert_str_eq(fake->parked[0].reason, "unknown event type Item?");
+}
+
 /* Version 4 of the first cart is of a type that nobody knows. */
 static void happen_alien(void)
 {
