@@ -269,25 +269,20 @@ Test(lane_merge, a_chain_of_merges_is_one_batch)
     cr_expect_eq(story.store.append_calls, 1);
 }
 
-Test(lane_merge, behind_a_full_batch_it_waits_with_the_commands_on_its_source)
+Test(lane_merge, it_waits_for_a_source_that_is_read_piece_by_piece)
 {
-    static struct cart_line lines[90];
-    for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-        lines[i] = STORY_LINE;
-    struct cart_command many = {.type = CART_ADD_ITEMS,
-                                .add_items = {.lines = lines, .count = ARRAY_SIZE(lines)}};
-    struct cart_key full = fake_cart(9);
     given_both();
-    fake_created(&story.store, full);
-    for (int i = 0; i < 3 * LANE_BATCH_EVENTS_MAX / (2 * (int)ARRAY_SIZE(lines)) + 3; i++)
-        when(full, i % 3 == 2 ? story_remove("tea") : many);
-    const struct command_request *added = when(B, story_add());
-    const struct command_request *merge = when(A, story_merge(A, B));
+    for (int i = 0; i < 4; i++)
+        fake_elsewhere(&story.store, B, EVENT_ITEM_QUANTITY_CHANGED,
+                       i % 2 == 0 ? "{\"sku\":\"cup\",\"quantity\":2,\"previousQuantity\":1}"
+                                  : "{\"sku\":\"cup\",\"quantity\":1,\"previousQuantity\":2}");
+    story.store.cart_rows_max = 2;
+    const struct command_request *merge = when_merged();
     story_run();
-    then_version(added, 3);
     then_version(merge, 2);
-    then_merged_away(4);
-    cr_expect_eq(story.store.append_calls, 2);
+    then_merged_away(7);
+    cr_expect_eq(story.store.append_calls, 1);
+    cr_expect_gt(story.store.load_calls, 2);
 }
 
 Test(lane_merge, a_full_batch_of_merges_of_separate_carts_is_taken)

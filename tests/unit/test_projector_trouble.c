@@ -104,14 +104,16 @@ Test(projector_trouble, given_no_answer_about_a_partition_that_was_revoked_then_
 Test(projector_trouble, given_an_answer_about_a_partition_that_came_back_then_it_is_not_used)
 {
     begin_to_ask();
-    fake->start_answer = STATUS_UNAVAILABLE;
+    fake->partitions[0].topic_end = 3; /* no reason to ask again */
     fake_change(fake, FEED_REVOKED, 0);
     fake_change(fake, FEED_ASSIGNED, 0);
-    fake_turns(fake, 1);
+    fake_turns(fake, 2);
+    int starts = fake->starts;
     fake->log_answer = STATUS_OK;
     fake_turns(fake, 1);
     cr_assert_eq(position_of(0), 3);
-    fake->start_answer = STATUS_OK;
+    cr_assert_eq(fake->starts, starts);
+    fake_publish(fake, &fake->partitions[0].log[4]);
     fake_pass_time(fake);
     cr_assert_eq(position_of(0), 5);
 }
