@@ -34,10 +34,9 @@ static bool reserve(struct text *text, size_t more)
     size_t needed = text->length + more + 1;
     if (needed <= text->capacity)
         return true;
-    assert(needed <= SIZE_MAX / 2);
     size_t capacity = text->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : text->capacity;
     while (capacity < needed)
-        capacity *= 2;
+        capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
     char *bytes = realloc(text->bytes, capacity);
     if (bytes == NULL) {
         text->failed = true;

@@ -75,6 +75,7 @@ struct fake {
     /* The store. */
     enum status store_answer;  /* of everything */
     enum status mark_answer;   /* of what was delivered as dead letters */
+    enum status replay_answer; /* of the end of a step of a replay */
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
     struct uuid refused_event; /* a write with it in the timeline is STATUS_INVALID */
     size_t load_max;           /* carts in one answer; 0: all */
@@ -555,8 +556,9 @@ static inline enum status fake_replay_commit(void *self, const struct uuid *cart
                                              int64_t *ret_epoch, struct error *error)
 {
     struct fake *fake = self;
-    (void)error;
     assert(fake->is_replaying);
+    if (fake->replay_answer != STATUS_OK)
+        return error_set(error, fake->replay_answer, "not now");
     fake->is_replaying = false;
     if (view != NULL)
         fake_put_view(fake, view);

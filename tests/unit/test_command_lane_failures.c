@@ -226,6 +226,56 @@ Test(lane_failures, a_commit_is_settled_when_the_first_question_about_it_fails)
     cr_expect_eq(story.store.find_calls, 2);
 }
 
+static void write_a_and_refuse_versions(struct fake_store *fake, size_t call)
+{
+    (void)call;
+    fake_added(fake, A);
+    fake->versions_answer = STATUS_INTERNAL;
+}
+
+Test(lane_failures, a_conflict_that_cannot_be_looked_into_is_internal)
+{
+    story.store.before_append = write_a_and_refuse_versions;
+    const struct command_request *a = when(A, story_add());
+    story_run();
+    then_status(a, STATUS_INTERNAL);
+    cr_expect_eq(story.store.append_calls, 1);
+}
+
+static void load_slowly(struct fake_store *fake, size_t call)
+{
+    (void)fake, (void)call;
+    usleep(350000);
+}
+
+Test(lane_failures, a_read_that_leaves_no_time_to_append_ends_in_unavailable)
+{
+    story.store.before_load = load_slowly;
+    const struct command_request *a = when_within(A, story_add(), 700);
+    story_run();
+    then_status(a, STATUS_UNAVAILABLE);
+    cr_expect_eq(story.store.append_calls, 0);
+}
+
+static void write_a_and_leave_with_b(struct fake_store *fake, size_t call)
+{
+    if (call == 0)
+        fake_added(fake, A);
+    else
+        fake->is_gone = true;
+}
+
+Test(lane_failures, a_command_to_be_decided_again_is_refused_when_the_store_goes_meanwhile)
+{
+    story.store.before_append = write_a_and_leave_with_b;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_status(a, STATUS_UNAVAILABLE);
+    then_status(b, STATUS_UNAVAILABLE);
+    cr_expect_leq(milliseconds_to_answer(a), LANE_PROBE_MS, "at once");
+}
+
 static void refuse_versions_at_second(struct fake_store *fake, size_t call)
 {
     fake->versions_answer = call == 0 ? STATUS_OK : STATUS_INTERNAL;
@@ -248,6 +298,23 @@ static void write_a_before_each(struct fake_store *fake, size_t call)
                    fake_version(fake, &A) % 2 == 0
                        ? "{\"sku\":\"cup\",\"quantity\":2,\"previousQuantity\":1}"
                        : "{\"sku\":\"cup\",\"quantity\":1,\"previousQuantity\":2}");
+}
+
+static void write_a_slowly(struct fake_store *fake, size_t call)
+{
+    usleep(300000);
+    write_a_before_each(fake, call);
+}
+
+Test(lane_failures, nothing_is_held_for_a_command_that_has_no_time_left)
+{
+    fake_added(&story.store, A);
+    story.store.before_append = write_a_slowly;
+    const struct command_request *a = when_within(A, story_add(), 1060);
+    story_run();
+    then_status(a, STATUS_UNAVAILABLE);
+    cr_expect_eq(story.store.append_calls, LANE_CLASHES_MAX);
+    cr_expect_eq(story.store.hold_calls, 0);
 }
 
 Test(lane_failures, a_partition_that_cannot_be_held_leaves_nothing)

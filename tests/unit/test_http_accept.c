@@ -98,6 +98,8 @@ Test(http_accept, given_two_types_when_asked_then_the_one_liked_better_is_prefer
         "*/*, " NDJSON,
         NDJSON ";q=0.5, application/json;q=0.499",
         "application/json;q=x, " NDJSON ";q=1.000",
+        "application/json;q=/, " NDJSON,
+        NDJSON ";q=1.001, application/json;q=0.9",
     };
     static const char *const pages[] = {
         NULL,

@@ -1,3 +1,4 @@
+#include "clock.h"
 #include "fake_projector_ports.h"
 
 #include <criterion/criterion.h>
@@ -266,10 +267,12 @@ Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so
     fake_pass_time(fake);
     fake->store_answer = STATUS_UNAVAILABLE;
     fake_pass_time(fake);
+    fake_turns(fake, 100);
     cr_assert(says("the database is gone"));
     fake->store_answer = STATUS_OK;
-    fake_pass_time(fake);
-    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+    fake->now_us += PROJECTOR_RETRY_MAX_MS * MICROSECONDS_PER_MILLISECOND;
+    fake_turns(fake, 2);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS], "it tries often enough");
 }
 
 Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_it_waits_for_a_rebuild)
@@ -343,7 +346,7 @@ Test(projector_trouble, given_dead_letters_that_get_lost_then_they_are_sent_agai
 {
     fake->is_dead_topic_losing = true;
     happen_alien();
-    fake_pass_time(fake);
+    fake_turns(fake, 500);
     cr_assert_not(fake->parked[0].is_dead_lettered);
     fake->is_dead_topic_losing = false;
     for (int i = 0; i < 5; i++)
@@ -362,4 +365,82 @@ Test(projector_trouble, given_dead_letters_that_cannot_be_marked_then_they_are_s
         fake_pass_time(fake);
     cr_assert(fake->parked[0].is_dead_lettered);
     cr_assert_eq(stat(dead_lettered_total), 1);
+}
+
+enum { PARKED_CARTS = 10 };
+
+/* Parked carts that a mended program can apply, when it has started again. */
+static void begin_with_parked(void)
+{
+    for (int cart = 1; cart <= PARKED_CARTS; cart++) {
+        struct fake_event *made = fake_log(fake, 0, cart, 1);
+        snprintf(made->type, sizeof(made->type), "CartTeleported");
+        fake_publish(fake, made);
+    }
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, PARKED_CARTS);
+    for (int i = 0; i < PARKED_CARTS; i++)
+        snprintf(fake->parked[i].content.type, sizeof(fake->parked[i].content.type), "CartCreated");
+    fake_projector(fake, 1 << 20);
+    fake_turns(fake, 1);
+    cr_assert_gt(fake->parked_count, 0);
+}
+
+static void then_replayed(int carts)
+{
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 0);
+    for (int cart = 1; cart <= carts; cart++) {
+        struct uuid id = fake_cart_id(0, cart);
+        cr_assert_not_null(fake_find(fake, &id));
+        cr_assert_geq(fake_find(fake, &id)->version, 1);
+    }
+}
+
+Test(projector_trouble, given_a_step_of_the_replay_that_fails_then_it_is_tried_again)
+{
+    fake->replay_answer = STATUS_UNAVAILABLE;
+    begin_with_parked();
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, PARKED_CARTS);
+    cr_assert_not(fake->is_replaying);
+    fake->replay_answer = STATUS_OK;
+    then_replayed(PARKED_CARTS);
+}
+
+Test(projector_trouble, given_a_parked_cart_in_the_cache_when_it_is_replayed_then_it_goes_on)
+{
+    begin_with_parked();
+    fake_turns(fake, 1);
+    fake_happen(fake, 0, PARKED_CARTS, 2); /* waits behind the parked one */
+    then_replayed(PARKED_CARTS);
+    fake_happen(fake, 0, PARKED_CARTS, 3);
+    fake_turns(fake, 3);
+    struct uuid last = fake_cart_id(0, PARKED_CARTS);
+    cr_assert_eq(fake_find(fake, &last)->version, 3);
+    cr_assert_eq(stat(stale_total), 0);
+}
+
+Test(projector_trouble, given_another_replay_beside_ours_then_the_partition_is_read_again)
+{
+    begin_with_parked();
+    fake_turns(fake, 1);
+    fake->partitions[0].stored.epoch++;
+    fake_happen(fake, 0, 0, 4);
+    then_replayed(PARKED_CARTS);
+    cr_assert_eq(position_of(0), 3 + PARKED_CARTS + 1);
+}
+
+Test(projector_trouble, given_a_gap_when_parked_carts_are_replayed_then_both_go_on)
+{
+    begin_with_parked();
+    fake->silent_partition = 0;
+    fake_log(fake, 0, 0, 4);
+    fake_happen(fake, 0, 0, 5);
+    fake_turns(fake, 5);
+    cr_assert_eq(stat(partitions_waiting), 1);
+    cr_assert_gt(fake->parked_count, 0);
+    fake->silent_partition = -1;
+    then_replayed(PARKED_CARTS);
+    cr_assert_eq(position_of(0), 3 + PARKED_CARTS + 2);
 }
