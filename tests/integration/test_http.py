@@ -423,6 +423,11 @@ def test_an_ambiguous_head_is_refused_and_nothing_behind_it_answered(server, nam
         assert answer == b"" and name in {"tab", "no target", "target with NUL"} or re.match(rb"HTTP/1.1 (400|413|505) ", answer), answer
 
 
+@pytest.mark.parametrize("host", [b"Host:", b"Host: ", b"Host: test \t"])
+def test_a_host_may_be_empty_or_have_blanks_behind_it(server, host):
+    assert exchange(server, attack(start=b"GET /echo HTTP/1.1", host=host)).status == 200
+
+
 @pytest.mark.parametrize("name", ["CL+TE", "CL.CL with a 0", "TE identity", "TE folded", "CL blank colon", "two Hosts", "LF at the end"])
 def test_the_refusal_is_a_problem_and_says_why(server, name):
     with server.connect() as sock:

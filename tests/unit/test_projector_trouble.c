@@ -426,6 +426,7 @@ Test(projector_trouble, given_another_replay_beside_ours_then_the_partition_is_r
     begin_with_parked();
     fake_turns(fake, 1);
     fake->partitions[0].stored.epoch++;
+    fake_turns(fake, 1);
     fake_happen(fake, 0, 0, 4);
     then_replayed(PARKED_CARTS);
     cr_assert_eq(position_of(0), 3 + PARKED_CARTS + 1);
