@@ -341,6 +341,22 @@ Test(view_reader, a_page_taken_with_carts_is_refused_when_the_database_goes_with
     ends(given);
 }
 
+Test(view_reader, a_page_that_finds_the_database_gone_says_so)
+{
+    struct given *given = a_reader(1);
+    starts(given);
+    given->fake.is_still = true;
+    struct asked page;
+    ask_page(&page, 1);
+    view_reader_submit(given->reader, &page.request);
+    fake_wait_inside(&given->fake, 1);
+    fake_set(&given->fake, &given->fake.is_away, true);
+    fake_set(&given->fake, &given->fake.is_still, false);
+    is_answered(&page, VIEW_STORE_UNAVAILABLE);
+    wait_until(&given->said_down, 1);
+    ends(given);
+}
+
 Test(view_reader, a_page_that_waited_too_long_is_not_read)
 {
     struct given *given = a_reader(1);
