@@ -302,7 +302,7 @@ static void write_a_before_each(struct fake_store *fake, size_t call)
 
 static void write_a_slowly(struct fake_store *fake, size_t call)
 {
-    usleep(300000);
+    usleep(450000);
     write_a_before_each(fake, call);
 }
 
@@ -310,7 +310,7 @@ Test(lane_failures, nothing_is_held_for_a_command_that_has_no_time_left)
 {
     fake_added(&story.store, A);
     story.store.before_append = write_a_slowly;
-    const struct command_request *a = when_within(A, story_add(), 1060);
+    const struct command_request *a = when_within(A, story_add(), 1380);
     story_run();
     then_status(a, STATUS_UNAVAILABLE);
     cr_expect_eq(story.store.append_calls, LANE_CLASHES_MAX);
