@@ -83,18 +83,18 @@ class Program:
 
 
 class Rig:
-    """`with Rig(folder) as rig:` … all that it started has ended afterwards, and its data is gone.
+    """`with Rig(folder, …) as rig:` … all that it started has ended afterwards, and its data is gone.
 
     PostgreSQL waits for the disk (fsync, synchronous_commit and full_page_writes are on); otherwise its settings are
     those of ./dev, the same for the baselines and for cartledger. The services run with their defaults.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, jvm_options=()):
         self.folder = folder
         run, log = folder / "run", folder / "log"
         self.postgres = PostgresServer(folder / "postgres", ports.free_port(), run, log, folder / "secrets")
         self.kafka = kafka.KafkaBroker(folder / "kafka", ports.free_port(), run, log, STATE / "kafka/libs",
-                                       ROOT / "tools/kafka/log4j2.xml")
+                                       ROOT / "tools/kafka/log4j2.xml", jvm_options)
         self.command = Program("command-service", [BUILD / "command-service/command-service"], folder)
         self.query = Program("query-service", [BUILD / "query-service/query-service"], folder)
         self.hello = Program("hello", [BUILD / "bench/hello", "{port}", "2"], folder)
