@@ -1,5 +1,5 @@
 /*
- * query_number.h - numbers in parameters and header fields: plain decimal, from 1 up.
+ * number.h - numbers as parameters and entity tags write them: plain decimal.
  */
 #pragma once
 
@@ -8,5 +8,5 @@
 
 #include <stdint.h>
 
-/* Digits only, no leading zero, no sign, 1 to `maximum`. */
-MUST_CHECK bool query_number_parse(struct str text, int64_t maximum, int64_t *ret_number);
+/* Digits only, no sign, no leading zero (0 itself has none); `least` (0 or more) to `most`. */
+MUST_CHECK bool number_parse(struct str text, int64_t least, int64_t most, int64_t *ret_number);
