@@ -180,7 +180,7 @@ static void respond_text(struct http_request *request, int status, const char *c
                          struct text *text)
 {
     if (!text_ok(text)) {
-        http_refuse(request, 500, "internal", "Internal error", "the answer did not fit");
+        http_refuse_no_memory(request);
         return;
     }
     http_respond(request, &(struct http_response){.status = status,

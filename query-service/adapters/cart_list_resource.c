@@ -56,7 +56,7 @@ static void answer_page(struct list_question *question, bool more)
         .status = 200, .content_type = "application/json", .free_body = true};
     char *body = text_steal(&question->text, &response.body.length);
     if (body == NULL) {
-        http_refuse(question->http, 500, "internal", "Internal error", "the page does not fit");
+        http_refuse_no_memory(question->http);
         return;
     }
     response.body.bytes = body;
@@ -126,7 +126,7 @@ void cart_list_resource_get(const struct query_routes *routes, struct http_reque
 {
     struct list_question *question = malloc(sizeof(*question));
     if (question == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(request);
         return;
     }
     *question = (struct list_question){.view = {VIEW_PAGE, .answer = answer, .row = add_row},

@@ -88,6 +88,10 @@ static void refuse_version(const struct cart_question *question)
 
 static void answer_past(const struct cart_question *question)
 {
+    if (question->fold_status == STATUS_NO_MEMORY) {
+        http_refuse_no_memory(question->http);
+        return;
+    }
     if (question->fold_status != STATUS_OK) {
         view_refuse(question->http, VIEW_FAILED);
         return;
@@ -102,7 +106,7 @@ static void answer_past(const struct cart_question *question)
     if (text_ok(&body))
         answer_found(question, question->version, text_str(&body));
     else
-        view_refuse(question->http, VIEW_FAILED);
+        http_refuse_no_memory(question->http);
 }
 
 /* Asks on; the question belongs to the readers again. */
@@ -240,7 +244,7 @@ void cart_resource_get(const struct query_routes *routes, struct http_request *r
 {
     struct cart_question *question = malloc(sizeof(*question));
     if (question == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(request);
         return;
     }
     *question = (struct cart_question){.view = {VIEW_CART, .event = fold_event, .answer = answer},
