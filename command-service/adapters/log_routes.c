@@ -184,9 +184,9 @@ static void run_partitions(struct log_task *task, struct postgres *postgres)
     struct log_call *call = (struct log_call *)task;
     int64_t deadline_us = clock_monotonic_us() + LOG_PAGE_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
     struct error error;
-    enum status status =
-        log_query_partitions(postgres, deadline_us, call->routes->published_position,
-                             call->routes->context, &call->text, &error);
+    enum status status = log_query_partitions(postgres, deadline_us, call->routes->partition_count,
+                                              call->routes->published_position,
+                                              call->routes->context, &call->text, &error);
     if (status != STATUS_OK)
         answer_failure(call, status, error.message);
     else

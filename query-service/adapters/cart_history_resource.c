@@ -3,9 +3,9 @@
 #include "cart_changes.h"
 #include "history_cursor.h"
 #include "log.h"
+#include "number.h"
 #include "past_folds.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "view_reader.h"
 #include "view_refusal.h"
@@ -205,7 +205,7 @@ static bool read_question(struct http_request *request, struct history_question 
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
         return false;
     int64_t number = HISTORY_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !query_number_parse(limit, HISTORY_LIMIT_MAX, &number)) {
+    if (!str_is_none(limit) && !number_parse(limit, 1, HISTORY_LIMIT_MAX, &number)) {
         query_parameter_refuse(request, "limit", "a number from 1 to 200");
         return false;
     }

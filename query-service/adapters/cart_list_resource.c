@@ -3,8 +3,8 @@
 #include "cart_view.h"
 #include "json_out.h"
 #include "list_cursor.h"
+#include "number.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "utf8.h"
 #include "view_reader.h"
@@ -108,7 +108,7 @@ static bool read_list(struct http_request *request, struct view_list *list)
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)) || !read_filters(request, list))
         return false;
     int64_t number = LIST_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !query_number_parse(limit, VIEW_LIST_LIMIT_MAX, &number)) {
+    if (!str_is_none(limit) && !number_parse(limit, 1, VIEW_LIST_LIMIT_MAX, &number)) {
         query_parameter_refuse(request, "limit", "a number from 1 to 200");
         return false;
     }

@@ -5,10 +5,10 @@
 #include "hot_views.h"
 #include "if_none_match.h"
 #include "log.h"
+#include "number.h"
 #include "past_folds.h"
 #include "prefer.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "view_reader.h"
 #include "view_refusal.h"
@@ -162,7 +162,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
 {
     int64_t number;
     if (!str_is_none(version)) {
-        if (!query_number_parse(version, INT32_MAX, &number)) {
+        if (!number_parse(version, 1, INT32_MAX, &number)) {
             query_parameter_refuse(request, "version", "a number from 1 to 2147483647");
             return false;
         }
@@ -204,7 +204,7 @@ static bool read_question(struct http_request *request, struct cart_question *qu
         return false;
     int64_t version = 1;
     *ret_waits = !str_is_none(least_version);
-    if (*ret_waits && !query_number_parse(least_version, INT32_MAX, &version)) {
+    if (*ret_waits && !number_parse(least_version, 1, INT32_MAX, &version)) {
         query_parameter_refuse(request, "minVersion", "a version: a number from 1 to 2147483647");
         return false;
     }
