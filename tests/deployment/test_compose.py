@@ -140,6 +140,9 @@ def test_given_all_profiles_then_each_service_is_as_hardened_as_those_that_run(c
         assert service.get("user", "of the image") not in ("root", "0", "0:0"), name
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
         assert name in ("gateway", "prometheus", "grafana") or "edge" not in service.get("networks", {}), name
+    # Nobody has Grafana's well-known password.
+    grafana = services["grafana"]["environment"]
+    assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true" and grafana["GF_AUTH_BASIC_ENABLED"] == "false"
 
 
 def test_given_the_passwords_then_they_are_seen_nowhere_but_in_their_files(compose):
