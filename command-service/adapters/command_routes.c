@@ -81,7 +81,6 @@ static const struct {
     {4, "merge", "OPTIONS, POST"},
     {4, "checkout", "OPTIONS, POST"},
     {4, "history", "GET, HEAD, OPTIONS"},
-    {4, "live", "GET, HEAD, OPTIONS"},
 };
 
 static bool is_path(size_t segments, const char *third, const struct http_request *request)
