@@ -5,7 +5,26 @@ import pathlib
 import signal
 import subprocess
 
+import confluent_kafka
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+def send_junk(stack):
+    """A record of somebody else in each partition of the topic."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": stack.kafka_servers})
+    for partition in range(stack.partitions):
+        producer.produce(stack.topic, b"no event of a cart", partition=partition)
+    assert producer.flush(30) == 0
+
+
+def make_topic_anew(stack):
+    """As `cartledger-topic recreate` does; brokers that were restarted before have counted their epochs up."""
+    kafka = stack.infrastructure.kafka
+    kafka.stop()
+    kafka.start()
+    kafka.delete_topic(stack.topic)
+    kafka.create_topic(stack.topic, stack.partitions)
 
 
 class Program:
@@ -23,6 +42,11 @@ class Program:
         with open(self.folder / "output", "ab") as output:
             self.child = subprocess.Popen(self.command, env=self.environment, cwd=self.folder, stdout=output,
                                           stderr=output, stdin=subprocess.DEVNULL)
+
+    def keep(self):
+        """Starts it when it has ended, as a service manager does."""
+        if not self.running():
+            self.start()
 
     def running(self):
         return self.child is not None and self.child.poll() is None
