@@ -24,6 +24,7 @@ CREATE INDEX IF NOT EXISTS carts_by_time ON carts (touched_at);
 CREATE TABLE IF NOT EXISTS reminders (cart_id TEXT PRIMARY KEY, customer_id TEXT, made_at REAL NOT NULL);
 """
 CLOSED = {"CartCheckedOut", "CartCancelled", "CartExpired", "CartMergedAway"}
+RENEW_SECONDS = 300  # a client's life: librdkafka from 2.1 on may never read a topic that was made anew
 CUSTOMER = "json_extract(:data, '$.customerId')"
 
 
@@ -91,13 +92,18 @@ def main():
     arguments = parser.parse_args()
     database = sqlite3.connect(arguments.database)
     database.executescript(SCHEMA)
-    consumer, partition_count = consumer_at(database, os.environ["KAFKA_BOOTSTRAP_SERVERS"],
-                                            os.environ.get("KAFKA_TOPIC", "cart-events"))
+    servers, topic = os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ.get("KAFKA_TOPIC", "cart-events")
+    consumer, partition_count = consumer_at(database, servers, topic)
+    renew_at = time.monotonic() + RENEW_SECONDS
     stopping = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.append(True))
     read_to_end = set()  # a cart that looks abandoned may have been touched by an event that is yet to be read
     while not stopping:
+        if time.monotonic() > renew_at:
+            consumer.close()
+            consumer, _ = consumer_at(database, servers, topic)
+            renew_at = time.monotonic() + RENEW_SECONDS
         with database:
             for message in consumer.consume(500, timeout=0.5):
                 if message.error() is None:

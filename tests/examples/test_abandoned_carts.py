@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from examples import EXAMPLES, Program, make_topic_anew, send_junk
-from invariants import read_log, read_topic
+from examples import EXAMPLES, Program, is_published, make_topic_anew, send_junk
+from invariants import read_log
 from shop import Shop, eventually, line, new_id
 
 MINUTES = 0.05
@@ -90,9 +90,6 @@ def test_given_a_topic_that_was_made_anew_then_it_goes_on(stack, program, tmp_pa
     def log():
         return read_log(stack.command_database_url)
 
-    def published():
-        return sum(map(len, read_topic(stack.kafka_servers, stack.topic, stack.partitions).values()))
-
     def all_is_read():
         program.keep()
         return has_read(tmp_path, log())
@@ -108,7 +105,7 @@ def test_given_a_topic_that_was_made_anew_then_it_goes_on(stack, program, tmp_pa
     make_topic_anew(stack)
     for _ in range(2 * len(log())):
         shop.create(new_id())
-    eventually(lambda: published() == len(log()))
+    eventually(lambda: is_published(stack))
     eventually(all_is_read)
 
 

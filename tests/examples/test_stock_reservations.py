@@ -72,9 +72,9 @@ def test_given_a_topic_that_was_made_anew_then_it_goes_on(program):
     stack, shop = program.stack, Shop(program.stack.command_url)
 
     def reserved():
-        program.keep()
         return requests.get(program.url, timeout=5).json()["reserved"]
 
+    program.start()
     for number in range(1, 21):
         cart = new_id()
         shop.create(cart)
@@ -83,3 +83,4 @@ def test_given_a_topic_that_was_made_anew_then_it_goes_on(program):
             eventually(lambda: reserved() == {"tea": 10})
             make_topic_anew(stack)
     eventually(lambda: reserved() == {"tea": 20}, 120)
+    assert program.stop() == 0

@@ -7,6 +7,9 @@ import subprocess
 
 import confluent_kafka
 
+from invariants import read_log, read_topic
+from shop import eventually
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -18,13 +21,23 @@ def send_junk(stack):
     assert producer.flush(30) == 0
 
 
+def is_published(stack):
+    try:
+        records = read_topic(stack.kafka_servers, stack.topic, stack.partitions)
+    except confluent_kafka.KafkaException:  # a partition without a leader yet
+        return False
+    return sum(map(len, records.values())) == len(read_log(stack.command_database_url))
+
+
 def make_topic_anew(stack):
-    """As `cartledger-topic recreate` does; brokers that were restarted before have counted their epochs up."""
+    """As `cartledger-topic recreate` does, and the relay fills it; brokers that were restarted have counted their epochs
+    up."""
     kafka = stack.infrastructure.kafka
     kafka.stop()
     kafka.start()
     kafka.delete_topic(stack.topic)
     kafka.create_topic(stack.topic, stack.partitions)
+    eventually(lambda: is_published(stack))
 
 
 class Program:

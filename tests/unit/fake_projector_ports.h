@@ -79,7 +79,7 @@ struct fake {
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
     /* A write with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
-    size_t load_max;           /* carts in one answer; 0: all */
+    size_t load_max; /* carts in one answer; 0: all */
     int loads;
     bool is_log_known;
     struct uuid known_log;
