@@ -44,13 +44,10 @@ func (h *handover) load() error {
 // save replaces the file as a whole. An older one, after a power cut, only repeats what the order system knows.
 func (h *handover) save() error {
 	text, err := json.Marshal(h.places)
-	if err == nil {
-		err = os.WriteFile(h.state+".new", text, 0o600)
+	if err = errors.Join(err, os.WriteFile(h.state+".new", text, 0o600)); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(h.state+".new", h.state)
-	}
-	return err
+	return os.Rename(h.state+".new", h.state)
 }
 
 // deliver POSTs until the order system has it. A refusal other than "later" is for people to look at.
@@ -82,10 +79,11 @@ func (h *handover) handle(ctx context.Context, record *kgo.Record) error {
 	}
 	position, err := strconv.ParseInt(headers["ce_position"], 10, 64)
 	last := h.places[record.Partition].Position
-	if err == nil && position <= last {
+	if headers["ce_position"] == "" || (err == nil && position <= last) { // no event of a cart, or a duplicate
 		return nil
 	}
 	if position != last+1 {
+		h.places[record.Partition] = place{Position: last} // a topic made anew has other offsets: next time all is read
 		return fmt.Errorf("partition %d: position %q follows %d: what is missing can be read from GET /v1/events "+
 			"of the command service", record.Partition, headers["ce_position"], last)
 	}
@@ -129,9 +127,10 @@ func (h *handover) run(ctx context.Context) error {
 	}
 	defer client.Close()
 	for err = h.assign(ctx, client, os.Getenv("KAFKA_TOPIC")); err == nil && ctx.Err() == nil; {
-		records := client.PollRecords(ctx, 500).Records()
-		for i := 0; err == nil && i < len(records); i++ {
-			err = h.handle(ctx, records[i])
+		fetches := client.PollRecords(ctx, 500)
+		err = fetches.Err() // such as a topic that was made anew: this client never reads it, the next one does
+		for records := fetches.Records(); err == nil && len(records) > 0; records = records[1:] {
+			err = h.handle(ctx, records[0])
 		}
 		err = errors.Join(err, h.save())
 	}

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from examples import EXAMPLES, Program
+from examples import EXAMPLES, Program, is_published, make_topic_anew, send_junk
 from invariants import read_log
 from shop import Shop, eventually, line, new_id
 
@@ -49,6 +49,7 @@ def test_given_kills_and_everything_twice_then_each_abandoned_cart_is_reminded_o
         shop.add(cart, line())
     for cart in bought:
         shop.check_out(cart)
+    send_junk(stack)
     for _ in range(6):
         program.start()
         shop.add(random.choice(left), line())
@@ -82,6 +83,30 @@ def test_given_a_hole_in_what_it_gets_then_it_says_so_and_ends(stack, program, t
     program.start()
     assert program.wait(60) != 0
     assert "what is missing can be read from GET /v1/events" in program.output()
+
+
+@pytest.mark.parametrize("meanwhile", ["stopped", "running"])
+def test_given_a_topic_that_was_made_anew_then_it_goes_on(stack, program, tmp_path, meanwhile):
+    def log():
+        return read_log(stack.command_database_url)
+
+    def all_is_read():
+        program.keep()
+        return has_read(tmp_path, log())
+
+    shop = Shop(stack.command_url)
+    shop.create(new_id())
+    assert stack.services["command-service"].run("--republish", "all").returncode == 0
+    for _ in range(40):  # behind what came twice: their offsets are far beyond their positions
+        shop.create(new_id())
+    eventually(all_is_read)
+    if meanwhile == "stopped":
+        program.stop()
+    make_topic_anew(stack)
+    for _ in range(2 * len(log())):
+        shop.create(new_id())
+    eventually(lambda: is_published(stack))
+    eventually(all_is_read)
 
 
 def test_given_no_topic_then_it_ends_with_an_error(stack, program):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from examples import EXAMPLES, Program
+from examples import EXAMPLES, Program, make_topic_anew, send_junk
 from invariants import read_log
 from shop import Shop, eventually, line, new_id
 
@@ -61,35 +61,38 @@ def _program(stack_factory, orders, tmp_path):
     program.kill()
 
 
+def buy(stack, count):
+    shop = Shop(stack.command_url)
+    for _ in range(count):
+        cart = new_id()
+        shop.create(cart, customer="c")
+        shop.add(cart, line())
+        assert shop.check_out(cart).status_code == 200
+
+
+def bought(stack):
+    return {event["eventId"]: event["data"] for event in read_log(stack.command_database_url)
+            if event["type"] == "CartCheckedOut"}
+
+
 def test_given_kills_failures_and_everything_twice_then_each_order_is_there_once(program, orders):
-    stack, shop = program.stack, Shop(program.stack.command_url)
-
-    def buy(count):
-        for _ in range(count):
-            cart = new_id()
-            shop.create(cart, customer="c")
-            shop.add(cart, line())
-            assert shop.check_out(cart).status_code == 200
-
-    def bought():
-        return {event["eventId"]: event["data"] for event in read_log(stack.command_database_url)
-                if event["type"] == "CartCheckedOut"}
-
-    buy(5)
+    stack = program.stack
+    buy(stack, 5)
+    send_junk(stack)
     orders.plan = [503, 201, program.kill]
     program.start()
     eventually(lambda: not program.running())
     assert len(orders.orders) == 2
     program.start()
-    buy(5)
-    eventually(lambda: orders.orders.keys() == bought().keys())
+    buy(stack, 5)
+    eventually(lambda: orders.orders.keys() == bought(stack).keys())
     assert max(orders.requests.values()) == 2, "the one whose answer was never seen came again"
     assert stack.services["command-service"].run("--republish", "all").returncode == 0
     before = dict(orders.requests)
-    buy(1)
-    eventually(lambda: orders.orders.keys() == bought().keys())
+    buy(stack, 1)
+    eventually(lambda: orders.orders.keys() == bought(stack).keys())
     assert sum(orders.requests.values()) == sum(before.values()) + 1, "duplicates are known by their position"
-    for key, data in bought().items():
+    for key, data in bought(stack).items():
         order = json.loads(orders.orders[key])
         assert order["cart"] == json.loads(data) and order["cartId"] and order["placedAt"]
     assert program.stop() == 0
@@ -104,3 +107,16 @@ def test_given_a_refusal_then_it_ends_and_says_which_event(program, orders):
     program.start()
     assert program.wait(60) == 1
     assert "the order system refuses event" in program.output()
+
+
+def test_given_a_topic_that_was_made_anew_then_it_goes_on(program, orders):
+    def all_is_handed_over():
+        program.keep()
+        return orders.orders.keys() == bought(program.stack).keys()
+
+    buy(program.stack, 10)
+    eventually(all_is_handed_over)
+    make_topic_anew(program.stack)
+    buy(program.stack, 10)
+    eventually(all_is_handed_over, 120)
+    assert set(orders.requests.values()) == {1}

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from devstack.ports import free_port
-from examples import EXAMPLES, Program
+from examples import EXAMPLES, Program, make_topic_anew, send_junk
 from shop import Shop, eventually, line, new_id
 
 FOLDER = EXAMPLES / "node-stock-reservations"
@@ -48,6 +48,7 @@ def test_given_every_kind_of_change_a_kill_and_everything_twice_then_it_shows_wh
     for number, cart in enumerate(carts):
         shop.create(cart)
         shop.add(cart, line("tea", number + 1), line("cup", 2), line(f"own-{number}", 1))
+    send_junk(stack)
     program.start()
     eventually(agrees)
     shop.set_quantity(carts[0], "tea", 50)
@@ -64,4 +65,22 @@ def test_given_every_kind_of_change_a_kill_and_everything_twice_then_it_shows_wh
     program.kill()
     program.start()
     eventually(agrees)
+    assert program.stop() == 0
+
+
+def test_given_a_topic_that_was_made_anew_then_it_goes_on(program):
+    stack, shop = program.stack, Shop(program.stack.command_url)
+
+    def reserved():
+        return requests.get(program.url, timeout=5).json()["reserved"]
+
+    program.start()
+    for number in range(1, 21):
+        cart = new_id()
+        shop.create(cart)
+        shop.add(cart, line("tea", 1))
+        if number == 10:
+            eventually(lambda: reserved() == {"tea": 10})
+            make_topic_anew(stack)
+    eventually(lambda: reserved() == {"tea": 20}, 120)
     assert program.stop() == 0

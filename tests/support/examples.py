@@ -5,7 +5,39 @@ import pathlib
 import signal
 import subprocess
 
+import confluent_kafka
+
+from invariants import read_log, read_topic
+from shop import eventually
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+def send_junk(stack):
+    """A record of somebody else in each partition of the topic."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": stack.kafka_servers})
+    for partition in range(stack.partitions):
+        producer.produce(stack.topic, b"no event of a cart", partition=partition)
+    assert producer.flush(30) == 0
+
+
+def is_published(stack):
+    try:
+        records = read_topic(stack.kafka_servers, stack.topic, stack.partitions)
+    except confluent_kafka.KafkaException:  # a partition without a leader yet
+        return False
+    return sum(map(len, records.values())) == len(read_log(stack.command_database_url))
+
+
+def make_topic_anew(stack):
+    """As `cartledger-topic recreate` does, and the relay fills it; brokers that were restarted have counted their epochs
+    up."""
+    kafka = stack.infrastructure.kafka
+    kafka.stop()
+    kafka.start()
+    kafka.delete_topic(stack.topic)
+    kafka.create_topic(stack.topic, stack.partitions)
+    eventually(lambda: is_published(stack))
 
 
 class Program:
@@ -23,6 +55,11 @@ class Program:
         with open(self.folder / "output", "ab") as output:
             self.child = subprocess.Popen(self.command, env=self.environment, cwd=self.folder, stdout=output,
                                           stderr=output, stdin=subprocess.DEVNULL)
+
+    def keep(self):
+        """Starts it when it has ended, as a service manager does."""
+        if not self.running():
+            self.start()
 
     def running(self):
         return self.child is not None and self.child.poll() is None
