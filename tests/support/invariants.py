@@ -100,7 +100,7 @@ def read_topic(servers, topic, partition_count):
         consumer.assign([confluent_kafka.TopicPartition(topic, partition, 0) for partition in ends])
         deadline = time.monotonic() + 60
         while ends and time.monotonic() < deadline:
-            for message in consumer.consume(1000, timeout=1):
+            for message in consumer.consume(1000, timeout=0.05):  # waited out when fewer are left
                 assert message.error() is None, message.error()
                 records[message.partition()].append(message)
                 if message.offset() + 1 >= ends.get(message.partition(), 0):
