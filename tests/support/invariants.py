@@ -156,7 +156,7 @@ def check_topic(servers, topic, log, partition_count, duplicates_allowed=True, m
         assert last == ends[partition], f"partition {partition} ends at {last}, the log at {ends[partition]}"
 
 
-def check_views(database_url, log, seconds=60):
+def check_views(database_url, log, seconds=60, every=0.05):
     """Every cart's view, read straight from the read database, equals the fold of its events."""
     carts = defaultdict(list)
     for event in log:
@@ -170,7 +170,7 @@ def check_views(database_url, log, seconds=60):
         assert not behind, f"{len(behind)} of {len(carts)} views are behind"
         return views
 
-    views = eventually(caught_up, seconds)
+    views = eventually(caught_up, seconds, every)
     assert views.keys() == carts.keys()
     for cart, events in carts.items():
         version, body = views[cart]
