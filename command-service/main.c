@@ -155,6 +155,7 @@ static void stop(struct command_service *service)
 
 static void release(struct command_service *service)
 {
+    log_reader_free(service->log_reader);
     lane_side_done(&service->lane_side);
     relay_side_done(&service->relay_side);
     command_metrics_free(service->counts);

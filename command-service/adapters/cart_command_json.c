@@ -1,5 +1,6 @@
 #include "cart_command_json.h"
 
+#include "number.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -160,23 +161,6 @@ static bool has_body(enum cart_command_type type)
     }
 }
 
-/* A positive 32-bit integer in decimal digits. */
-static bool read_quantity(struct str text, int32_t *ret_quantity)
-{
-    int64_t number = 0;
-    if (text.length == 0 || text.length > 10)
-        return false;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9')
-            return false;
-        number = number * 10 + (text.bytes[i] - '0');
-    }
-    if (number < 1 || number > INT32_MAX)
-        return false;
-    *ret_quantity = (int32_t)number;
-    return true;
-}
-
 static void read_path(const struct cart_command_source *source, struct cart_command *command,
                       struct body_problems *problems)
 {
@@ -194,9 +178,12 @@ static void read_path(const struct cart_command_source *source, struct cart_comm
         command->set_quantity.sku = source->key;
     else
         command->remove_item.sku = source->key;
-    if (!str_is_none(source->quantity) &&
-        !read_quantity(source->quantity, &command->remove_item.quantity))
+    if (str_is_none(source->quantity))
+        return;
+    int64_t quantity = 0;
+    if (!number_parse(source->quantity, 1, INT32_MAX, &quantity))
         set_malformed(problems, "quantity must be a positive 32-bit integer");
+    command->remove_item.quantity = (int32_t)quantity;
 }
 
 bool cart_command_read(const struct cart_command_source *source, const struct cart_limits *limits,

@@ -81,7 +81,6 @@ static const struct {
     {4, "merge", "OPTIONS, POST"},
     {4, "checkout", "OPTIONS, POST"},
     {4, "history", "GET, HEAD, OPTIONS"},
-    {4, "live", "GET, HEAD, OPTIONS"},
 };
 
 static bool is_path(size_t segments, const char *third, const struct http_request *request)
@@ -233,11 +232,15 @@ static bool read_command(const struct command_routes *routes, struct http_reques
     return true;
 }
 
-static void write_metadata(struct cart_call *call)
+/* False after the refusal. */
+static bool write_metadata(struct cart_call *call)
 {
     request_metadata_write(call->correlation_id, http_request_header(call->http, "traceparent"),
                            &call->request.key, &call->metadata);
     call->request.metadata = text_str(&call->metadata);
+    if (!text_ok(&call->metadata))
+        command_answer_overloaded(call->http);
+    return text_ok(&call->metadata);
 }
 
 static void submit(const struct command_routes *routes, struct cart_call *call)
@@ -277,11 +280,10 @@ bool command_routes_handle(const struct command_routes *routes, struct http_requ
     }
     call->http = request;
     call->metadata = TEXT_INIT(METADATA_BYTES_MAX);
-    if (read_headers(request, call) && read_command(routes, request, route, call)) {
-        write_metadata(call);
+    if (read_headers(request, call) && read_command(routes, request, route, call) &&
+        write_metadata(call))
         submit(routes, call);
-    } else {
+    else
         cart_call_free(call);
-    }
     return true;
 }

@@ -90,7 +90,7 @@ enum status event_store_run(struct event_store_postgres *store,
     int formats[EVENT_STORE_ARRAYS_MAX];
     for (int i = 0; i < statement->parameter_count; i++) {
         if (!text_ok(&store->arrays[i]))
-            return error_set(error, STATUS_NO_MEMORY, "%s: its parameters are too large",
+            return error_set(error, STATUS_UNAVAILABLE, "%s: no memory for its parameters",
                              statement->name);
         struct str bytes = text_str(&store->arrays[i]);
         values[i] = bytes.bytes;

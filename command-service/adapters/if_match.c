@@ -1,5 +1,7 @@
 #include "if_match.h"
 
+#include "number.h"
+
 static void skip_spaces(struct str *rest)
 {
     while (rest->length > 0 && (rest->bytes[0] == ' ' || rest->bytes[0] == '\t'))
@@ -35,31 +37,15 @@ static bool take_tag(struct str *rest, bool *ret_weak, struct str *ret_opaque)
     return take(rest, "\"");
 }
 
-/* Our tags are versions: decimal, from 1 up, no leading zero. */
-static bool is_version(struct str opaque, int32_t *ret_version)
-{
-    if (opaque.length == 0 || opaque.length > 10 || opaque.bytes[0] == '0')
-        return false;
-    int64_t version = 0;
-    for (size_t i = 0; i < opaque.length; i++) {
-        if (opaque.bytes[i] < '0' || opaque.bytes[i] > '9')
-            return false;
-        version = version * 10 + (opaque.bytes[i] - '0');
-    }
-    if (version > INT32_MAX)
-        return false;
-    *ret_version = (int32_t)version;
-    return true;
-}
-
+/* Our tags are versions. */
 static bool add_tag(struct cart_condition *condition, bool weak, struct str opaque)
 {
-    int32_t version;
-    if (weak || !is_version(opaque, &version))
+    int64_t version;
+    if (weak || !number_parse(opaque, 1, INT32_MAX, &version))
         return true;
     if (condition->version_count == CART_CONDITION_VERSIONS_MAX)
         return false;
-    condition->versions[condition->version_count++] = version;
+    condition->versions[condition->version_count++] = (int32_t)version;
     return true;
 }
 

@@ -324,9 +324,14 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
 }
 
 enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
+                                 int partition_count,
                                  int64_t (*published_position)(void *context, int partition),
                                  void *context, struct text *text, struct error *error)
 {
+    /* First, so that nothing is published that is not in the log yet. */
+    int64_t published[PARTITION_COUNT_MAX] = {0};
+    for (int partition = 0; partition < partition_count; partition++)
+        published[partition] = published_position(context, partition);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status =
         postgres_execute(postgres, &PARTITIONS, &(struct postgres_parameters){NULL, NULL, NULL},
@@ -351,7 +356,7 @@ enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
         json_out_key(&out, "lastPosition");
         json_out_int(&out, pg_get_int8(result, row, 2));
         json_out_key(&out, "publishedPosition");
-        json_out_int(&out, published_position(context, partition));
+        json_out_int(&out, published[partition]);
         json_out_end_object(&out);
     }
     json_out_end_array(&out);

@@ -56,7 +56,7 @@ MUST_CHECK enum status log_query_chunk(struct postgres *postgres, const struct l
                                        struct error *error);
 
 /* Appends {"logId","partitions":[{"partition","lastPosition","publishedPosition"}]}. */
-MUST_CHECK enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
-                                            int64_t (*published_position)(void *context,
-                                                                          int partition),
-                                            void *context, struct text *text, struct error *error);
+MUST_CHECK enum status
+log_query_partitions(struct postgres *postgres, int64_t deadline_us, int partition_count,
+                     int64_t (*published_position)(void *context, int partition), void *context,
+                     struct text *text, struct error *error);

@@ -3,6 +3,7 @@
 #include "cart_partition.h"
 #include "event_types.h"
 #include "log_routes.h"
+#include "number.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 enum parameter { PARTITION, AFTER, LIMIT, CURSOR, CART_ID, TYPE, FROM, TO, PARAMETER_COUNT };
 
 enum { SHOWN_NAME_MAX = 64 };
+
+/* As contracts/ has it. */
+static const int64_t AFTER_MAX = INT64_C(999999999999999999);
 
 static const char *const NAMES[PARAMETER_COUNT] = {"partition", "after", "limit", "cursor",
                                                    "cartId",    "type",  "from",  "to"};
@@ -23,23 +27,6 @@ static bool wrong(char *ret_problem, const char *format, ...)
     vsnprintf(ret_problem, LOG_PROBLEM_MAX, format, arguments);
     va_end(arguments);
     return false;
-}
-
-/* Decimal digits only. */
-static bool read_number(struct str text, int64_t maximum, int64_t *ret_number)
-{
-    if (text.length == 0 || text.length > 18)
-        return false;
-    int64_t number = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9')
-            return false;
-        number = number * 10 + (text.bytes[i] - '0');
-    }
-    if (number > maximum)
-        return false;
-    *ret_number = number;
-    return true;
 }
 
 /* Sorts the request's parameters into `values`, none where one was not given. */
@@ -80,7 +67,7 @@ static bool read_filter(const struct str values[PARAMETER_COUNT], int partition_
     }
     if (!str_is_none(values[PARTITION])) {
         int64_t partition;
-        if (!read_number(values[PARTITION], partition_count - 1, &partition))
+        if (!number_parse(values[PARTITION], 0, partition_count - 1, &partition))
             return wrong(ret_problem, "partition must be 0 to %d", partition_count - 1);
         filter->first_partition = (int16_t)partition;
         filter->last_partition = (int16_t)partition;
@@ -108,7 +95,7 @@ static bool read_place(const struct str values[PARAMETER_COUNT], const struct lo
         return true;
     if (str_is_none(values[PARTITION]) || !str_is_none(values[CURSOR]))
         return wrong(ret_problem, "after needs partition and excludes cursor");
-    if (!read_number(values[AFTER], INT64_MAX, &place->position))
+    if (!number_parse(values[AFTER], 0, AFTER_MAX, &place->position))
         return wrong(ret_problem, "after must be a position, 0 or more");
     return true;
 }
@@ -123,8 +110,7 @@ bool log_question_read(const struct http_request *request, int partition_count,
         !read_filter(values, partition_count, &question.filter, ret_problem) ||
         !read_place(values, &question.filter, &question.place, ret_problem))
         return false;
-    if (!str_is_none(values[LIMIT]) &&
-        (!read_number(values[LIMIT], LOG_LIMIT_MAX, &limit) || limit == 0))
+    if (!str_is_none(values[LIMIT]) && !number_parse(values[LIMIT], 1, LOG_LIMIT_MAX, &limit))
         return wrong(ret_problem, "limit must be 1 to %d", LOG_LIMIT_MAX);
     question.limit = (int)limit;
     *ret_question = question;

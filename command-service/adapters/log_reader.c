@@ -128,6 +128,7 @@ enum status log_reader_start(const char *url, int threads, int queue_max,
     while (reader->thread_count < threads && reader->thread_count < LOG_READER_THREADS_MAX) {
         if (pthread_create(&reader->threads[reader->thread_count], NULL, run, reader) != 0) {
             log_reader_stop(reader);
+            log_reader_free(reader);
             return error_set(error, STATUS_INTERNAL, "log reader: no thread");
         }
         reader->thread_count++;
@@ -146,6 +147,13 @@ void log_reader_stop(struct log_reader *reader)
     pthread_mutex_unlock(&reader->lock);
     for (int i = 0; i < reader->thread_count; i++)
         pthread_join(reader->threads[i], NULL);
+    reader->thread_count = 0;
+}
+
+void log_reader_free(struct log_reader *reader)
+{
+    if (reader == NULL)
+        return;
     pthread_cond_destroy(&reader->changed);
     pthread_mutex_destroy(&reader->lock);
     free(reader);

@@ -30,10 +30,11 @@ enum {
 
 struct log_reader;
 
-/* `url` is borrowed until log_reader_stop(). */
+/* *New*: log_reader_free(). `url` is borrowed until log_reader_stop(). */
 MUST_CHECK enum status log_reader_start(const char *url, int threads, int queue_max,
                                         struct log_reader **ret_reader, struct error *error);
-/* False when the queue is full. */
+/* False when the queue is full, or the reader was stopped. */
 MUST_CHECK bool log_reader_submit(struct log_reader *reader, struct log_task *task);
 /* Refuses what waits, finishes what runs, joins the threads. Takes NULL. */
 void log_reader_stop(struct log_reader *reader);
+void log_reader_free(struct log_reader *reader); /* stopped; takes NULL */

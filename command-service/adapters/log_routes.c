@@ -46,6 +46,8 @@ static void answer_failure(struct log_call *call, enum status status, const char
 {
     if (status == STATUS_UNAVAILABLE) {
         answer_unavailable(call->http, "event-store-unavailable", "Event store unavailable");
+    } else if (status == STATUS_NO_MEMORY) {
+        http_refuse_no_memory(call->http);
     } else {
         log_error("log-reader", "the log could not be read",
                   LOG_TEXT("requestId", http_request_id(call->http)), LOG_STR("error", why));
@@ -62,7 +64,7 @@ static void refuse_answer(struct log_task *task, enum status status, const char 
 static void answer_json(struct log_call *call)
 {
     if (!text_ok(&call->text)) {
-        answer_failure(call, STATUS_NO_MEMORY, "the answer does not fit");
+        answer_failure(call, STATUS_NO_MEMORY, "out of memory");
         return;
     }
     size_t length;
@@ -184,9 +186,9 @@ static void run_partitions(struct log_task *task, struct postgres *postgres)
     struct log_call *call = (struct log_call *)task;
     int64_t deadline_us = clock_monotonic_us() + LOG_PAGE_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
     struct error error;
-    enum status status =
-        log_query_partitions(postgres, deadline_us, call->routes->published_position,
-                             call->routes->context, &call->text, &error);
+    enum status status = log_query_partitions(postgres, deadline_us, call->routes->partition_count,
+                                              call->routes->published_position,
+                                              call->routes->context, &call->text, &error);
     if (status != STATUS_OK)
         answer_failure(call, status, error.message);
     else
@@ -210,7 +212,7 @@ static struct log_call *call_new(const struct log_routes *routes, struct http_re
 {
     struct log_call *call = calloc(1, sizeof(*call));
     if (call == NULL) {
-        http_refuse(http, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(http);
         return NULL;
     }
     call->task = (struct log_task){.run = run, .refuse = refuse_answer};

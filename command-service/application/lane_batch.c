@@ -134,8 +134,8 @@ static void evolve(struct lane_batch *batch, struct batch_command *command,
         if (status == STATUS_OK)
             continue;
         /* The events before this command's stay; the carts must be read again before the next. */
-        log_cart(LOG_ERROR, cached, "a decision does not fit its cart", error.message);
-        reset_outcome(request, STATUS_INTERNAL);
+        log_cart(LOG_ERROR, cached, "the cart cannot take what was decided", error.message);
+        reset_outcome(request, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : STATUS_INTERNAL);
         cart->again = cart->evict = true;
         source->again = source->evict = true;
         return;
@@ -183,7 +183,9 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
         return;
     }
     if (cart->cached->is_damaged || source->cached->is_damaged) {
-        reset_outcome(request, STATUS_INTERNAL);
+        const struct batch_cart *damaged = cart->cached->is_damaged ? cart : source;
+        /* One that is not kept was only short of memory. */
+        reset_outcome(request, damaged->evict ? STATUS_UNAVAILABLE : STATUS_INTERNAL);
         return;
     }
     if (cart_keys_find(&cart->cached->keys, request->key.key) > cart->base_version) {

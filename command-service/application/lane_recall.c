@@ -48,13 +48,16 @@ static void recalled(void *context, size_t index, const struct recalled_event *e
     struct batch_command *command = &lane->batch->commands[lane->past_commands[index]];
     struct command_request *request = command->request;
     struct command_outcome *outcome = &request->outcome;
+    bool is_ours = str_equal_literal(event->request_hash, request->key.request_hash);
     if (command->state != COMMAND_RECALLED) {
         command->state = COMMAND_RECALLED;
-        outcome->is_replayed = str_equal_literal(event->request_hash, request->key.request_hash);
-        if (!outcome->is_replayed)
+        outcome->is_replayed = is_ours;
+        if (!is_ours)
             outcome->refusal = CART_REFUSED_KEY_REUSED;
     }
-    if (outcome->is_replayed && outcome->status == STATUS_OK)
+    /* The end of a merge's source carries the merge's key, which can be the same: the merge was a
+     * command on another cart. */
+    if (outcome->is_replayed && is_ours && outcome->status == STATUS_OK)
         add_event(outcome, event);
 }
 

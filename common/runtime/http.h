@@ -50,12 +50,12 @@ struct http_parameter http_request_parameter(const struct http_request *request,
  * for the `+` that somebody forgot to escape: `at=2026-11-23T10:00:00+01:00` is what it looks like.
  */
 MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
-/* The field's value, or none. Several fields of one name are joined by ", " (RFC 9110, 5.3). Names
- * are case-insensitive. Only before http_defer(). */
+/* The field's value, or none. Several of one name (whatever its case) are joined by ", " (RFC 9110,
+ * 5.3); without memory for it, to what no field can hold, and the request will get no answer. Only
+ * before http_defer(). */
 struct str http_request_header(struct http_request *request, const char *name);
 struct str http_request_body(const struct http_request *request);
-/* Made by the server for each request (a UUID's text), sent back as X-Request-Id and written in the
- * log. */
+/* A UUID's text, made for each request: sent back as X-Request-Id and written in the log. */
 struct str http_request_id(const struct http_request *request);
 int64_t http_request_started_us(const struct http_request *request); /* monotonic */
 

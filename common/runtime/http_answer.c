@@ -52,7 +52,8 @@ static void store(struct http_request *request, const struct http_response *resp
 {
     request->answer = *response;
     bool kept = keep_body(request, response);
-    request->answer_lost = !keep_headers(request, response) || !kept;
+    bool is_kept = keep_headers(request, response) && kept;
+    request->answer_lost = request->answer_lost || !is_kept;
 }
 
 /* Gives the request back to its server thread. Nothing of it may be touched afterwards; the server

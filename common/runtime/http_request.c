@@ -170,8 +170,10 @@ static enum MHD_Result look_up(void *context, enum MHD_ValueKind kind, const cha
 static struct str join(struct http_request *request, const char *name, size_t length)
 {
     struct http_joined_header *joined = malloc(sizeof(*joined) + length);
-    if (joined == NULL)
-        return STR_NONE;
+    if (joined == NULL) {
+        request->answer_lost = true;
+        return STR_LITERAL("\x7f");
+    }
     joined->next = request->joined;
     request->joined = joined;
     struct lookup lookup = {.name = name, .out = joined->bytes};

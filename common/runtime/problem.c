@@ -126,3 +126,8 @@ void http_refuse(struct http_request *request, int status, const char *type, con
                                            .current_version = -1,
                                            .retry_after_s = status == 503 ? RETRY_DEFAULT_S : 0});
 }
+
+void http_refuse_no_memory(struct http_request *request)
+{
+    http_refuse(request, 503, "overloaded", "Overloaded", "memory is short; try again");
+}

@@ -37,6 +37,9 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
 void http_refuse(struct http_request *request, int status, const char *type, const char *title,
                  const char *detail_format, ...) PRINTF_LIKE(5, 6);
 
+/* Memory is out, which may pass: 503 `overloaded`. */
+void http_refuse_no_memory(struct http_request *request);
+
 /* Answers a method that the path's handler does not take: OPTIONS with 204, every other one with
  * 405 and `detail` (may be none). Both name in Allow what the path takes: "GET, HEAD, OPTIONS". */
 void http_respond_methods(struct http_request *request, const char *allow, struct str detail);

@@ -84,6 +84,32 @@ static enum service_action load_config(const struct service_program *program, co
     return leave(arguments, EXIT_SUCCESS);
 }
 
+static sigset_t stop_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+static void end_at_once(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_TERMINATED);
+}
+
+/* A handler, not the default action: as process 1 of a container the default would be to ignore it.
+ */
+static void let_the_next_signal_end_us(void)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+    sigset_t signals = stop_signals();
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
 enum service_action service_start(const struct service_program *program, int argc, char **argv,
                                   void *config, struct service_arguments *ret_arguments)
 {
@@ -118,6 +144,8 @@ enum service_action service_start(const struct service_program *program, int arg
         fprintf(stderr, "%s: unexpected argument '%s', see --help\n", program->name, argv[optind]);
         return leave(ret_arguments, EXIT_USAGE);
     }
+    if (arguments.verb != NULL)
+        let_the_next_signal_end_us();
     *ret_arguments = arguments;
     return load_config(program, file, only_check, config, ret_arguments);
 }
@@ -131,37 +159,11 @@ int service_healthcheck(const char *bind_address, int64_t port)
     return EXIT_FAILURE;
 }
 
-static sigset_t stop_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    return signals;
-}
-
 void service_block_signals(void)
 {
     sigset_t signals = stop_signals();
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-static void end_at_once(int signal_number)
-{
-    (void)signal_number;
-    _exit(EXIT_TERMINATED);
-}
-
-/* A handler, not the default action: as process 1 of a container the default would be to ignore it.
- */
-static void let_the_next_signal_end_us(void)
-{
-    struct sigaction action = {.sa_handler = end_at_once};
-    sigset_t signals = stop_signals();
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
 bool service_stop_requested(int wait_ms)
@@ -178,7 +180,7 @@ static void respond_text(struct http_request *request, int status, const char *c
                          struct text *text)
 {
     if (!text_ok(text)) {
-        http_refuse(request, 500, "internal", "Internal error", "the answer did not fit");
+        http_refuse_no_memory(request);
         return;
     }
     http_respond(request, &(struct http_response){.status = status,

@@ -36,7 +36,8 @@ struct service_arguments {
 
 /*
  * Handles --help, --version, --check-config and --config FILE, and loads the configuration into
- * `config` (which the caller then owes config_done()).
+ * `config` (which the caller then owes config_done()). A verb is ended at once by SIGTERM or
+ * SIGINT, status 143.
  */
 MUST_CHECK enum service_action service_start(const struct service_program *program, int argc,
                                              char **argv, void *config,

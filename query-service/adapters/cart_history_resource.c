@@ -3,9 +3,9 @@
 #include "cart_changes.h"
 #include "history_cursor.h"
 #include "log.h"
+#include "number.h"
 #include "past_folds.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "view_reader.h"
 #include "view_refusal.h"
@@ -145,7 +145,7 @@ static void answer_page(struct history_question *question)
         .status = 200, .content_type = "application/json", .free_body = true};
     char *body = text_steal(&question->text, &response.body.length);
     if (body == NULL) {
-        http_refuse(question->http, 500, "internal", "Internal error", "the page does not fit");
+        http_refuse_no_memory(question->http);
         return;
     }
     response.body.bytes = body;
@@ -164,7 +164,9 @@ static void ask_for_events(struct history_question *question)
         past_fold_begin(question->folds, &events->cart_id, question->after, &question->now);
     if (events->after > 0) {
         cart_view_render(&question->now.view, &copy);
-        question->fold_status = cart_view_read(text_str(&copy), &question->before, &error);
+        question->fold_status = text_ok(&copy)
+                                    ? cart_view_read(text_str(&copy), &question->before, &error)
+                                    : STATUS_NO_MEMORY;
     }
     view_reader_submit(question->reader, &question->view);
 }
@@ -183,7 +185,9 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     }
     if (outcome == VIEW_FOUND && question->fold_status != STATUS_OK)
         outcome = VIEW_FAILED;
-    if (outcome == VIEW_FOUND)
+    if (question->fold_status == STATUS_NO_MEMORY)
+        http_refuse_no_memory(question->http);
+    else if (outcome == VIEW_FOUND)
         answer_page(question);
     else
         view_refuse(question->http, outcome);
@@ -205,7 +209,7 @@ static bool read_question(struct http_request *request, struct history_question 
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
         return false;
     int64_t number = HISTORY_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !query_number_parse(limit, HISTORY_LIMIT_MAX, &number)) {
+    if (!str_is_none(limit) && !number_parse(limit, 1, HISTORY_LIMIT_MAX, &number)) {
         query_parameter_refuse(request, "limit", "a number from 1 to 200");
         return false;
     }
@@ -226,7 +230,7 @@ void cart_history_resource_get(const struct query_routes *routes, struct http_re
 {
     struct history_question *question = malloc(sizeof(*question));
     if (question == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(request);
         return;
     }
     *question =

@@ -3,8 +3,8 @@
 #include "cart_view.h"
 #include "json_out.h"
 #include "list_cursor.h"
+#include "number.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "utf8.h"
 #include "view_reader.h"
@@ -24,6 +24,7 @@ struct list_question {
     struct text text;
     struct json_out out;
     struct view_place last;
+    bool is_full; /* with rows behind `last` */
 };
 
 static void list_question_free(struct list_question *question)
@@ -35,6 +36,10 @@ static void list_question_free(struct list_question *question)
 static void add_row(void *context, const struct view_place *place, struct str body)
 {
     struct list_question *question = context;
+    /* The database only estimates sizes: rows that compress well are more than it says. */
+    question->is_full = question->is_full || question->text.length >= VIEW_LIST_BYTES_MAX;
+    if (question->is_full)
+        return;
     json_out_raw(&question->out, body);
     question->last = *place;
 }
@@ -56,7 +61,7 @@ static void answer_page(struct list_question *question, bool more)
         .status = 200, .content_type = "application/json", .free_body = true};
     char *body = text_steal(&question->text, &response.body.length);
     if (body == NULL) {
-        http_refuse(question->http, 500, "internal", "Internal error", "the page does not fit");
+        http_refuse_no_memory(question->http);
         return;
     }
     response.body.bytes = body;
@@ -70,7 +75,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     (void)version;
     (void)body;
     if (outcome == VIEW_FOUND)
-        answer_page(question, more);
+        answer_page(question, more || question->is_full);
     else
         view_refuse(question->http, outcome);
     list_question_free(question);
@@ -108,7 +113,7 @@ static bool read_list(struct http_request *request, struct view_list *list)
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)) || !read_filters(request, list))
         return false;
     int64_t number = LIST_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !query_number_parse(limit, VIEW_LIST_LIMIT_MAX, &number)) {
+    if (!str_is_none(limit) && !number_parse(limit, 1, VIEW_LIST_LIMIT_MAX, &number)) {
         query_parameter_refuse(request, "limit", "a number from 1 to 200");
         return false;
     }
@@ -126,7 +131,7 @@ void cart_list_resource_get(const struct query_routes *routes, struct http_reque
 {
     struct list_question *question = malloc(sizeof(*question));
     if (question == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(request);
         return;
     }
     *question = (struct list_question){.view = {VIEW_PAGE, .answer = answer, .row = add_row},

@@ -5,10 +5,10 @@
 #include "hot_views.h"
 #include "if_none_match.h"
 #include "log.h"
+#include "number.h"
 #include "past_folds.h"
 #include "prefer.h"
 #include "problem.h"
-#include "query_number.h"
 #include "query_parameters.h"
 #include "view_reader.h"
 #include "view_refusal.h"
@@ -88,6 +88,10 @@ static void refuse_version(const struct cart_question *question)
 
 static void answer_past(const struct cart_question *question)
 {
+    if (question->fold_status == STATUS_NO_MEMORY) {
+        http_refuse_no_memory(question->http);
+        return;
+    }
     if (question->fold_status != STATUS_OK) {
         view_refuse(question->http, VIEW_FAILED);
         return;
@@ -102,7 +106,7 @@ static void answer_past(const struct cart_question *question)
     if (text_ok(&body))
         answer_found(question, question->version, text_str(&body));
     else
-        view_refuse(question->http, VIEW_FAILED);
+        http_refuse_no_memory(question->http);
 }
 
 /* Asks on; the question belongs to the readers again. */
@@ -162,7 +166,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
 {
     int64_t number;
     if (!str_is_none(version)) {
-        if (!query_number_parse(version, INT32_MAX, &number)) {
+        if (!number_parse(version, 1, INT32_MAX, &number)) {
             query_parameter_refuse(request, "version", "a number from 1 to 2147483647");
             return false;
         }
@@ -204,7 +208,7 @@ static bool read_question(struct http_request *request, struct cart_question *qu
         return false;
     int64_t version = 1;
     *ret_waits = !str_is_none(least_version);
-    if (*ret_waits && !query_number_parse(least_version, INT32_MAX, &version)) {
+    if (*ret_waits && !number_parse(least_version, 1, INT32_MAX, &version)) {
         query_parameter_refuse(request, "minVersion", "a version: a number from 1 to 2147483647");
         return false;
     }
@@ -240,7 +244,7 @@ void cart_resource_get(const struct query_routes *routes, struct http_request *r
 {
     struct cart_question *question = malloc(sizeof(*question));
     if (question == NULL) {
-        http_refuse(request, 500, "internal", "Internal error", "no memory");
+        http_refuse_no_memory(request);
         return;
     }
     *question = (struct cart_question){.view = {VIEW_CART, .event = fold_event, .answer = answer},

@@ -122,8 +122,9 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
     snprintf(largest, sizeof(largest), "%d", QUEUE_KIB_MAX * 1024);
     const char *const pairs[][2] = {
         {"message.max.bytes", largest}, /* the broker says what is too large */
+        /* Not idempotent: that can end in a fatal error, which needs another client; and what the
+         * table does not know to be delivered is sent twice anyway. */
         {"acks", "all"},
-        {"enable.idempotence", "true"},
         {"message.timeout.ms", timeout},
         {"queue.buffering.max.kbytes", queue},
         {"partitioner", "murmur2_random"}, /* as Kafka's own clients do */

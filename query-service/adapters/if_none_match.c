@@ -1,6 +1,6 @@
 #include "if_none_match.h"
 
-#include "query_number.h"
+#include "number.h"
 
 static void skip_spaces(struct str *rest)
 {
@@ -41,7 +41,7 @@ static void add_tag(struct if_none_match *condition, struct str opaque)
 {
     int64_t version;
     if (condition->version_count < IF_NONE_MATCH_VERSIONS_MAX &&
-        query_number_parse(opaque, INT32_MAX, &version))
+        number_parse(opaque, 1, INT32_MAX, &version))
         condition->versions[condition->version_count++] = (int32_t)version;
 }
 

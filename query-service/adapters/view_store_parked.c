@@ -68,6 +68,13 @@ static const struct postgres_statement BEGIN = {.name = "begin", .sql = "BEGIN"}
 static const struct postgres_statement COMMIT = {.name = "commit", .sql = "COMMIT"};
 static const struct postgres_statement ROLLBACK = {.name = "rollback", .sql = "ROLLBACK"};
 
+/* The tables before the row, as WRITE locks them and a rebuild does: else neither of two that wait
+ * for each other would go on. */
+static const struct postgres_statement LOCK_TABLES = {
+    .name = "lock_tables",
+    .sql = "LOCK TABLE cart_views, cart_timeline, parked_carts, parked_records"
+           " IN ROW EXCLUSIVE MODE",
+};
 /* Two statements, so that the second one's snapshot is of after the lock: what a projector parked
  * while we waited for it is seen. */
 static const Oid LOCK_TYPES[] = {PG_INT2};
@@ -259,6 +266,8 @@ enum status view_store_replay_begin(void *self, const struct uuid *cart_id, int1
     struct view_store_postgres *store = self;
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = begin(store, error);
+    if (status == STATUS_OK)
+        status = store_do(store, &LOCK_TABLES, VIEW_STORE_CALL_MS, error);
     if (status == STATUS_OK) {
         store_put_int2(store, 0, partition);
         status = store_do(store, &LOCK_PARTITION, VIEW_STORE_CALL_MS, error);

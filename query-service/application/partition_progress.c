@@ -174,7 +174,7 @@ enum progress_verdict progress_judge_answer(struct partition_progress *progress,
 {
     assert(progress->phase == PROGRESS_ASKING);
     int64_t last = progress->reached.position;
-    if (position == last) {
+    if (position == last && !progress->is_verified) {
         if (uuid_equal(event_id, &progress->reached.event_id)) {
             progress->is_verified = true;
             /* What contradicts both the log and what was applied is not of this log. */

@@ -151,6 +151,7 @@ void projector_store_worked(struct projector *projector)
 static void take_change(struct projector *projector, const struct feed_change *change)
 {
     projector->has_news = true;
+    projector->is_parked_count_due = true;
     if (change->partition >= projector->options.partition_count) {
         projector->foreign_partition = change->kind == FEED_ASSIGNED ? change->partition : -1;
         return;

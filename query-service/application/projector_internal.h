@@ -17,24 +17,24 @@ struct backoff {
     int wait_ms; /* 0: the last attempt worked */
 };
 
+/* A record that the store did not take: next time it is parked. */
+struct refused_record {
+    int64_t position; /* 0: none */
+    struct uuid event_id;
+    char reason[ERROR_MESSAGE_MAX];
+};
+
 struct projector_partition {
     bool is_ours;
     bool is_touched; /* by the batch in hand */
     struct partition_progress progress;
+    struct refused_record refused;
     struct backoff log;       /* asking for its events */
     int64_t look_again_at_us; /* stopped: when to see whether it has been put right */
     int64_t written_at_us;
     /* The request for the log's state that is under way was made at a time when ... */
     bool is_state_awaited;
     int64_t position_then;
-};
-
-/* A record that the store did not take: next time it is parked. */
-struct refused_record {
-    int16_t partition;
-    int64_t position; /* 0: none */
-    struct uuid event_id;
-    char reason[ERROR_MESSAGE_MAX];
 };
 
 enum { PROJECTOR_DETAIL_MAX = 512 };
@@ -83,7 +83,6 @@ struct projector {
     char log_problem[ERROR_MESSAGE_MAX];
 
     size_t careful_left; /* records to be written one at a time */
-    struct refused_record refused;
 
     int64_t tend_at_us;
     int64_t recheck_at_us;

@@ -41,12 +41,11 @@ static enum placed set_aside(struct projector *projector, struct projector_parti
     return PLACED;
 }
 
-static const char *reason_to_refuse(const struct projector *projector,
+static const char *reason_to_refuse(const struct projector_partition *partition,
                                     const struct batch_item *item)
 {
-    const struct refused_record *refused = &projector->refused;
+    const struct refused_record *refused = &partition->refused;
     bool is_it = refused->position == item->event.position &&
-                 refused->partition == item->partition &&
                  uuid_equal(&refused->event_id, &item->event.event_id);
     return is_it ? refused->reason : NULL;
 }
@@ -56,7 +55,7 @@ static enum placed apply_next(struct projector *projector, struct projector_part
 {
     if (!batch_has_room(projector->batch, item))
         return PLACE_NO;
-    if (batch_apply(projector->batch, item, reason_to_refuse(projector, item), error) != STATUS_OK)
+    if (batch_apply(projector->batch, item, reason_to_refuse(partition, item), error) != STATUS_OK)
         return PLACE_FAILED;
     partition->is_touched = true;
     progress_advance(&partition->progress, &item->event,
@@ -248,16 +247,14 @@ static bool be_careful(struct projector *projector, const struct error *error)
 {
     const struct batch_item *item = batch_item(projector->batch, 0);
     bool is_alone = batch_item_count(projector->batch) == 1;
-    if (is_alone && (!item->has_place || reason_to_refuse(projector, item) != NULL))
+    struct projector_partition *partition = projector_find(projector, item->partition);
+    if (is_alone && (!item->has_place || reason_to_refuse(partition, item) != NULL))
         return false;
     if (is_alone) {
-        projector->refused = (struct refused_record){
-            .partition = item->partition,
-            .position = item->event.position,
-            .event_id = item->event.event_id,
-        };
-        snprintf(projector->refused.reason, sizeof(projector->refused.reason), "%s",
-                 error->message);
+        struct refused_record *refused = &partition->refused;
+        refused->position = item->event.position;
+        refused->event_id = item->event.event_id;
+        snprintf(refused->reason, sizeof(refused->reason), "%s", error->message);
     }
     log_error(subject, "the view store does not take what an event says",
               LOG_STR("error", error->message));

@@ -41,3 +41,28 @@ def test_given_many_connections_then_each_command_and_each_query_is_answered(sta
         finally:
             for connection in connections:
                 connection.close()
+
+
+@pytest.fixture(scope="module", name="with_one_thread")
+def _with_one_thread(stack_factory):
+    return stack_factory(command_env={"HTTP_THREADS": "1"}, query_env={"HTTP_THREADS": "1"})
+
+
+@pytest.mark.parametrize("count", [127, 128, 129, 256])
+def test_given_connections_that_are_all_ready_in_one_round_then_each_is_answered(with_one_thread, count):
+    """A process that stood still finds them so."""
+    for kind in ("command-service", "query-service"):
+        service = with_one_thread.process(kind)
+        connections = [http.client.HTTPConnection("127.0.0.1", service.port, timeout=STALL_SECONDS)
+                       for _ in range(count)]
+        try:
+            assert statuses(connections, "GET", "/livez") == [200] * count
+            service.pause()
+            for connection in connections:
+                connection.request("GET", "/livez")
+            service.cont()
+            assert [connection.getresponse().status for connection in connections] == [200] * count
+        finally:
+            service.cont()
+            for connection in connections:
+                connection.close()

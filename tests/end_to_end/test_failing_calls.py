@@ -3,9 +3,11 @@ it ends with an error, or answers with one, and is whole again afterwards."""
 
 import contextlib
 import functools
+import http.client
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psycopg2
 import pytest
@@ -22,6 +24,7 @@ START_SECONDS, WHOLE_SECONDS = 60, 60
 LOOK_SECONDS = 0.2  # between two looks; AT_ONCE are looked at, and a look takes milliseconds of a processor
 ORIGIN, NDJSON = {"Origin": "https://shop.example"}, {"Accept": "application/x-ndjson"}
 ONCE_OR_ALWAYS = pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
+MEMORY = {"malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup"}
 ENV = {"CORS_ORIGINS": "https://shop.example", "HTTP_THREADS": 1}
 
 
@@ -256,6 +259,25 @@ def test_given_a_call_that_fails_when_parked_carts_are_replayed_then_none_is_los
             log.close()
 
 
+def add_under_two_conditions(shop, cart):
+    """With two If-Match fields, of which none holds: the cart has no such version."""
+    connection = http.client.HTTPConnection(shop.command_url.removeprefix("http://"), timeout=10)
+    body = json.dumps(line()).encode()
+    try:
+        connection.putrequest("POST", f"/v1/carts/{cart}/items")
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", len(body)),
+                            ("If-Match", '"998"'), ("If-Match", '"999"')):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        assert answer.status != 200, "the conditions were not heard"
+        return SimpleNamespace(status_code=answer.status, text=answer.read().decode())
+    except (OSError, http.client.HTTPException) as error:
+        raise requests.ConnectionError(error) from error
+    finally:
+        connection.close()
+
+
 def commands(shop):
     """Each kind of command, each way to be refused, and questions about the log, as scenarios of their own."""
     def open_cart(ask, *lines, **options):
@@ -275,6 +297,7 @@ def commands(shop):
         key, cart = {"Idempotency-Key": f'"{new_id()}"'}, open_cart(ask)
         for _ in range(2):
             ask(shop.add, cart, line("c"), headers={"If-Match": '"1"'})
+        ask(add_under_two_conditions, shop, cart)
         for headers in (key, {**key, "X-Correlation-Id": "c", "X-Actor": "me"}):
             ask(shop.add, cart, line("a", 3), line("b"), headers=headers)
         ask(shop.add, cart, line("d", 1000), headers=key)
@@ -366,9 +389,12 @@ def each_call_fails(service, scenarios, always):
         if service.calls.has_failed():
             raise Enough
         try:
-            return call(*arguments, **options)
+            answer = call(*arguments, **options)
         except requests.RequestException:
             return None
+        if path.name in MEMORY and answer.status_code == 500:
+            wrong.append(f"{service.describe(path)}: {answer.text}")
+        return answer
 
     def undisturbed(call, *arguments, **options):
         def answered():
@@ -378,12 +404,12 @@ def each_call_fails(service, scenarios, always):
 
         return eventually(answered)[0]
 
-    tried = set(service.calls.seen())
+    wrong, tried = [], set(service.calls.seen())
     at_start = len(tried)
     for scenario in scenarios:
         for _ in range(2):
             scenario(undisturbed)
-        while paths := [path for path in service.calls.seen().values() if path.id not in tried]:
+        while paths := [seen for seen in service.calls.seen().values() if seen.id not in tried]:
             for path in paths:
                 tried.add(path.id)
                 service.calls.arm(path.id, always)
@@ -395,7 +421,7 @@ def each_call_fails(service, scenarios, always):
                 service.wait_ready()
         scenario(undisturbed)
     assert len(tried) > at_start + 50
-    return service.finish()
+    return wrong + service.finish()
 
 
 @ONCE_OR_ALWAYS

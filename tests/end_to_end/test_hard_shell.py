@@ -146,7 +146,8 @@ def test_given_a_path_when_options_are_asked_for_then_exactly_these_methods_are_
         for method in {"GET", "PUT", "POST", "DELETE", "PATCH", "TRACE", "PROPFIND"} - here:
             refused = requests.request(method, service.url + target, timeout=10)
             assert refused.status_code == 405 and refused.headers["Allow"] == answer.headers["Allow"], (method, path)
-    assert problem(requests.options(service.url + "/nothing/here", timeout=10)) == "no-such-resource"
+    for nothing in ("/nothing/here", f"/v1/carts/{new_id()}/live"):
+        assert problem(requests.options(service.url + nothing, timeout=10)) == "no-such-resource"
 
 
 def test_given_head_then_it_is_get_without_a_body(stack, service):

@@ -1,12 +1,15 @@
 """Idempotency-Key: the same request again is answered as the first time, and done once (api.md)."""
 
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cart_model import Cart
 from invariants import check_log
-from shop import Shop, line, new_id, problem
+from shop import Shop, line, new_id, problem, random_command
+from test_model import SKUS, call
 
 PER_REQUEST = ("Date", "X-Request-Id", "Content-Length")  # `true` is a byte shorter than `false`
 
@@ -90,6 +93,41 @@ def test_given_a_key_when_used_on_another_cart_then_it_means_nothing_there(shop,
     other = new_id()
     assert shop.create(other, **key("k")).status_code == 201
     assert shop.add(cart, line(), **key("k")).json()["replayed"] is False
+
+
+def test_given_a_key_when_its_cart_is_merged_with_the_same_key_then_the_first_answer_is_still_the_first(shop, cart):
+    target = new_id()
+    assert shop.create(target).status_code == 201
+    first = shop.add(cart, line("a"), **key("k"))
+    merge = shop.merge(target, cart, **key("k"))
+    assert_replay(shop.add(cart, line("a"), **key("k")), first)
+    assert_replay(shop.merge(target, cart, **key("k")), merge)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_given_few_keys_when_many_carts_are_changed_and_merged_then_each_means_one_request_on_each_cart(shop, seed):
+    rng, carts, made = random.Random(seed), [], {}
+    for step in range(400):
+        if step % 10 == 0:
+            carts = [*carts[-4:], Cart(new_id())]
+            assert shop.create(carts[-1].cart_id).status_code == 201
+        cart, name = rng.choice(carts), rng.choice("klmnop")
+        known = made.get((cart.cart_id, name))
+        if known and rng.random() < 0.5:
+            request = known[0]
+        elif rng.random() < 0.1:
+            request = "merge", [rng.choice(carts), rng.choice(["sum", "max", "replace", "keep"])]
+        else:
+            request = random_command(rng, SKUS)
+        answer = call(shop, cart.cart_id, *request, key(name)["headers"])
+        if known and request == known[0]:
+            assert_replay(answer, known[1])
+        elif known:
+            assert problem(answer) == "idempotency-key-reused"
+        elif answer.status_code < 300 and answer.json()["events"]:
+            made[cart.cart_id, name] = request, answer
+    for (cart_id, name), (request, first) in made.items():
+        assert_replay(call(shop, cart_id, *request, key(name)["headers"]), first)
 
 
 def test_given_refusals_and_nothing_to_do_then_they_are_judged_again(shop, cart):

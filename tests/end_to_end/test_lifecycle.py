@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import statistics
+import subprocess
 import threading
 import time
 
@@ -225,6 +226,23 @@ def test_given_a_second_sigterm_then_it_ends_at_once(stack_factory):
     service.signal(signal.SIGTERM)
     assert service.child.wait(1) in (143, -signal.SIGTERM)
     slow.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_given_a_verb_that_waits_when_it_is_told_to_stop_then_it_ends_at_once(idle, number):
+    _, service = idle
+    verb = ["--republish", "all"] if service.kind == "command-service" else ["--rebuild"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://me:word@127.0.0.1:{silent.getsockname()[1]}/log"
+        child = subprocess.Popen(service.command(*verb), env=service.environment(**{database_url_name(service): url}),
+                                 stderr=subprocess.DEVNULL)
+        silent.settimeout(10)
+        with silent.accept()[0]:
+            child.send_signal(number)
+            try:
+                assert child.wait(1) == 143
+            finally:
+                child.kill()
 
 
 def test_given_a_full_queue_then_overloaded_at_once_and_accepted_commands_are_answered(stack_factory):

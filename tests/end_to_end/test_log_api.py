@@ -98,7 +98,8 @@ def test_given_an_event_then_it_has_exactly_the_members_of_the_contract(filled):
 
 
 @pytest.mark.parametrize("query", [
-    "partition=6", "partition=-1", "partition=x", "partition=", "after=1", "partition=0&after=-1", "limit=0", "limit=1001",
+    "partition=6", "partition=-1", "partition=x", "partition=", "after=1", "partition=0&after=-1", "partition=00",
+    "partition=0&after=01", "limit=0100", "limit=0", "limit=1001",
     "limit=1.0", "limit=", "cartId=x", "type=Nothing", "type=", "from=yesterday", "to=2026-13-01T00:00:00Z", "colour=red",
     "partition=0&partition=1", "limit=1&limit=1", "cursor=x", "cursor=", "partition=0&after=1&cursor=AAAA"])
 def test_given_a_bad_parameter_then_400_says_so(filled, query):

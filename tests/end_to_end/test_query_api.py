@@ -1,5 +1,6 @@
 """The query service's HTTP contract: one cart, conditions, waiting for a version, lists."""
 
+import json
 import time
 
 import pytest
@@ -108,6 +109,24 @@ def test_given_a_customers_carts_when_paged_then_each_comes_once_and_the_newest_
     assert pages == [newest_first[:3], newest_first[3:6], newest_first[6:]] and cursor == {"cursor": None}
     whole = shop.get("/v1/carts", params={"customerId": customer}).json()["carts"]
     assert shop.get(f"/v1/carts/{carts[0]}").json() in whole
+
+
+def test_given_large_carts_that_compress_well_then_their_pages_come_one_after_the_other(shop):
+    """The database tells the size of what it has compressed only about."""
+    customer, carts = new_id(), [new_id() for _ in range(20)]
+    for cart in carts:
+        assert shop.create(cart, customer=customer).status_code == 201
+        for first in range(0, 500, 100):
+            lines = [line(f"{number:03}", name='"' * 256) for number in range(first, first + 100)]
+            assert shop.add(cart, *lines).status_code == 200
+    shop.view(carts[-1], min_version=501)
+    found, cursor = [], {}
+    while cursor is not None:
+        page = shop.read("/v1/carts", params={"customerId": customer, "limit": 200, **cursor})
+        assert page["carts"] and len(json.dumps(page)) < 6 << 20
+        found += [cart["cartId"] for cart in page["carts"]]
+        cursor = {"cursor": page["next"]} if page["next"] else None
+    assert found == list(reversed(carts))
 
 
 def test_given_customers_with_spaces_and_pluses_then_the_query_of_any_client_finds_each(shop):

@@ -6,6 +6,7 @@
  */
 #include "cart_partition.h"
 #include "event_store_postgres.h"
+#include "log_query.h"
 #include "postgres.h"
 #include "postgres_array.h"
 
@@ -452,6 +453,37 @@ Test(event_store, versions_are_those_of_each_cart_in_the_order_asked)
     cr_expect_eq(versions[0], 3);
     cr_expect_eq(versions[1], 0);
     cr_expect_eq(versions[2], 5);
+}
+
+/* As when the relay is quick. */
+static int64_t publish_what_just_came(void *context, int partition)
+{
+    (void)context;
+    struct cart_key cart = new_cart();
+    cart.partition = (int16_t)partition;
+    struct new_event event = new_event(cart, 1);
+    cr_assert_eq(append(&event, 1), STATUS_OK);
+    return event.position;
+}
+
+Test(event_store, no_partition_is_published_further_than_it_goes)
+{
+    struct error error = {.message = ""};
+    struct text text = TEXT_INIT(4096);
+    struct postgres *postgres = connected(url_of("COMMAND_DATABASE_URL"));
+    cr_assert_eq(log_query_partitions(postgres, in_ms(1000), PARTITIONS, publish_what_just_came,
+                                      NULL, &text, &error),
+                 STATUS_OK, "%s", error.message);
+    char *json = text_steal(&text, NULL);
+    int found = 0;
+    for (const char *at = json; (at = strstr(at, "\"lastPosition\":")) != NULL; at++, found++) {
+        long last = -1, published = -1;
+        sscanf(at, "\"lastPosition\":%ld,\"publishedPosition\":%ld", &last, &published);
+        cr_expect(published > 0 && published <= last, "%ld of %ld", published, last);
+    }
+    cr_expect_eq(found, PARTITIONS);
+    free(json);
+    postgres_free(postgres);
 }
 
 enum { LOADED_CARTS = 128 };

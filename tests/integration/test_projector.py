@@ -1,5 +1,6 @@
 """The projector against a real PostgreSQL and a real Kafka: whatever breaks, the views end up as the log says."""
 
+import concurrent.futures
 import pathlib
 import threading
 import time
@@ -279,6 +280,17 @@ def test_given_junk_with_a_place_then_it_does_not_stop_its_partition(setting):
     projector.wait(parked=2, parkedCarts=0, waiting=0)
 
 
+def test_given_junk_where_the_topic_before_had_other_junk_then_both_are_kept(setting):
+    projector = setting.projector()
+    for number, junk in enumerate((b"of the first topic", b"of the second topic"), 1):
+        setting.publisher.send(1, "not a cart", junk, {})
+        setting.publisher.flush()
+        projector.wait(deadLettered=number, parkedCarts=0)
+        setting.re_create_topic()
+        setting.publisher = Publisher(setting.kafka.servers, setting.topic)
+    assert sorted(message.value() for message in setting.dead_letters()) == [b"of the first topic", b"of the second topic"]
+
+
 @pytest.mark.parametrize("published", ["all of it", "what is new"])
 def test_given_a_topic_that_is_deleted_and_made_again_then_it_goes_on_and_no_view_changes(setting, published):
     projector = setting.projector()
@@ -416,6 +428,28 @@ def test_given_a_rebuild_beside_a_running_projector_then_it_begins_again(setting
     setting.make(100)
     setting.check()
     projector.wait(waiting=0, parked=0)
+
+
+def test_given_a_replay_beside_a_rebuild_then_neither_waits_for_the_other_in_a_circle(setting):
+    projector = setting.projector()
+    cart = setting.log.create(partition=1)["cartId"]
+    setting.publish([setting.log.events[1][0], setting.log.record(cart, "ItemTeleported", {})])
+    projector.wait(parkedCarts=1)
+    projector.stop()
+
+    def waiting():
+        return setting.sql("SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+                           " WHERE NOT granted AND d.datname = current_database()")[0][0]
+
+    with psycopg2.connect(setting.owner_url) as reader, concurrent.futures.ThreadPoolExecutor() as pool:
+        reader.cursor().execute("LOCK TABLE cart_timeline IN ACCESS SHARE MODE")
+        rebuild = pool.submit(projector.run, "rebuild")  # has cart_views, waits for what is read
+        eventually(lambda: waiting() == 1)
+        replay = pool.submit(projector.run, "replay")
+        eventually(lambda: waiting() == 2)
+        reader.rollback()
+        assert replay.result()["left"] == 0
+        rebuild.result()
 
 
 def test_given_a_log_that_took_another_course_then_its_partition_stops(setting):

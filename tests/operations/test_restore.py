@@ -7,7 +7,8 @@ import subprocess
 import pytest
 import requests
 
-from devstack import postgres
+from devstack import databases, postgres
+from devstack.ports import free_port
 from devstack.process import as_user, unprivileged_user
 from invariants import check_log, check_topic, check_views, read_log
 from load import Load
@@ -165,22 +166,29 @@ def test_given_a_restore_that_lost_the_last_seconds_and_nothing_new_then_it_is_n
     eventually(lambda: "the log took another course" in check_of(query, "projection")["detail"])
 
 
-def test_given_a_dump_then_a_log_that_is_made_of_it_goes_on(private_stack_factory, private_infrastructure, tmp_path):
+@pytest.fixture
+def new_server(private_infrastructure):
+    """An empty PostgreSQL."""
+    folder = private_infrastructure.folder / "new"
+    made = postgres.PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log", folder / "secrets",
+                                   survives_power_cut=False)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_given_a_dump_then_a_log_that_is_made_of_it_on_a_new_server_goes_on(private_stack_factory, new_server, tmp_path):
     stack = private_stack_factory()
     shop_for(stack, 100)
     log = check_log(stack.command_database_url)
     dump = tmp_path / "command.dump"
     subprocess.run(["pg_dump", "--format=custom", "--file", dump, "--dbname", stack.command_owner_url], check=True)
 
-    # Into a new, empty database; the services are pointed there.
-    sql = private_infrastructure.postgres.sql
-    sql("CREATE DATABASE from_dump OWNER cartledger_command_owner")
-    sql("GRANT CONNECT ON DATABASE from_dump TO cartledger_command")
-    sql("GRANT ALL ON SCHEMA public TO cartledger_command_owner", database="from_dump")
-    sql("GRANT USAGE ON SCHEMA public TO cartledger_command", database="from_dump")
-    owner = stack.command_owner_url.rpartition("/")[0] + "/from_dump"
+    # Only roles and the empty database are there; the services are pointed to it.
+    databases.bootstrap(new_server, ROOT / "migrations")
+    owner = new_server.url("cartledger_command_owner", "cartledger_command")
     subprocess.run(["pg_restore", "--exit-on-error", "--no-owner", "--dbname", owner, dump], check=True)
-    service_url = stack.command_database_url.rpartition("/")[0] + "/from_dump"
+    service_url = new_server.url("cartledger_command", "cartledger_command")
     assert read_log(service_url) == log
     stack.process("command-service").restart(COMMAND_DATABASE_URL=service_url)
     shop, cart = Shop(stack.command_url, stack.query_url), new_id()

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int allocations_until_failure = -1; /* negative: none fails */
+static _Thread_local int allocations_until_failure = -1; /* negative: none fails */
 static int blocks_in_use;
 
 static bool allocation_fails(void)

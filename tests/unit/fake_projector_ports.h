@@ -77,8 +77,9 @@ struct fake {
     enum status mark_answer;   /* of what was delivered as dead letters */
     enum status replay_answer; /* of the end of a step of a replay */
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
-    struct uuid refused_event; /* a write with it in the timeline is STATUS_INVALID */
-    size_t load_max;           /* carts in one answer; 0: all */
+    /* A write with one of them in the timeline is STATUS_INVALID. */
+    struct uuid refused_events[FAKE_PARTITIONS];
+    size_t load_max; /* carts in one answer; 0: all */
     int loads;
     bool is_log_known;
     struct uuid known_log;
@@ -400,8 +401,9 @@ static inline enum status fake_write(void *self, const struct view_write *write,
     struct fake *fake = self;
     enum status status = fake_store_answer(fake, error);
     for (size_t i = 0; i < write->timeline_count; i++)
-        if (uuid_equal(&write->timeline[i]->event_id, &fake->refused_event))
-            return error_set(error, STATUS_INVALID, "such data cannot be stored");
+        for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
+            if (uuid_equal(&write->timeline[i]->event_id, &fake->refused_events[p]))
+                return error_set(error, STATUS_INVALID, "such data cannot be stored");
     if (status != STATUS_OK ||
         (fake->write_answer != STATUS_OK && fake->write_answer != STATUS_UNCERTAIN))
         return status != STATUS_OK ? status : error_set(error, fake->write_answer, "no");
@@ -434,19 +436,28 @@ static inline enum status fake_write(void *self, const struct view_write *write,
                                            : error_set(error, fake->write_answer, "who knows");
 }
 
+static inline bool fake_is_among(const int16_t *partitions, size_t count, int16_t partition)
+{
+    for (size_t i = 0; i < count; i++)
+        if (partitions[i] == partition)
+            return true;
+    return false;
+}
+
 static inline enum status fake_count_parked(void *self, const int16_t *partitions, size_t count,
                                             int64_t *ret_carts, int64_t *ret_pending,
                                             struct error *error)
 {
     struct fake *fake = self;
-    (void)partitions;
-    (void)count;
     *ret_carts = 0;
     *ret_pending = 0;
     for (size_t i = 0; i < fake->cart_count; i++)
-        *ret_carts += fake->carts[i].is_parked ? 1 : 0;
+        if (fake->carts[i].is_parked && fake_is_among(partitions, count, fake->carts[i].partition))
+            *ret_carts += 1;
     for (size_t i = 0; i < fake->parked_count; i++)
-        *ret_pending += fake->parked[i].is_dead_lettered ? 0 : 1;
+        if (!fake->parked[i].is_dead_lettered &&
+            fake_is_among(partitions, count, fake->parked[i].partition))
+            *ret_pending += 1;
     return fake_store_answer(fake, error);
 }
 

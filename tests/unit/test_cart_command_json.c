@@ -597,6 +597,7 @@ Test(cart_command_json, given_delete_when_a_quantity_is_given_then_any_positive_
                                         "²",
                                         "١",
                                         "00",
+                                        "01",
                                         "2147483648",
                                         "4294967297",
                                         "99999999999999999999",

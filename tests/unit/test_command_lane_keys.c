@@ -306,3 +306,19 @@ Test(command_lane_keys, a_merge_is_a_command_on_its_target_and_the_source_knows_
     then_refused(other, CART_REFUSED_CLOSED, 2);
     then_log_has(4);
 }
+
+Test(command_lane_keys, a_key_of_the_source_that_the_merge_has_too_stands_for_what_it_stood_for)
+{
+    fake_created(&story.store, A);
+    fake_created(&story.store, B);
+    const struct command_request *first = when_keyed(B, story_add(), "k", "hash");
+    const struct command_request *merge = when_keyed(A, story_merge(A, B), "k", "other");
+    story_start();
+    story_wait();
+    const struct command_request *again = when_keyed(B, story_add(), "k", "hash");
+    story_wait();
+    story_stop();
+    then_version(merge, 2);
+    then_replayed(again, first);
+    then_log_has(5);
+}

@@ -102,6 +102,8 @@ Test(log_question, given_numbers_when_out_of_range_or_no_numbers_then_refused)
                                           "%20",
                                           "1e1",
                                           "0x1",
+                                          "00",
+                                          "01",
                                           "99999999999999999999",
                                           "18446744073709551616",
                                           "%D9%A1"};

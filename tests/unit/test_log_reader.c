@@ -44,6 +44,12 @@ static void begin(int queue_max)
                  STATUS_OK);
 }
 
+static void end(void)
+{
+    log_reader_stop(reader);
+    log_reader_free(reader);
+}
+
 static void then_refused(struct task *task, const char *why)
 {
     for (int waited_ms = 0; task->why == NULL; waited_ms++) {
@@ -58,7 +64,7 @@ Test(log_reader, given_a_full_queue_then_refused_at_once)
     struct task task = a_task(0);
     begin(0);
     cr_assert_not(log_reader_submit(reader, &task.task));
-    log_reader_stop(reader);
+    end();
     cr_assert_null(task.why);
 }
 
@@ -68,7 +74,7 @@ Test(log_reader, given_no_log_then_a_task_is_refused)
     begin(1);
     cr_assert(log_reader_submit(reader, &task.task));
     then_refused(&task, "no connection to the event store");
-    log_reader_stop(reader);
+    end();
 }
 
 Test(log_reader, given_a_task_that_waited_too_long_then_it_is_refused)
@@ -79,7 +85,7 @@ Test(log_reader, given_a_task_that_waited_too_long_then_it_is_refused)
     cr_assert(log_reader_submit(reader, &first.task));
     cr_assert(log_reader_submit(reader, &second.task));
     then_refused(&second, "waited too long for a reader");
-    log_reader_stop(reader);
+    end();
 }
 
 Test(log_reader, given_a_reader_that_stops_then_what_waits_is_refused_and_nothing_taken)
@@ -95,4 +101,7 @@ Test(log_reader, given_a_reader_that_stops_then_what_waits_is_refused_and_nothin
     cr_assert_not_null(first.why);
     cr_assert_not(first.was_taken_again);
     then_refused(&second, "the service is stopping");
+    struct task late = a_task(0); /* clients are still there when it has stopped */
+    cr_assert_not(log_reader_submit(reader, &late.task));
+    log_reader_free(reader);
 }

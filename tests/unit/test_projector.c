@@ -579,7 +579,7 @@ Test(projector, given_an_uncertain_write_that_was_done_then_it_is_not_done_twice
 Test(projector, given_an_event_that_the_store_refuses_then_only_its_cart_is_parked)
 {
     begin_with_three();
-    fake->refused_event = fake_happen(fake, 0, 0, 4)->event.event_id;
+    fake->refused_events[0] = fake_happen(fake, 0, 0, 4)->event.event_id;
     fake_happen(fake, 0, 1, 1);
     fake_happen(fake, 1, 0, 4);
     fake_pass_time(fake);

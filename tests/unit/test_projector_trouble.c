@@ -183,6 +183,18 @@ Test(projector_trouble, given_an_answer_without_the_event_to_compare_with_then_n
     cr_assert_eq(fake->parked_count, 0);
 }
 
+Test(projector_trouble, given_an_answer_with_two_events_at_a_position_then_the_second_is_not_used)
+{
+    ask_for_two();
+    fake->partitions[0].log[4].event.position = 4;
+    fake_turns(fake, 5);
+    cr_assert_eq(position_of(0), 4);
+    fake->partitions[0].log[4].event.position = 5;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
 Test(projector_trouble, given_an_answer_of_another_course_then_the_rest_of_it_is_not_used)
 {
     fake->partitions[0].topic_end = 0;
@@ -232,7 +244,7 @@ Test(projector_trouble, given_a_store_that_does_not_take_a_junk_record_then_it_w
 
 Test(projector_trouble, given_a_refused_event_when_another_takes_its_place_then_that_is_applied)
 {
-    fake->refused_event = fake_happen(fake, 0, 0, 4)->event.event_id;
+    fake->refused_events[0] = fake_happen(fake, 0, 0, 4)->event.event_id;
     fake_pass_time(fake);
     cr_assert_eq(fake->parked_count, 1);
     /* Log and views were put back; another event happened instead. */
@@ -244,6 +256,19 @@ Test(projector_trouble, given_a_refused_event_when_another_takes_its_place_then_
     fake_pass_time(fake);
     cr_assert_eq(position_of(0), 4);
     cr_assert_eq(fake->parked_count, 0);
+}
+
+Test(projector_trouble, given_refused_events_in_two_partitions_then_both_carts_are_parked)
+{
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
+        fake->refused_events[p] = fake_happen(fake, p, 0, 4)->event.event_id;
+        fake_happen(fake, p, 1, 1);
+    }
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 2);
+    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(position_of(1), 5);
+    cr_assert_str_eq(fake->parked[0].reason, "such data cannot be stored");
 }
 
 Test(projector_trouble, given_a_stopped_partition_when_the_store_fails_then_it_stays_stopped)
@@ -328,6 +353,19 @@ static void happen_alien(void)
     struct fake_event *made = fake_log(fake, 0, 0, 4);
     snprintf(made->type, sizeof(made->type), "ItemTeleported");
     fake_publish(fake, made);
+}
+
+Test(projector_trouble, given_a_parked_cart_when_its_partition_is_revoked_then_others_tell_of_it)
+{
+    happen_alien();
+    for (int i = 0; i < 5; i++)
+        fake_pass_time(fake);
+    cr_assert_eq(stat(parked_carts), 1);
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
+        fake_change(fake, FEED_REVOKED, p);
+    fake_pass_time(fake);
+    cr_assert_eq(stat(parked_carts), 0);
+    cr_assert(fake->said_ok[PROJECTOR_PARKED]);
 }
 
 Test(projector_trouble, given_dead_letters_on_their_way_then_no_others_are_sent)

@@ -1,7 +1,6 @@
-/* What a GET brings in its header fields and parameters: If-None-Match, Prefer, numbers. */
+/* What a GET brings in its header fields: If-None-Match, Prefer. */
 #include "if_none_match.h"
 #include "prefer.h"
-#include "query_number.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -135,23 +134,4 @@ Test(prefer, what_is_not_understood_is_nobodys_preference)
     };
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         cr_assert_eq(wait_of(fields[i]), -1, "%s", fields[i]);
-}
-
-/* --- numbers ------------------------------------------------------------------------------- */
-
-Test(query_number, plain_decimals_within_the_limit_only)
-{
-    int64_t number = -1;
-    cr_assert(query_number_parse(STR_LITERAL("1"), 200, &number));
-    cr_assert_eq(number, 1);
-    cr_assert(query_number_parse(STR_LITERAL("200"), 200, &number));
-    cr_assert_eq(number, 200);
-    const char *const wrong[] = {"",   "0",  "201", "-1",  "+1", " 1",
-                                 "1 ", "01", "1.0", "1e1", "x",  "18446744073709551617"};
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
-        cr_assert_not(query_number_parse(str_from(wrong[i]), 200, &number), "%s", wrong[i]);
-    cr_assert_not(query_number_parse(STR_NONE, 200, &number));
-    cr_assert(query_number_parse(STR_LITERAL("9223372036854775807"), INT64_MAX, &number));
-    cr_assert_not(query_number_parse(STR_LITERAL("9223372036854775808"), INT64_MAX, &number));
-    cr_assert_eq(number, INT64_MAX);
 }

@@ -1,8 +1,8 @@
-#include "query_number.h"
+#include "number.h"
 
-bool query_number_parse(struct str text, int64_t maximum, int64_t *ret_number)
+bool number_parse(struct str text, int64_t least, int64_t most, int64_t *ret_number)
 {
-    if (text.length == 0 || text.bytes[0] == '0')
+    if (text.length == 0 || (text.length > 1 && text.bytes[0] == '0'))
         return false;
     int64_t number = 0;
     for (size_t i = 0; i < text.length; i++) {
@@ -11,7 +11,7 @@ bool query_number_parse(struct str text, int64_t maximum, int64_t *ret_number)
             __builtin_add_overflow(number, c - '0', &number))
             return false;
     }
-    if (number > maximum)
+    if (number < least || number > most)
         return false;
     *ret_number = number;
     return true;
