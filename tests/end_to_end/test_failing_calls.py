@@ -21,7 +21,8 @@ from shop import Shop, amount, eventually, line, new_id, percent, problem
 
 AT_ONCE = 8  # processes
 START_SECONDS, WHOLE_SECONDS = 60, 60
-ORIGIN = {"Origin": "https://shop.example"}
+LOOK_SECONDS = 0.2  # between two looks; AT_ONCE are looked at, and a look takes milliseconds of a processor
+ORIGIN, NDJSON = {"Origin": "https://shop.example"}, {"Accept": "application/x-ndjson"}
 ONCE_OR_ALWAYS = pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
 MEMORY = {"malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup"}
 ENV = {"CORS_ORIGINS": "https://shop.example", "HTTP_THREADS": 1}
@@ -38,8 +39,11 @@ def _no_service_is_left():
 
 
 def in_parallel(work, items):
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         wrong = [text for found in pool.map(work, items) for text in found]
+    finally:
+        pool.shutdown(cancel_futures=True)
     assert not wrong, f"{len(wrong)} findings:\n" + "\n\n".join(wrong[:20])
 
 
@@ -66,7 +70,7 @@ def live_through(service, path, work):
                     break
             if time.monotonic() > deadline:
                 raise AssertionError("neither ready nor ended")
-            time.sleep(0.03)
+            time.sleep(LOOK_SECONDS)
         if service.running():
             assert service.stop() == 0, "stopped with an error"
         else:
@@ -108,15 +112,15 @@ def test_given_a_call_that_fails_when_a_command_service_runs_then_it_ends_or_goe
 
     def work(service):
         shop, cart = Shop(service.url), new_id()
-        eventually(lambda: shop.create(cart).status_code in (200, 201), WHOLE_SECONDS)
-        eventually(lambda: shop.add(cart, line()).status_code == 200, WHOLE_SECONDS)
-        eventually(lambda: shop.events(cartId=cart, type="CartExpired"), WHOLE_SECONDS)
+        eventually(lambda: shop.create(cart).status_code in (200, 201), WHOLE_SECONDS, LOOK_SECONDS)
+        eventually(lambda: shop.add(cart, line()).status_code == 200, WHOLE_SECONDS, LOOK_SECONDS)
+        eventually(lambda: shop.events(cartId=cart, type="CartExpired"), WHOLE_SECONDS, LOOK_SECONDS)
 
         def published():
             places = shop.read("/v1/events/partitions", shop.command_url)["partitions"]
             return all(place["lastPosition"] == place["publishedPosition"] for place in places)
 
-        eventually(published, WHOLE_SECONDS)
+        eventually(published, WHOLE_SECONDS, LOOK_SECONDS)
 
     each_start_fails(lambda number: FailingService(stacks[number].process("command-service"), f"failing-command-{number}"),
                      work)
@@ -159,7 +163,7 @@ class Refilled:
 
     def check(self, _):
         events = [event for event in self.log.all() if event["cartId"] != self.parked_cart]
-        check_views(self.databases.query, events, WHOLE_SECONDS)
+        check_views(self.databases.query, events, WHOLE_SECONDS, LOOK_SECONDS)
 
     def close(self):
         self.server.close()
@@ -274,55 +278,77 @@ def add_under_two_conditions(shop, cart):
         connection.close()
 
 
-def shop_around(shop, ask):
-    """One of each command, and of each way to be refused."""
-    cart, other, key = new_id(), new_id(), {"Idempotency-Key": f'"{new_id()}"'}
-    for headers in (key, key):
-        ask(shop.create, cart, customer="c-1", headers=headers)
-    ask(shop.send, "POST", "/v1/carts", {"currency": "EUR"}, headers={"Idempotency-Key": new_id()})
-    ask(shop.create, other)
-    ask(shop.add, other, line("x"))
-    for headers in (key, {**key, "X-Correlation-Id": "c", "X-Actor": "me"}):
-        ask(shop.add, cart, line("a", 3), line("b"), headers=headers)
-    ask(shop.add, cart, line("c"), headers={"If-Match": '"1"'})
-    ask(add_under_two_conditions, shop, cart)
-    ask(shop.add, cart, line("d", 1000))
-    ask(shop.send, "POST", f"/v1/carts/{cart}/items", data="{", headers={"Content-Type": "application/json"})
-    ask(shop.send, "POST", f"/v1/carts/{cart}/items", data=json.dumps(line(name="n" * 70000)),
-        headers={"Content-Type": "application/json"})
-    ask(shop.set_quantity, cart, "a", 2, headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
-    ask(shop.remove, cart, "a", 1)
-    ask(shop.apply_coupon, cart, percent())
-    ask(shop.apply_coupon, cart, amount())
-    ask(shop.remove_coupon, cart, "TEN")
-    ask(shop.assign_customer, cart, "c-2")
-    ask(shop.merge, cart, other)
-    ask(shop.check_out, cart, headers=ORIGIN)
-    ask(shop.add, cart, line())
-    cleared = new_id()
-    ask(shop.create, cleared)
-    ask(shop.add, cleared, line())
-    ask(shop.clear, cleared)
-    ask(shop.cancel, cleared)
-    ask(shop.send, "PATCH", f"/v1/carts/{cart}")
-    ask(shop.send, "OPTIONS", f"/v1/carts/{cart}", headers={**ORIGIN, "Access-Control-Request-Method": "PUT"})
-    ask(shop.send, "GET", "/v1/nowhere")
-    return cart
+def commands(shop):
+    """Each kind of command, each way to be refused, and questions about the log, as scenarios of their own."""
+    def open_cart(ask, *lines, **options):
+        cart = new_id()
+        ask(shop.create, cart, **options)
+        if lines:
+            ask(shop.add, cart, *lines)
+        return cart
 
+    def creating(ask):
+        key, cart = {"Idempotency-Key": f'"{new_id()}"'}, new_id()
+        for headers in (key, key):
+            ask(shop.create, cart, customer="c-1", headers=headers)
+        ask(shop.send, "POST", "/v1/carts", {"currency": "EUR"}, headers={"Idempotency-Key": new_id()})
 
-def read_the_log(shop, ask, cart):
-    def get(path, **headers):
-        return ask(shop.get, path, base=shop.command_url, headers=headers)
+    def adding(ask):
+        key, cart = {"Idempotency-Key": f'"{new_id()}"'}, open_cart(ask)
+        for _ in range(2):
+            ask(shop.add, cart, line("c"), headers={"If-Match": '"1"'})
+        ask(add_under_two_conditions, shop, cart)
+        for headers in (key, {**key, "X-Correlation-Id": "c", "X-Actor": "me"}):
+            ask(shop.add, cart, line("a", 3), line("b"), headers=headers)
+        ask(shop.add, cart, line("d", 1000), headers=key)
+        ask(shop.add, cart, line("d", 1000))
 
-    get(f"/v1/events?cartId={cart}&limit=2")
-    get("/v1/events?type=CartCreated&from=2020-01-01T00:00:00Z&limit=3", Accept="application/x-ndjson")
-    get("/v1/events?partition=0&after=0&limit=2")
-    get("/v1/events?partition=x")
-    get("/v1/events/partitions")
-    get("/metrics")
-    get("/openapi.json")
-    get("/readyz")
-    ask(shop.send, "HEAD", "/v1/events", headers={"Accept": "application/x-ndjson"})
+    def adding_nothing(ask):
+        cart, headers = open_cart(ask), {"Content-Type": "application/json"}
+        for body in ("{", json.dumps(line(name="n" * 70000))):
+            ask(shop.send, "POST", f"/v1/carts/{cart}/items", data=body, headers=headers)
+
+    def changing(ask):
+        cart = open_cart(ask, line("a", 3), line("b"))
+        ask(shop.set_quantity, cart, "a", 2, headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+        ask(shop.remove, cart, "a", 1)
+
+    def couponing(ask):
+        cart = open_cart(ask, line("a", 3))
+        ask(shop.apply_coupon, cart, percent())
+        ask(shop.apply_coupon, cart, amount())
+        ask(shop.remove_coupon, cart, "TEN")
+
+    def buying(ask):
+        cart, other = open_cart(ask, line("a"), customer="c-1"), open_cart(ask, line("x"))
+        ask(shop.apply_coupon, cart, amount())
+        ask(shop.assign_customer, cart, "c-2")
+        ask(shop.merge, cart, other)
+        ask(shop.check_out, cart, headers=ORIGIN)
+        ask(shop.add, cart, line())
+
+    def leaving(ask):
+        cart = open_cart(ask, line())
+        ask(shop.clear, cart)
+        ask(shop.cancel, cart)
+
+    def nothing(ask):
+        cart = new_id()
+        ask(shop.send, "PATCH", f"/v1/carts/{cart}")
+        ask(shop.send, "OPTIONS", f"/v1/carts/{cart}", headers={**ORIGIN, "Access-Control-Request-Method": "PUT"})
+        ask(shop.send, "GET", "/v1/nowhere")
+
+    def reading_the_log(ask):
+        cart = open_cart(ask, line("a"), line("b"))
+        ask(shop.clear, cart)
+        for path, headers in ((f"/v1/events?cartId={cart}&limit=2", {}),
+                              ("/v1/events?type=CartCreated&from=2020-01-01T00:00:00Z&limit=3", NDJSON),
+                              ("/v1/events?partition=0&after=0&limit=2", {}), ("/v1/events?partition=x", {}),
+                              ("/v1/events/partitions", {}), ("/metrics", {}), ("/openapi.json", {}), ("/readyz", {})):
+            ask(shop.get, path, base=shop.command_url, headers=headers)
+        ask(shop.send, "HEAD", "/v1/events", headers=NDJSON)
+
+    return [creating, adding, adding_nothing, changing, couponing, buying, leaving, nothing, reading_the_log]
 
 
 def questions(shop, cart, other):
@@ -403,12 +429,7 @@ def test_given_a_call_that_fails_within_a_command_then_it_is_answered_and_the_lo
     stack = stack_factory(partitions=2, query_services=0, command_env=ENV)
     stack.process("command-service").stop()
     service = FailingService(stack.process("command-service"), "failing-commands").start()
-    shop = Shop(service.url)
-
-    def scenario(ask):
-        read_the_log(shop, ask, shop_around(shop, ask))
-
-    wrong = each_call_fails(service, [scenario], always)
+    wrong = each_call_fails(service, commands(Shop(service.url)), always)
     assert not wrong, "\n\n".join(wrong)
     check_log(stack.command_database_url)
 

@@ -20,12 +20,22 @@ SERVICES = ["command-service", "query-service"]
 SECRET = "sekrit-%41-word"
 
 
-@pytest.fixture(params=SERVICES)
-def idle(request, stack_factory):
-    """Each service in turn, made but not started, and its stack."""
+def made(kind, stack_factory):
     stack = stack_factory(command_services=0, query_services=0)
-    add = stack.add_command_service if request.param == "command-service" else stack.add_query_service
+    add = stack.add_command_service if kind == "command-service" else stack.add_query_service
     return stack, add(start=False)
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def idle(request, stack_factory):
+    """Each service in turn, made but not started, and its stack, as every test finds and leaves them."""
+    return made(request.param, stack_factory)
+
+
+@pytest.fixture(params=SERVICES)
+def own(request, stack_factory):
+    """The same for one test alone."""
+    return made(request.param, stack_factory)
 
 
 def database_url_name(service):
@@ -61,6 +71,7 @@ def test_given_a_service_that_is_away_ready_or_frozen_then_its_healthcheck_says_
     service.cont()
     healthy = service.run("--healthcheck")
     assert healthy.returncode == 0 and healthy.stderr == ""
+    assert service.stop() == 0
 
 
 def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
@@ -126,8 +137,8 @@ def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
 
 @pytest.mark.parametrize("sql, words", [
     ("UPDATE schema_version SET version = 99", "99"), ("DROP TABLE schema_version", "migrations")])
-def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(idle, sql, words):
-    stack, service = idle
+def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(own, sql, words):
+    stack, service = own
     owner = stack.command_owner_url if service.kind == "command-service" else stack.query_owner_url
     with psycopg2.connect(owner) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
@@ -148,18 +159,16 @@ def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_star
     assert ended.returncode == 1 and "partition" in last_error(ended.stderr)
 
 
-def test_given_no_database_at_start_then_it_waits_and_says_why(idle):
-    stack, service = idle
+def test_given_no_database_at_start_then_it_waits_and_says_why(own):
+    stack, service = own
     name = database_url_name(service)
     nobody = service.env[name].replace(f":{stack.infrastructure.postgres.port}/", ":9/")
     assert nobody != service.env[name]
-    right, service.env[name] = service.env[name], nobody
-    service.start(ready=False)
+    service.start(ready=False, **{name: nobody})
     answer = service.wait_ready(status=503)
     assert not all(check["ok"] for check in answer.json()["checks"].values() if check["required"])
     assert requests.get(service.url + "/livez", timeout=5).status_code == 200
     assert service.stop() == 0
-    service.env[name] = right
 
 
 def test_given_a_lane_that_does_not_reach_the_store_then_the_service_is_not_ready(stack_factory):

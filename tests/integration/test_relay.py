@@ -181,7 +181,7 @@ def test_frozen_leader_loses_its_right(setting):
 @pytest.mark.parametrize("how", ["kill", "stop", "pause"])
 def test_absent_broker_delays_and_nothing_else(setting, how):
     relay = setting.relay(**MEASURED)
-    with Appending(setting.log):
+    with Appending(setting.log, pause=0.02):
         relay.wait(state="publishing")
         time.sleep(1)
         before_kib = relay.peak_kib

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 from devstack import databases, kafka, postgres
 from devstack.ports import free_port
@@ -117,8 +118,11 @@ class Infrastructure:
         self.postgres = Postgres(self.folder)
         self.kafka = Kafka(self.folder)
         try:
-            self.ensure_running()
-            self._make_templates()
+            with ThreadPoolExecutor() as pool:
+                started = pool.submit(self.kafka.start)
+                self.postgres.start()
+                self._make_templates()
+                started.result()
         except BaseException:
             self.close()
             raise

@@ -100,7 +100,7 @@ def read_topic(servers, topic, partition_count):
         consumer.assign([confluent_kafka.TopicPartition(topic, partition, 0) for partition in ends])
         deadline = time.monotonic() + 60
         while ends and time.monotonic() < deadline:
-            for message in consumer.consume(1000, timeout=1):
+            for message in consumer.consume(1000, timeout=0.05):  # waited out when fewer are left
                 assert message.error() is None, message.error()
                 records[message.partition()].append(message)
                 if message.offset() + 1 >= ends.get(message.partition(), 0):
@@ -156,7 +156,7 @@ def check_topic(servers, topic, log, partition_count, duplicates_allowed=True, m
         assert last == ends[partition], f"partition {partition} ends at {last}, the log at {ends[partition]}"
 
 
-def check_views(database_url, log, seconds=60):
+def check_views(database_url, log, seconds=60, every=0.05):
     """Every cart's view, read straight from the read database, equals the fold of its events."""
     carts = defaultdict(list)
     for event in log:
@@ -170,7 +170,7 @@ def check_views(database_url, log, seconds=60):
         assert not behind, f"{len(behind)} of {len(carts)} views are behind"
         return views
 
-    views = eventually(caught_up, seconds)
+    views = eventually(caught_up, seconds, every)
     assert views.keys() == carts.keys()
     for cart, events in carts.items():
         version, body = views[cart]

@@ -76,7 +76,7 @@ class Service:
         self.env.update(changes)
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(self.command(), env=self.environment(), stdin=subprocess.DEVNULL,
-                                          stdout=log, stderr=log, start_new_session=True)
+                                          stdout=log, stderr=log, process_group=0)
         self.on_purpose = False
         if ready:
             self.wait_ready()

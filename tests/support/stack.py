@@ -1,5 +1,7 @@
 """A stack: one event log with its databases, topics and services, apart from every other stack."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from service import Service
 
 
@@ -23,9 +25,13 @@ class Stack:
         self.services = {}
         try:
             for _ in range(command_services):
-                self.add_command_service()
+                self.add_command_service(start=False)
             for _ in range(query_services):
-                self.add_query_service()
+                self.add_query_service(start=False)
+            for service in self.services.values():
+                service.start(ready=False)
+            for service in self.services.values():
+                service.wait_ready()
         except BaseException:
             self.close()
             raise
@@ -79,7 +85,8 @@ class Stack:
     def close(self):
         """Ends the services, deletes topics and databases; answers what was wrong (see Service.finish)."""
         self.infrastructure.ensure_running()
-        wrong = [text for service in reversed(self.services.values()) for text in service.finish()]
+        with ThreadPoolExecutor() as pool:
+            wrong = [text for found in pool.map(Service.finish, self.services.values()) for text in found]
         for topic in (self.topic, self.dead_letter_topic):
             self.infrastructure.kafka.delete_topic(topic)
         self.infrastructure.drop_databases(self.databases)

@@ -1,4 +1,5 @@
 """TCP ports on loopback."""
+import os
 import socket
 
 from .report import Trouble
@@ -15,15 +16,16 @@ def is_free(port, address="127.0.0.1"):
 
 
 def free_port():
-    """A port that nobody listens on now, outside the range from which the kernel takes its own."""
+    """A port that nobody listens on now, outside the range from which the kernel takes its own. It is even, or odd where
+    the environment has ODD_PORTS, so that two runs beside each other never choose the same."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as limits:
         lowest = int(limits.read().split()[0])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         seed = probe.getsockname()[1]
-    span = max(lowest - 15000, 1000)
+    first, span = 15000 + ("ODD_PORTS" in os.environ), max(lowest - 15000, 1000) // 2
     for step in range(span):
-        port = 15000 + (seed * 7 + step) % span
+        port = first + (seed * 7 + step) % span * 2
         if is_free(port) and is_free(port, "127.0.0.2"):
             return port
     raise Trouble("no free TCP port on 127.0.0.1")
