@@ -3,7 +3,7 @@
  *
  *     hello PORT THREADS
  *
- * Runs until SIGTERM or SIGINT. It is set up as the services are (a pool of threads with epoll, see
+ * Runs until SIGTERM or SIGINT. It is set up as the services are (a pool of threads that poll, see
  * common/runtime/http_server.c), and does nothing else.
  */
 #include <arpa/inet.h>
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
         MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
     unsigned threads = (unsigned)strtoul(argv[2], NULL, 10);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, response, MHD_OPTION_SOCK_ADDR,
+        MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, response, MHD_OPTION_SOCK_ADDR,
         &address, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX * threads, MHD_OPTION_END);
     if (response == NULL || daemon == NULL) {

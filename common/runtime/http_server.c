@@ -11,7 +11,6 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -88,22 +87,12 @@ static void allow_open_files(unsigned connections)
                     LOG_INT("openFiles", limit.rlim_cur), LOG_INT("connections", connections));
 }
 
-/*
- * libmicrohttpd asks for 128 events, and when it gets as many waits for more before it looks at
- * them: with exactly 128 ready connections its thread sleeps. This definition goes before libc's,
- * and never gives more than half of what was asked for. docs/adr/0013 says more.
- */
-int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
-{
-    return epoll_pwait(epoll_fd, events, (most + 1) / 2, timeout_ms, NULL);
-}
-
 /* The number of connections is limited in http_on_accept(): at its own limit libmicrohttpd stops
  * accepting, and clients would wait in the backlog without an answer. */
 static struct MHD_Daemon *start_daemon(struct http_server *server, bool is_ipv6)
 {
     const struct http_server_options *options = &server->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG | (is_ipv6 ? MHD_USE_IPv6 : 0);
     unsigned no_limit = (options->connections_max + HTTP_LINGERING_MAX) * options->threads;
 #if MHD_VERSION >= 0x01000000
