@@ -155,7 +155,7 @@ def test_given_tls_everywhere_then_shopping_works_and_every_session_is_encrypted
     assert shop.create(cart).status_code == 201
     assert shop.add(cart, line()).status_code == 200
     assert shop.view(cart, min_version=2)["lineCount"] == 1
-    eventually(lambda: check_of(command, "relay")["detail"] == "publishing: publishing")
+    eventually(lambda: check_of(command, "relay")["detail"] == "publishing: the topic follows the log")
     sessions = fortress.infrastructure.postgres.sql(
         "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename IN "
         "('cartledger_command', 'cartledger_query')")
@@ -216,7 +216,7 @@ def test_given_a_user_without_rights_then_it_takes_commands_says_why_and_publish
     assert "authorization failed" in service.stderr()
 
     fortress.allow("cartledger-operator", "topic", stack.topic, "Describe", "Read", "Write")
-    eventually(lambda: check_of(service, "relay")["detail"] == "publishing: publishing", 30)
+    eventually(lambda: check_of(service, "relay")["detail"] == "publishing: the topic follows the log", 30)
     eventually(lambda: metric(service, "cartledger_relay_lag_events") == 0)
 
 
