@@ -51,9 +51,9 @@ static bool keep_body(struct http_request *request, const struct http_response *
 static void store(struct http_request *request, const struct http_response *response)
 {
     request->answer = *response;
-    bool kept = keep_body(request, response);
-    bool is_kept = keep_headers(request, response) && kept;
-    request->answer_lost = request->answer_lost || !is_kept;
+    bool has_body = keep_body(request, response); /* in any case: the answer owns it from here on */
+    if (!keep_headers(request, response) || !has_body)
+        request->answer_lost = true;
 }
 
 /* Gives the request back to its server thread. Nothing of it may be touched afterwards; the server
