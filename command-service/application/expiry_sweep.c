@@ -117,7 +117,7 @@ static void add_command(struct expiry_sweep *sweep, struct way *way, int16_t par
                                 .time_us = sweep->now_us,
                                 .expire = {before(sweep, sweep->options.guest_lifetime_s),
                                            before(sweep, sweep->options.customer_lifetime_s)}},
-                    .metadata = STR_LITERAL("{\"actor\":\"expiry-sweep\"}"),
+                    .metadata = STR_LITERAL("{\"actor\":\"" EXPIRY_ACTOR "\"}"),
                     .done = answered},
         .sweep = sweep,
         .way = way,

@@ -91,6 +91,9 @@ enum expiry_policy {
     EXPIRY_POLICY_COUNT,
 };
 
+/* `actor` in the metadata of each CartExpired: nobody else lets a cart expire. */
+#define EXPIRY_ACTOR "expiry-sweep"
+
 struct cart_expired {
     int64_t last_changed_at_us;
     enum expiry_policy policy; /* since schema version 2 */

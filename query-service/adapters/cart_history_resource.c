@@ -46,19 +46,29 @@ static void history_question_free(struct history_question *question)
 
 /* --- one event ----------------------------------------------------------------------------- */
 
-static void write_member(struct json_out *out, const char *name, const json_t *metadata)
+static void write_member(struct json_out *out, const char *name, const json_t *metadata,
+                         struct str otherwise)
 {
     const json_t *value = json_object_get(metadata, name);
+    struct str text = {json_string_value(value), json_string_length(value)};
     json_out_key(out, name);
-    json_out_string(out, (struct str){json_string_value(value), json_string_length(value)});
+    json_out_string(out, json_is_string(value) ? text : otherwise);
 }
 
-static void write_cause(struct json_out *out, struct str json)
+/* Events that came by the topic come without their actor: no header carries it (events.md). */
+static struct str usual_actor(struct str type)
 {
+    bool has_expired = str_equal_literal(type, event_type_name(EVENT_CART_EXPIRED));
+    return has_expired ? STR_LITERAL(EXPIRY_ACTOR) : STR_NONE;
+}
+
+static void write_cause(struct json_out *out, const struct recorded_event *event)
+{
+    struct str json = event->metadata;
     json_t *metadata = str_is_none(json) ? NULL : json_loadb(json.bytes, json.length, 0, NULL);
-    write_member(out, "correlationId", metadata);
-    write_member(out, "causationId", metadata);
-    write_member(out, "actor", metadata);
+    write_member(out, "correlationId", metadata, STR_NONE);
+    write_member(out, "causationId", metadata, STR_NONE);
+    write_member(out, "actor", metadata, usual_actor(event->type));
     json_decref(metadata);
 }
 
@@ -84,7 +94,7 @@ static void write_event(struct history_question *question, const struct recorded
     json_out_string(out, event->type);
     json_out_key(out, "occurredAt");
     json_out_time(out, event->occurred_at_us);
-    write_cause(out, event->metadata);
+    write_cause(out, event);
     json_out_key(out, "changes");
     cart_changes_write(&question->before, &question->now.view, out);
     write_href(out, event);
