@@ -23,7 +23,6 @@ struct cart_call {
     struct str correlation_id; /* in `correlation`, or none */
     char correlation[CORRELATION_ID_BYTES_MAX];
     char key[COMMAND_KEY_BYTES_MAX];
-    int32_t versions[]; /* that If-Match names */
 };
 
 static void cart_call_free(struct cart_call *call)
@@ -154,9 +153,9 @@ static bool read_parameters(struct http_request *http, const struct route *route
 }
 
 /* Condition, key and correlation. False after the refusal. */
-static bool read_headers(struct http_request *http, struct str if_match, struct cart_call *call)
+static bool read_headers(struct http_request *http, struct cart_call *call)
 {
-    if (!if_match_parse(if_match, call->versions, &call->request.condition)) {
+    if (!if_match_parse(http_request_header(http, "If-Match"), &call->request.condition)) {
         http_refuse(http, 400, "invalid-header", "Invalid header",
                     "If-Match must be * or entity tags");
         return false;
@@ -274,16 +273,14 @@ bool command_routes_handle(const struct command_routes *routes, struct http_requ
         return true;
     }
     http_request_set_route(request, route->label);
-    struct str if_match = http_request_header(request, "If-Match");
-    struct cart_call *call =
-        calloc(1, sizeof(*call) + if_match_tags_max(if_match) * sizeof(call->versions[0]));
+    struct cart_call *call = calloc(1, sizeof(*call));
     if (call == NULL) {
         command_answer_overloaded(request);
         return true;
     }
     call->http = request;
     call->metadata = TEXT_INIT(METADATA_BYTES_MAX);
-    if (read_headers(request, if_match, call) && read_command(routes, request, route, call) &&
+    if (read_headers(request, call) && read_command(routes, request, route, call) &&
         write_metadata(call))
         submit(routes, call);
     else

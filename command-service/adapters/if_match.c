@@ -37,9 +37,21 @@ static bool take_tag(struct str *rest, bool *ret_weak, struct str *ret_opaque)
     return take(rest, "\"");
 }
 
-bool if_match_parse(struct str field, int32_t *buffer, struct cart_condition *ret_condition)
+/* Our tags are versions. */
+static bool add_tag(struct cart_condition *condition, bool weak, struct str opaque)
 {
-    struct cart_condition condition = {.given = !str_is_none(field), .versions = buffer};
+    int64_t version;
+    if (weak || !number_parse(opaque, 1, INT32_MAX, &version))
+        return true;
+    if (condition->version_count == CART_CONDITION_VERSIONS_MAX)
+        return false;
+    condition->versions[condition->version_count++] = (int32_t)version;
+    return true;
+}
+
+bool if_match_parse(struct str field, struct cart_condition *ret_condition)
+{
+    struct cart_condition condition = {.given = !str_is_none(field)};
     struct str rest = field;
     skip_spaces(&rest);
     if (take(&rest, "*")) {
@@ -55,11 +67,8 @@ bool if_match_parse(struct str field, int32_t *buffer, struct cart_condition *re
                 continue;
             bool weak;
             struct str opaque;
-            int64_t version;
-            if (!take_tag(&rest, &weak, &opaque))
+            if (!take_tag(&rest, &weak, &opaque) || !add_tag(&condition, weak, opaque))
                 return false;
-            if (!weak && number_parse(opaque, 1, INT32_MAX, &version)) /* our tags are versions */
-                buffer[condition.version_count++] = (int32_t)version;
             has_tag = true;
             skip_spaces(&rest);
         } while (take(&rest, ","));

@@ -196,10 +196,9 @@ static void choose_command(struct writer *writer, struct client *client)
         command->remove_item.sku = sku;
         command->remove_item.quantity = roll(writer, 3);
     } else {
-        static const int32_t version = 7;
         command->type = CART_CLEAR;
         client->request.condition =
-            (struct cart_condition){.given = true, .version_count = 1, .versions = &version};
+            (struct cart_condition){.given = true, .version_count = 1, .versions = {7}};
     }
 }
 

@@ -6,7 +6,7 @@ static const struct cart_condition NONE = {.given = false};
 static const struct cart_condition ANY = {.given = true, .any = true};
 static const struct cart_condition NO_NUMBERS = {.given = true};
 static const struct cart_condition TWO_OR_THREE = {
-    .given = true, .version_count = 2, .versions = (int32_t[]){2, 3}};
+    .given = true, .version_count = 2, .versions = {2, 3}};
 
 Test(cart_condition, given_an_absent_cart_when_any_condition_then_not_found_comes_first)
 {
