@@ -42,6 +42,7 @@ static enum status collect(const struct cloud_header *headers, size_t count,
                 return error_set(error, STATUS_INVALID, "header %s is there twice",
                                  header_names[known]);
             values[known] = headers[i].value;
+            break;
         }
     }
     return STATUS_OK;

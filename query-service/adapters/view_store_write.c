@@ -214,8 +214,7 @@ static enum status blame(struct view_store_postgres *store, enum status status)
                                                                                   : status;
 }
 
-enum status view_store_write(void *self, const struct view_write *write, bool *ret_moved,
-                             struct error *error)
+enum status view_store_begin_write(void *self, const struct view_write *write, struct error *error)
 {
     struct view_store_postgres *store = self;
     put_moves(store, write->moves, write->move_count);
@@ -224,10 +223,15 @@ enum status view_store_write(void *self, const struct view_write *write, bool *r
     put_parked_carts(store, write->parked_carts, write->parked_cart_count);
     enum status status =
         put_parked_records(store, write->parked_records, write->parked_record_count, error);
-    if (status != STATUS_OK)
-        return status;
+    return status == STATUS_OK ? store_send(store, &WRITE, VIEW_STORE_CALL_MS, error) : status;
+}
+
+enum status view_store_end_write(void *self, const struct view_write *write, bool *ret_moved,
+                                 struct error *error)
+{
+    struct view_store_postgres *store = self;
     AUTO(postgres_result_clear) PGresult *result = NULL;
-    status = store_run(store, &WRITE, VIEW_STORE_CALL_MS, &result, error);
+    enum status status = store_receive(store, &result, error);
     if (status != STATUS_OK)
         return blame(store, status);
     for (size_t i = 0; i < write->move_count; i++) {

@@ -37,11 +37,13 @@ struct projector *projector_new(const struct projector_options *options)
     projector->moves = calloc(count, sizeof(*projector->moves));
     projector->moved = calloc(count, sizeof(*projector->moved));
     projector->changes = calloc(BATCH_EVENTS_MAX, sizeof(*projector->changes));
-    if (projector->cache != NULL)
+    if (projector->cache != NULL) {
         projector->batch = projection_batch_new(projector->cache, options->partition_count);
-    if (projector->batch == NULL || projector->partitions == NULL || projector->numbers == NULL ||
-        projector->checkpoints == NULL || projector->moves == NULL || projector->moved == NULL ||
-        projector->changes == NULL) {
+        projector->sent = projection_batch_new(projector->cache, options->partition_count);
+    }
+    if (projector->batch == NULL || projector->sent == NULL || projector->partitions == NULL ||
+        projector->numbers == NULL || projector->checkpoints == NULL || projector->moves == NULL ||
+        projector->moved == NULL || projector->changes == NULL) {
         projector_free(projector);
         return NULL;
     }
@@ -54,6 +56,7 @@ void projector_free(struct projector *projector)
         return;
     assert(!projector->is_running);
     projection_batch_free(projector->batch);
+    projection_batch_free(projector->sent);
     view_cache_free(projector->cache);
     free(projector->partitions);
     free(projector->numbers);
@@ -335,12 +338,14 @@ static int poll_wait_ms(const struct projector *projector)
                : PROJECTOR_POLL_MS;
 }
 
-static void poll_feed(struct projector *projector)
+/* True: more records wait. */
+static bool poll_feed(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
     struct feed_batch batch = {0};
     struct error error = {0};
-    enum status status = feed->poll(feed->self, poll_wait_ms(projector), &batch, &error);
+    int wait_ms = projector->is_writing ? 0 : poll_wait_ms(projector);
+    enum status status = feed->poll(feed->self, wait_ms, &batch, &error);
     projector->now_us = projector->options.now_us();
     if (strcmp(projector->feed_problem, error.message) != 0) {
         snprintf(projector->feed_problem, sizeof(projector->feed_problem), "%s",
@@ -348,19 +353,28 @@ static void poll_feed(struct projector *projector)
         projector->has_news = true;
     }
     if (status != STATUS_OK)
-        return;
+        return false;
+    if (batch.change_count > 0)
+        (void)projector_end_write(projector);
     for (size_t i = 0; i < batch.change_count; i++)
         take_change(projector, &batch.changes[i]);
     if (batch.change_count > 0)
         stat_set(&projector->stats.partitions_assigned, count_ours(projector));
     if (batch.record_count > 0)
         projector_project_records(projector, batch.records, batch.record_count);
+    return batch.is_full;
 }
 
+/* While more records wait than one turn takes, the store writes one batch and the next one is made.
+ */
 void projector_turn(struct projector *projector)
 {
     stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
-    poll_feed(projector);
+    if (poll_feed(projector) && projector->now_us < projector->rest_at_us)
+        return;
+    projector->rest_at_us =
+        projector->now_us + (int64_t)PROJECTOR_REST_MS * MICROSECONDS_PER_MILLISECOND;
+    (void)projector_end_write(projector);
     replay_parked(projector);
     load_partitions(projector);
     projector_ask_log(projector);
@@ -374,6 +388,7 @@ static void *run(void *argument)
     log_info(subject, "started", LOG_INT("partitions", projector->options.partition_count));
     while (!atomic_load_explicit(&projector->is_stopping, memory_order_acquire))
         projector_turn(projector);
+    (void)projector_end_write(projector);
     log_info(subject, "stopped", LOG_INT("applied", projector->stats.applied_total));
     return NULL;
 }
