@@ -164,6 +164,10 @@ void projector_give_up(struct projector *projector, const struct error *error);
 const char *projector_reason_to_refuse(const struct projector_partition *partition,
                                        const struct batch_item *item);
 
+/* projector_replay.c: one step of trying again what is parked. One a turn: the records that come
+ * are not held up by it. */
+void projector_replay_parked(struct projector *projector);
+
 /* projector_log.c */
 void projector_ask_log(struct projector *projector);
 
