@@ -69,6 +69,7 @@ struct fake {
     size_t change_count;
     struct feed_record records[FAKE_MAX];
     struct cloud_event made[FAKE_MAX];
+    size_t feed_max; /* records in one poll; 0: all */
     enum status start_answer;
     int starts;
 
@@ -214,11 +215,12 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     memcpy(changes, fake->changes, sizeof(changes));
     *ret_batch = (struct feed_batch){.changes = changes, .change_count = fake->change_count};
     fake->change_count = 0;
+    size_t most = fake->feed_max > 0 ? fake->feed_max : FAKE_MAX;
     size_t count = 0;
     for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
         struct fake_partition *at = &fake->partitions[p];
         while ((at->is_started || at->is_dropped) && at->next_offset < at->topic_end &&
-               count < FAKE_MAX) {
+               count < most) {
             struct fake_record *record = &at->topic[at->next_offset];
             struct cloud_event *made = &fake->made[count];
             enum status status = cloud_event_from(fake_point(&record->content), made, NULL);
@@ -235,6 +237,7 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     }
     ret_batch->records = fake->records;
     ret_batch->record_count = count;
+    ret_batch->is_full = count == most;
     return STATUS_OK;
 }
 
