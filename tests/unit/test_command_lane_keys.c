@@ -146,7 +146,7 @@ Test(command_lane_keys, a_key_belongs_to_its_cart)
 
 Test(command_lane_keys, a_repeat_is_answered_before_its_condition_and_on_a_closed_cart)
 {
-    const struct cart_condition at_one = {.given = true, .version_count = 1, .versions = {1}};
+    const struct cart_condition at_one = {.given = true, .tags = STR_LITERAL("\"1\"")};
     fake_created(&story.store, A);
     struct command_request *first = when_keyed(A, story_add(), "k", "hash");
     first->condition = at_one;
