@@ -117,6 +117,23 @@ Test(command_lane_keys, a_cache_without_room_forgets_nothing)
     then_log_has(2);
 }
 
+Test(command_lane_keys, a_cart_that_no_cache_has_room_for_is_read_piece_by_piece)
+{
+    command_lane_free(story.lane);
+    story.options.cache_bytes_max = 0;
+    story.lane = command_lane_new(&story.options);
+    story.store.cart_rows_max = 1;
+    fake_created(&story.store, A);
+    const struct command_request *first = when_keyed(A, add_three(), "k", "hash");
+    story_start();
+    story_wait();
+    cr_assert_eq(first->outcome.version, 4);
+    const struct command_request *again = when_keyed(A, add_three(), "k", "hash");
+    story_wait();
+    story_stop();
+    then_replayed(again, first);
+}
+
 Test(command_lane_keys, another_request_with_the_key_is_refused)
 {
     fake_created(&story.store, A);
