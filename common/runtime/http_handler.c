@@ -186,7 +186,8 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
     if (head.refused_status != 0)
         return refuse_and_close(request, 400, "malformed-request", "Malformed request",
                                 head.complaint);
-    if (request->uri_result == HTTP_URI_MALFORMED)
+    if (request->uri_result == HTTP_URI_MALFORMED ||
+        (request->uri_result == HTTP_URI_SERVER && request->method != HTTP_OPTIONS))
         return refuse_and_close(request, 400, "malformed-request", "Malformed request",
                                 "the request target is malformed");
     if (request->target_length > HTTP_URI_MAX)
@@ -243,11 +244,21 @@ static enum MHD_Result send_or_sleep(struct http_request *request)
     return MHD_YES;
 }
 
+/* RFC 9110, 9.3.7: OPTIONS * is a ping. */
+static enum MHD_Result answer_ping(struct http_request *request)
+{
+    begin_handling(request);
+    http_respond(request, &(struct http_response){.status = 204});
+    return http_answer_send(request);
+}
+
 static enum MHD_Result handle(struct http_request *request)
 {
     struct http_server *server = request->server;
     if (!http_connection_set_deadline(request->connection, HTTP_NO_DEADLINE))
         return MHD_NO;
+    if (request->uri_result == HTTP_URI_SERVER)
+        return answer_ping(request);
     if (request->uri_result == HTTP_URI_UNKNOWN)
         return refuse(request, &(struct problem){.status = 404,
                                                  .type = "no-such-resource",

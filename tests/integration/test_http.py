@@ -116,6 +116,16 @@ def test_requests_are_counted_by_route_and_status(server):
 # Targets
 
 
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_a_ping_is_answered(server, body):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        for _ in range(2):
+            sock.sendall(get("*", f"Content-Length: {len(body)}", method="OPTIONS") + body)
+            answer = reader.answer()
+            assert answer.status == 204 and not answer.body
+
+
 @pytest.mark.parametrize("target,lines", [
     ("/echo/a%2Fb/%C3%A4", ["segment a/b", "segment ä"]),
     ("/echo/a+b?c+d=e+f%2Bg&x=%26", ["segment a+b", "parameter c d=e f+g", "parameter x=&"]),
