@@ -303,7 +303,6 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
                        enum MHD_RequestTerminationCode code)
 {
     (void)mhd;
-    (void)code;
     struct http_server *server = context;
     struct http_request *request = *request_context;
     *request_context = NULL;
@@ -314,6 +313,8 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
     assert(state == HTTP_REQUEST_ARRIVING || state == HTTP_REQUEST_ANSWERED);
     if (state == HTTP_REQUEST_ARRIVING)
         connection->linger = true;
+    else if (code == MHD_REQUEST_TERMINATED_WITH_ERROR)
+        http_answer_half_closed(request);
     if (request->head_seen)
         atomic_fetch_sub(&server->pending, 1);
     http_request_free(request);
