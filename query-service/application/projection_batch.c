@@ -172,9 +172,9 @@ static enum status put_cart(void *context, const struct stored_cart *stored, str
     assert(cart != NULL && !cart->is_loaded);
     if (!str_is_none(stored->body)) {
         enum status status = cart_view_read(stored->body, &cart->view, error);
-        if (status != STATUS_OK)
-            return error_set(error, status == STATUS_INVALID ? STATUS_INTERNAL : status,
-                             "a stored view cannot be read: rebuild the views");
+        cart->is_damaged = status == STATUS_INVALID;
+        if (status != STATUS_OK && !cart->is_damaged)
+            return status;
     }
     cart->is_parked = stored->is_parked;
     cart->body_bytes = stored->body.length;
@@ -272,6 +272,8 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
     assert(cart != NULL && cart->is_loaded && item->has_place);
     struct error problem = {0};
     enum status status = STATUS_INVALID;
+    if (cart->is_damaged)
+        refused = "the stored view of its cart cannot be read: rebuild the views";
     if (cart->is_parked)
         refused = "an earlier event of this cart could not be applied";
     if (refused == NULL)
