@@ -1,6 +1,7 @@
 #include "if_none_match.h"
 
-#include "number.h"
+#include <inttypes.h>
+#include <stdio.h>
 
 static void skip_spaces(struct str *rest)
 {
@@ -24,7 +25,7 @@ static bool is_tag_character(char c)
     return byte == 0x21 || (byte >= 0x23 && byte != 0x7f);
 }
 
-static bool take_tag(struct str *rest, struct str *ret_opaque)
+static bool take_tag(struct str *rest)
 {
     (void)take(rest, "W/");
     if (!take(rest, "\""))
@@ -32,35 +33,22 @@ static bool take_tag(struct str *rest, struct str *ret_opaque)
     size_t length = 0;
     while (length < rest->length && is_tag_character(rest->bytes[length]))
         length++;
-    *ret_opaque = (struct str){rest->bytes, length};
     *rest = (struct str){rest->bytes + length, rest->length - length};
     return take(rest, "\"");
 }
 
-static void add_tag(struct if_none_match *condition, struct str opaque)
-{
-    int64_t version;
-    if (condition->version_count < IF_NONE_MATCH_VERSIONS_MAX &&
-        number_parse(opaque, 1, INT32_MAX, &version))
-        condition->versions[condition->version_count++] = (int32_t)version;
-}
-
 bool if_none_match_parse(struct str field, struct if_none_match *ret_condition)
 {
-    struct if_none_match condition = {0};
     struct str rest = field;
     skip_spaces(&rest);
     bool is_list = !take(&rest, "*");
-    condition.any = !is_list;
     skip_spaces(&rest);
     bool has_element = !is_list;
     while (is_list && rest.length > 0) {
         /* Empty elements of a list are allowed (RFC 9110, 5.6.1.2). */
-        struct str opaque;
         if (rest.bytes[0] != ',') {
-            if (!take_tag(&rest, &opaque))
+            if (!take_tag(&rest))
                 return false;
-            add_tag(&condition, opaque);
             has_element = true;
             skip_spaces(&rest);
         }
@@ -70,14 +58,18 @@ bool if_none_match_parse(struct str field, struct if_none_match *ret_condition)
     }
     if (rest.length > 0 || (!has_element && !str_is_none(field)))
         return false;
-    *ret_condition = condition;
+    *ret_condition = (struct if_none_match){.any = !is_list, .tags = is_list ? field : STR_NONE};
     return true;
 }
 
+/* A quote only begins and ends a tag, and between two tags are no digits: so wherever the quoted
+ * version stands in the list, it is a tag. */
 bool if_none_match_has(const struct if_none_match *condition, int32_t version)
 {
-    bool found = condition->any;
-    for (size_t i = 0; i < condition->version_count && !found; i++)
-        found = condition->versions[i] == version;
-    return found;
+    struct str tags = condition->tags;
+    if (condition->any || str_is_none(tags))
+        return condition->any;
+    char tag[sizeof("\"-2147483648\"")];
+    size_t length = (size_t)snprintf(tag, sizeof(tag), "\"%" PRId32 "\"", version);
+    return memmem(tags.bytes, tags.length, tag, length) != NULL;
 }

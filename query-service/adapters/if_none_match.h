@@ -8,16 +8,14 @@
 
 #include <stdint.h>
 
-enum { IF_NONE_MATCH_VERSIONS_MAX = 16 }; /* tags that could match; the rest is not looked at */
-
 struct if_none_match {
-    bool any; /* `*` */
-    size_t version_count;
-    int32_t versions[IF_NONE_MATCH_VERSIONS_MAX];
+    bool any;        /* `*` */
+    struct str tags; /* else a well-formed list, borrowed, or none */
 };
 
-/* Reads `*` or a list of entity tags. No field (none) matches nothing. Tags are compared weakly, so
- * W/"7" is version 7; a tag that is no version in plain decimal never matches. False: malformed. */
+/* Reads `*` or a list of entity tags, *borrowed* by the condition. No field (none) matches nothing.
+ * Tags are compared weakly, so W/"7" is version 7; a tag that is no version in plain decimal never
+ * matches. False: malformed. */
 MUST_CHECK bool if_none_match_parse(struct str field, struct if_none_match *ret_condition);
 
 /* True: the client has this version already. */
