@@ -51,6 +51,8 @@ enum {
     RELAY_GLANCE_MS = 200,    /* one look at whether the topic is still the same */
     RELAY_CLOSE_MS = 1000,
     RELAY_PAGE_EVENTS = 1000, /* read at once, of one partition */
+    RELAY_KNOWN_MS = 3600000, /* how long a broker certainly knows a producer that keeps silent
+                                 (producer.id.expiration.ms, a day by default) */
 };
 
 /* Counters and gauges for metrics; written by the relay's thread, read from anywhere. */

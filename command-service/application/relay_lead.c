@@ -127,7 +127,7 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
         partition->next_offset = delivery->offset + 1;
     atomic_store(&partition->published, delivery->position);
     relay->in_flight--;
-    relay->progress_us = clock_monotonic_us();
+    relay->progress_us = partition->delivered_us = clock_monotonic_us();
     atomic_fetch_add(&relay->stats.delivered_total, 1);
 }
 
@@ -149,6 +149,7 @@ static bool find_place(struct relay *relay)
         struct relay_partition *partition = &relay->partitions[p];
         partition->queued = relay->ends[p].position;
         partition->next_offset = relay->ends[p].next_offset;
+        partition->delivered_us = 0;
         atomic_store(&partition->published, relay->ends[p].position);
     }
     relay->failure = (struct error){0};
@@ -192,15 +193,29 @@ static bool send_event(void *context, const struct recorded_event *event)
     return true;
 }
 
+/*
+ * A broker that knows nothing of a producer in a partition takes its batches whatever their
+ * sequence numbers are (ProducerAppendInfo.checkSequence): one that follows a batch which it has
+ * refused would be taken, and leave a hole. So until the first event is delivered no other is sent.
+ */
+static bool is_producer_known(const struct relay_partition *partition, int64_t now_us)
+{
+    return partition->delivered_us != 0 &&
+           now_us - partition->delivered_us <
+               (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
+}
+
 /* Reads and sends one page. False: leadership is lost, or relay->failure is set. */
 static bool send_page(struct relay *relay, bool *ret_more)
 {
     const struct relay_log *log = relay->options.log;
     int count = relay->options.partition_count;
+    int64_t now_us = clock_monotonic_us();
     int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
+    int64_t most = room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS;
     for (int p = 0; p < count; p++) {
         relay->positions[p] = relay->partitions[p].queued;
-        relay->limits[p] = (int32_t)(room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS);
+        relay->limits[p] = (int32_t)(is_producer_known(&relay->partitions[p], now_us) ? most : 1);
     }
     struct page page = {.relay = relay};
     struct error error = {0};
@@ -218,6 +233,10 @@ static bool send_page(struct relay *relay, bool *ret_more)
         return false;
     }
     relay->resume_at = page.full ? relay->in_flight / 2 : RESUME_AT;
+    for (int p = 0; p < count; p++)
+        if (relay->partitions[p].queued > relay->positions[p] &&
+            !is_producer_known(&relay->partitions[p], now_us))
+            relay->resume_at = 0;
     *ret_more = more || page.full;
     return true;
 }

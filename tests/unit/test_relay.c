@@ -386,6 +386,25 @@ Test(relay, given_events_on_their_way_when_the_topic_is_re_created_then_it_start
     wait_restart();
 }
 
+/* A broker takes a producer's batches in any order until it has taken one. */
+Test(relay, given_a_new_producer_then_nothing_follows_an_event_before_it_is_delivered)
+{
+    fake->hold = true;
+    append(0, 500);
+    append(1, 1);
+    start();
+    usleep(QUIET_MS * 1000);
+    fake_lock(fake);
+    cr_assert_eq(fake->queue_count, 2, "%ld events are on their way", (long)fake->queue_count);
+    fake->hold = false;
+    fake_unlock(fake);
+    wait_published(0, 500);
+    wait_published(1, 1);
+    expect_records(0, 0, 1, 500);
+    append(1, 9);
+    wait_published(1, 10);
+}
+
 Test(relay, given_a_leader_when_the_session_ends_then_it_stops_and_takes_over_again)
 {
     append(0, 3);
@@ -437,10 +456,16 @@ Test(relay, given_a_small_queue_when_there_is_much_to_send_then_all_of_it_arrive
 
 Test(relay, given_a_topic_that_takes_nothing_then_what_is_in_flight_has_a_limit)
 {
-    fake->hold = true;
-    append(0, 30000);
-    append(1, 20000);
+    append(0, 1);
+    append(1, 1);
     start();
+    wait_published(0, 1);
+    wait_published(1, 1);
+    fake_lock(fake);
+    fake->hold = true;
+    fake_unlock(fake);
+    append(0, 29999);
+    append(1, 19999);
     wait_state(RELAY_STALLED);
     cr_assert_leq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX);
     cr_assert_geq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX / 2);
@@ -456,14 +481,18 @@ Test(relay, given_a_topic_that_takes_nothing_then_what_is_in_flight_has_a_limit)
 
 Test(relay, given_events_on_their_way_when_it_stops_then_they_are_delivered_first)
 {
-    fake->hold = true;
-    append(0, 10);
+    append(0, 1);
     start();
+    wait_published(0, 1);
+    fake_lock(fake);
+    fake->hold = true;
+    fake_unlock(fake);
+    append(0, 10);
     int64_t until_us = deadline(PATIENCE_MS);
     while (atomic_load(&relay_stats(relay)->in_flight) != 10)
         cr_assert_lt(clock_monotonic_us(), until_us);
     stop();
-    expect_records(0, 0, 1, 10);
+    expect_records(0, 0, 1, 11);
     cr_assert(!fake->open);
     cr_assert(!fake->session, "it kept its right to publish");
 }
