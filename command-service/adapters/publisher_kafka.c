@@ -66,6 +66,7 @@ struct search {
     struct publisher_kafka *publisher;
     int16_t partition;
     bool found;
+    bool is_late; /* an event of another position came before position 1 */
     int64_t offset;
     int64_t position;
     struct uuid event_id;
@@ -95,7 +96,12 @@ static bool remember_last(void *context, const struct kafka_tail_record *record)
 static bool stop_at_first_position(void *context, const struct kafka_tail_record *record)
 {
     struct search *search = context;
-    return !look_at(search, record) || search->position != 1;
+    if (!look_at(search, record))
+        return true;
+    if (search->position == 1)
+        return false;
+    search->is_late = true;
+    return true;
 }
 
 static bool stop_at_once(void *context, const struct kafka_tail_record *record)
@@ -132,9 +138,9 @@ static enum status find_last(struct search *search, const struct kafka_bounds *b
  */
 static enum status find_beginning(struct publisher_kafka *publisher, int16_t partition,
                                   const struct kafka_bounds *bounds, int64_t deadline_us,
-                                  bool *ret_complete, struct error *error)
+                                  int64_t *ret_late_until, struct error *error)
 {
-    *ret_complete = true;
+    *ret_late_until = 0;
     if (bounds->low > 0)
         return STATUS_OK;
     struct search first = {.publisher = publisher, .partition = partition};
@@ -146,7 +152,10 @@ static enum status find_beginning(struct publisher_kafka *publisher, int16_t par
     struct search one = {.publisher = publisher, .partition = partition};
     status = kafka_tail_read(publisher->tail, partition, 0, until, deadline_us,
                              stop_at_first_position, &one, error);
-    *ret_complete = one.found && one.position == 1;
+    if (!one.found || one.position != 1)
+        *ret_late_until = RELAY_LATE_AND_NO_BEGINNING;
+    else if (one.is_late)
+        *ret_late_until = one.offset;
     return status;
 }
 
@@ -159,13 +168,13 @@ static enum status find_end(struct publisher_kafka *publisher, int16_t partition
     enum status status = find_last(&last, bounds, deadline_us, error);
     if (status != STATUS_OK)
         return status;
-    bool complete = true;
+    int64_t late_until = 0;
     if (last.found && last.position > 1)
-        status = find_beginning(publisher, partition, bounds, deadline_us, &complete, error);
+        status = find_beginning(publisher, partition, bounds, deadline_us, &late_until, error);
     if (status != STATUS_OK)
         return status;
-    *ret_end = (struct relay_topic_end){.next_offset = bounds->high};
-    if (last.found && complete) {
+    *ret_end = (struct relay_topic_end){.next_offset = bounds->high, .late_until = late_until};
+    if (last.found && late_until != RELAY_LATE_AND_NO_BEGINNING) {
         ret_end->position = last.position;
         ret_end->event_id = last.event_id;
     }
@@ -235,6 +244,14 @@ static enum status next_offsets(void *self, int64_t deadline_us, int64_t *ret_of
     for (int p = 0; status == STATUS_OK && p < publisher->options.partition_count; p++)
         ret_offsets[p] = publisher->bounds[p].high;
     return status;
+}
+
+static enum status trim(void *self, const int64_t *offsets, int64_t deadline_us,
+                        struct error *error)
+{
+    struct publisher_kafka *publisher = self;
+    return kafka_tail_trim(publisher->tail, publisher->options.partition_count, offsets,
+                           deadline_us, error);
 }
 
 static void close_producer(void *self, int64_t deadline_us)
@@ -351,6 +368,7 @@ struct relay_publisher publisher_kafka_port(struct publisher_kafka *publisher)
         .find_ends = find_ends,
         .watch = watch,
         .next_offsets = next_offsets,
+        .trim = trim,
         .open = open_producer,
         .send = send_event,
         .serve = serve,

@@ -14,6 +14,8 @@ struct relay_partition {
     int64_t queued;            /* the last position sent */
     _Atomic int64_t published; /* the last position delivered */
     int64_t next_offset;       /* a delivery below it went into another topic of that name */
+    int64_t delivered_us;      /* by this producer, at last; 0: nothing yet */
+    int64_t late_until;        /* see relay_topic_end */
     int64_t log_end;           /* the last position of the log, as of the last look */
 };
 
@@ -39,7 +41,8 @@ struct relay {
     int64_t in_flight;
     int64_t resume_at;   /* read on when no more than this is in flight */
     int64_t progress_us; /* when something was last delivered, or nothing was waiting */
-    int64_t next_check_us;
+    int late_count;      /* partitions that have late events and no beginning */
+    bool is_trim_due;
     struct error failure; /* why the producer has to be replaced; STATUS_OK: it is fine */
 };
 

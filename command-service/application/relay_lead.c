@@ -125,9 +125,13 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
     }
     if (delivery->offset >= 0)
         partition->next_offset = delivery->offset + 1;
+    if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING) {
+        partition->late_until = delivery->offset > 0 ? delivery->offset : 0;
+        relay->is_trim_due = --relay->late_count == 0;
+    }
     atomic_store(&partition->published, delivery->position);
     relay->in_flight--;
-    relay->progress_us = clock_monotonic_us();
+    relay->progress_us = partition->delivered_us = clock_monotonic_us();
     atomic_fetch_add(&relay->stats.delivered_total, 1);
 }
 
@@ -145,12 +149,19 @@ static bool find_place(struct relay *relay)
     if (status != STATUS_OK)
         return relay_lose_leadership(relay, &error);
 
+    bool is_late = false;
+    relay->late_count = 0;
     for (int p = 0; p < relay->options.partition_count; p++) {
         struct relay_partition *partition = &relay->partitions[p];
         partition->queued = relay->ends[p].position;
         partition->next_offset = relay->ends[p].next_offset;
+        partition->delivered_us = 0;
+        partition->late_until = relay->ends[p].late_until;
+        relay->late_count += partition->late_until == RELAY_LATE_AND_NO_BEGINNING;
+        is_late = is_late || partition->late_until > 0;
         atomic_store(&partition->published, relay->ends[p].position);
     }
+    relay->is_trim_due = is_late && relay->late_count == 0;
     relay->failure = (struct error){0};
     relay->in_flight = 0;
     relay->resume_at = RESUME_AT;
@@ -192,15 +203,29 @@ static bool send_event(void *context, const struct recorded_event *event)
     return true;
 }
 
+/*
+ * A broker that knows nothing of a producer in a partition takes its batches whatever their
+ * sequence numbers are (ProducerAppendInfo.checkSequence): one that follows a batch which it has
+ * refused would be taken, and leave a hole. So until the first event is delivered no other is sent.
+ */
+static bool is_producer_known(const struct relay_partition *partition, int64_t now_us)
+{
+    return partition->delivered_us != 0 &&
+           now_us - partition->delivered_us <
+               (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
+}
+
 /* Reads and sends one page. False: leadership is lost, or relay->failure is set. */
 static bool send_page(struct relay *relay, bool *ret_more)
 {
     const struct relay_log *log = relay->options.log;
     int count = relay->options.partition_count;
+    int64_t now_us = clock_monotonic_us();
     int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
+    int64_t most = room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS;
     for (int p = 0; p < count; p++) {
         relay->positions[p] = relay->partitions[p].queued;
-        relay->limits[p] = (int32_t)(room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS);
+        relay->limits[p] = (int32_t)(is_producer_known(&relay->partitions[p], now_us) ? most : 1);
     }
     struct page page = {.relay = relay};
     struct error error = {0};
@@ -218,6 +243,10 @@ static bool send_page(struct relay *relay, bool *ret_more)
         return false;
     }
     relay->resume_at = page.full ? relay->in_flight / 2 : RESUME_AT;
+    for (int p = 0; p < count; p++)
+        if (relay->partitions[p].queued > relay->positions[p] &&
+            !is_producer_known(&relay->partitions[p], now_us))
+            relay->resume_at = 0;
     *ret_more = more || page.full;
     return true;
 }
@@ -241,6 +270,33 @@ static bool check_topic(struct relay *relay)
                       p, relay->positions[p], relay->partitions[p].next_offset);
             return false;
         }
+    return true;
+}
+
+/* The late events have come again behind position 1. Who reads from the beginning would take them
+ * for a hole. False: leadership is lost. */
+static bool trim_topic(struct relay *relay)
+{
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct error error = {0};
+    relay->is_trim_due = false;
+    if (!look_at_log(relay)) /* the offsets are those of a topic that nobody else has made anew */
+        return false;
+    bool is_any_late = false;
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        relay->positions[p] = relay->partitions[p].late_until;
+        is_any_late = is_any_late || relay->positions[p] > 0;
+    }
+    if (!is_any_late)
+        return true;
+    if (publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error) ==
+        STATUS_OK) {
+        log_info("relay", "late events before position 1 were deleted");
+        return true;
+    }
+    relay_count_error(relay);
+    log_warning("relay", "the topic begins with late events: a new reader may stop at them",
+                LOG_STR("detail", error.message));
     return true;
 }
 
@@ -283,7 +339,7 @@ static void publish(struct relay *relay)
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
         relay_turn(relay);
-        if (!serve(relay))
+        if (!serve(relay) || (relay->is_trim_due && !trim_topic(relay)))
             return;
         int64_t now_us = clock_monotonic_us();
         if (now_us >= next_check_us) {

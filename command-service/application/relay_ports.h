@@ -52,7 +52,11 @@ struct relay_topic_end {
     int64_t position;     /* in its last record; 0: holds nothing to go on from, publish from 1 */
     struct uuid event_id; /* in that record; meaningless at position 0 */
     int64_t next_offset;  /* no record to come has a smaller offset */
+    int64_t late_until;   /* events that were late for the topic before this one come first, up to
+                             this offset, of position 1; 0: none do; or the following */
 };
+
+#define RELAY_LATE_AND_NO_BEGINNING INT64_C(-1) /* position 1 is yet to come */
 
 struct relay_delivery {
     int16_t partition;
@@ -81,6 +85,11 @@ struct relay_publisher {
     /* The offset of the next record of each partition, to see that the topic is still the same. */
     enum status (*next_offsets)(void *self, int64_t deadline_us, int64_t *ret_offsets,
                                 struct error *error);
+
+    /* Deletes the records of each partition that come before an offset (0: none). STATUS_INVALID:
+     * we may not. */
+    enum status (*trim)(void *self, const int64_t *offsets, int64_t deadline_us,
+                        struct error *error);
 
     /* Gets ready to send, closing what was open before. `delivered` is called by serve() and
      * flush(), in order of position within a partition. `notify_fd` (an eventfd, or -1) is written

@@ -195,6 +195,51 @@ enum status kafka_tail_bounds(struct kafka_tail *tail, int count, int64_t deadli
     return status;
 }
 
+static enum status trim_result(rd_kafka_event_t *event, struct error *error)
+{
+    static const char action[] = "Kafka: deleting records";
+    if (event == NULL)
+        return error_set(error, STATUS_UNAVAILABLE, "%s: no answer in time", action);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_error_set(error, code, action);
+    const rd_kafka_topic_partition_list_t *list =
+        rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return kafka_error_set(error, list->elems[i].err, action);
+    return STATUS_OK;
+}
+
+enum status kafka_tail_trim(struct kafka_tail *tail, int count, const int64_t *offsets,
+                            int64_t deadline_us, struct error *error)
+{
+    enum status status = tail->client == NULL ? open_client(tail, error) : STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+    for (int32_t p = 0; p < count; p++)
+        if (offsets[p] > 0)
+            rd_kafka_topic_partition_list_add(list, tail->name, p)->offset = offsets[p];
+    rd_kafka_DeleteRecords_t *question = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_topic_partition_list_destroy(list);
+
+    int wait_ms = kafka_wait_ms(deadline_us);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(tail->client, RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, NULL, 0);
+    rd_kafka_AdminOptions_set_operation_timeout(options, wait_ms, NULL, 0);
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(tail->client);
+    rd_kafka_DeleteRecords(tail->client, &question, 1, options, answers);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(answers, kafka_wait_ms(deadline_us));
+    status = trim_result(event, error);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_DeleteRecords_destroy(question);
+    return status;
+}
+
 static void fill_record(const rd_kafka_message_t *message, struct kafka_tail_record *record)
 {
     record->offset = message->offset;

@@ -1,6 +1,7 @@
 /*
  * kafka_tail.h - looks at what a topic holds: how many partitions, from where to where, the last
- * and the first records of one. Joins no consumer group and commits nothing.
+ * and the first records of one; and deletes first ones. Joins no consumer group and commits
+ * nothing.
  *
  * One reader belongs to one thread. Deadlines are monotonic microseconds. Everywhere:
  *
@@ -32,6 +33,11 @@ struct kafka_bounds {
 /* The bounds of partitions 0 to count - 1. */
 MUST_CHECK enum status kafka_tail_bounds(struct kafka_tail *tail, int count, int64_t deadline_us,
                                          struct kafka_bounds *ret_bounds, struct error *error);
+
+/* Deletes, as retention does, what comes before an offset in each of the partitions 0 to count - 1;
+ * 0: nothing. The right to Delete on the topic is needed: STATUS_INVALID without it. */
+MUST_CHECK enum status kafka_tail_trim(struct kafka_tail *tail, int count, const int64_t *offsets,
+                                       int64_t deadline_us, struct error *error);
 
 /* A record; everything in it is borrowed for the length of the call. */
 struct kafka_tail_record {

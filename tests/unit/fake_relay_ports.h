@@ -49,6 +49,11 @@ struct fake {
     bool open;
     int64_t in_flight_max; /* the most that was ever in flight */
     int opens;
+    int64_t late_until[FAKE_PARTITIONS]; /* what find_ends() says; RELAY_LATE_AND_NO_BEGINNING: and
+                                            that the partition holds nothing to go on from */
+    int64_t trimmed[FAKE_PARTITIONS];
+    int trims;
+    enum status trim_answer;
 
     /* What was sent and not delivered, in order. */
     struct relay_delivery *queue;
@@ -198,7 +203,8 @@ static inline enum status fake_find_ends(void *self, int64_t deadline_us,
     for (int p = 0; p < FAKE_PARTITIONS; p++) {
         int64_t count = fake->record_count[p];
         ret_ends[p] = (struct relay_topic_end){.next_offset = count};
-        if (count > 0) {
+        ret_ends[p].late_until = fake->late_until[p];
+        if (count > 0 && fake->late_until[p] != RELAY_LATE_AND_NO_BEGINNING) {
             ret_ends[p].position = fake->records[p][count - 1].position;
             ret_ends[p].event_id = fake->records[p][count - 1].id;
         }
@@ -225,6 +231,19 @@ static inline enum status fake_next_offsets(void *self, int64_t deadline_us, int
     for (int p = 0; p < FAKE_PARTITIONS; p++)
         ret_offsets[p] = ends[p].next_offset;
     return status;
+}
+
+static inline enum status fake_trim(void *self, const int64_t *offsets, int64_t deadline_us,
+                                    struct error *error)
+{
+    (void)deadline_us;
+    struct fake *fake = self;
+    fake_lock(fake);
+    memcpy(fake->trimmed, offsets, sizeof(fake->trimmed));
+    fake->trims++;
+    enum status status = fake->trim_answer;
+    fake_unlock(fake);
+    return status == STATUS_OK ? status : error_set(error, status, "not allowed");
 }
 
 static inline enum status fake_open(void *self, int notify_fd, relay_delivered_fn *delivered,
@@ -323,7 +342,7 @@ static inline struct relay_log fake_log_port(struct fake *fake)
 
 static inline struct relay_publisher fake_publisher_port(struct fake *fake)
 {
-    return (struct relay_publisher){fake,       fake_find_ends, fake_watch, fake_next_offsets,
-                                    fake_open,  fake_send,      fake_serve, fake_flush,
-                                    fake_close, fake_complaint};
+    return (struct relay_publisher){fake,       fake_find_ends, fake_watch,    fake_next_offsets,
+                                    fake_trim,  fake_open,      fake_send,     fake_serve,
+                                    fake_flush, fake_close,     fake_complaint};
 }

@@ -386,6 +386,102 @@ Test(relay, given_events_on_their_way_when_the_topic_is_re_created_then_it_start
     wait_restart();
 }
 
+/* A broker takes a producer's batches in any order until it has taken one. */
+Test(relay, given_a_new_producer_then_nothing_follows_an_event_before_it_is_delivered)
+{
+    fake->hold = true;
+    append(0, 500);
+    append(1, 1);
+    start();
+    usleep(QUIET_MS * 1000);
+    fake_lock(fake);
+    cr_assert_eq(fake->queue_count, 2, "%ld events are on their way", (long)fake->queue_count);
+    fake->hold = false;
+    fake_unlock(fake);
+    wait_published(0, 500);
+    wait_published(1, 1);
+    expect_records(0, 0, 1, 500);
+    append(1, 9);
+    wait_published(1, 10);
+}
+
+static void wait_trim(int64_t first, int64_t second)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    for (int trims = 0; trims == 0; usleep(1000)) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "nothing was deleted");
+        fake_lock(fake);
+        trims = fake->trims;
+        fake_unlock(fake);
+    }
+    cr_assert_eq(fake->trims, 1);
+    cr_assert_eq(fake->trimmed[0], first);
+    cr_assert_eq(fake->trimmed[1], second);
+}
+
+static void write_late(int partition, int64_t first, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        fake_write(fake, partition, first + i, fake_id(fake->course, partition, first + i));
+}
+
+Test(relay, given_late_events_and_no_beginning_then_they_are_deleted_once_the_beginning_is_there)
+{
+    append(0, 20);
+    append(1, 7);
+    write_late(0, 18, 3);
+    write_late(1, 7, 1);
+    fake->late_until[0] = fake->late_until[1] = RELAY_LATE_AND_NO_BEGINNING;
+    fake->hold = true;
+    start();
+    usleep(QUIET_MS * 1000);
+    cr_assert_eq(fake->trims, 0, "the beginning is not there yet");
+    fake_lock(fake);
+    fake->hold = false;
+    fake_unlock(fake);
+    wait_trim(3, 1);
+    wait_published(0, 20);
+    expect_records(0, 3, 1, 20);
+    expect_records(1, 1, 1, 7);
+}
+
+Test(relay, given_late_events_before_the_beginning_then_they_are_deleted)
+{
+    append(0, 2);
+    write_late(0, 2, 1);
+    write_late(0, 1, 2);
+    fake->late_until[0] = 1;
+    start();
+    wait_trim(1, 0);
+}
+
+Test(relay, given_late_events_that_may_not_be_deleted_then_it_publishes_all_the_same)
+{
+    append(0, 4);
+    write_late(0, 4, 1);
+    fake->late_until[0] = RELAY_LATE_AND_NO_BEGINNING;
+    fake->trim_answer = STATUS_INVALID;
+    start();
+    wait_trim(1, 0);
+    append(0, 3);
+    wait_published(0, 7);
+    expect_records(0, 1, 1, 7);
+    cr_assert_eq(atomic_load(&relay_stats(relay)->errors_total), 1);
+    cr_assert_eq(atomic_load(&relay_stats(relay)->restarts_total), 0);
+}
+
+Test(relay, given_late_events_when_their_offset_is_not_known_then_none_is_deleted)
+{
+    append(0, 4);
+    write_late(0, 4, 1);
+    fake->late_until[0] = RELAY_LATE_AND_NO_BEGINNING;
+    fake->hide_offsets = true;
+    start();
+    wait_published(0, 4);
+    usleep(QUIET_MS * 1000);
+    cr_assert_eq(fake->trims, 0);
+}
+
 Test(relay, given_a_leader_when_the_session_ends_then_it_stops_and_takes_over_again)
 {
     append(0, 3);
@@ -437,10 +533,16 @@ Test(relay, given_a_small_queue_when_there_is_much_to_send_then_all_of_it_arrive
 
 Test(relay, given_a_topic_that_takes_nothing_then_what_is_in_flight_has_a_limit)
 {
-    fake->hold = true;
-    append(0, 30000);
-    append(1, 20000);
+    append(0, 1);
+    append(1, 1);
     start();
+    wait_published(0, 1);
+    wait_published(1, 1);
+    fake_lock(fake);
+    fake->hold = true;
+    fake_unlock(fake);
+    append(0, 29999);
+    append(1, 19999);
     wait_state(RELAY_STALLED);
     cr_assert_leq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX);
     cr_assert_geq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX / 2);
@@ -456,14 +558,18 @@ Test(relay, given_a_topic_that_takes_nothing_then_what_is_in_flight_has_a_limit)
 
 Test(relay, given_events_on_their_way_when_it_stops_then_they_are_delivered_first)
 {
-    fake->hold = true;
-    append(0, 10);
+    append(0, 1);
     start();
+    wait_published(0, 1);
+    fake_lock(fake);
+    fake->hold = true;
+    fake_unlock(fake);
+    append(0, 10);
     int64_t until_us = deadline(PATIENCE_MS);
     while (atomic_load(&relay_stats(relay)->in_flight) != 10)
         cr_assert_lt(clock_monotonic_us(), until_us);
     stop();
-    expect_records(0, 0, 1, 10);
+    expect_records(0, 0, 1, 11);
     cr_assert(!fake->open);
     cr_assert(!fake->session, "it kept its right to publish");
 }
