@@ -18,16 +18,16 @@ function setup(thread)
 end
 
 local mode, run, count, carts, hot_cart
-local turn, made = 0, 0
+local turn, made, began = 0, 0, os.time()
 local zipf = {}
 
 local function new_cart()
     made = made + 1
     local roll, articles = math.random(), 1
     while zipf[articles] < roll do articles = articles + 1 end
-    -- Spread over the keys as random ids are: the cart's number, its bits well mixed, leads.
-    local mixed = bit.tohex(bit.bxor(bit.bswap(made * 2654435761 % 4294967296), tonumber(run, 16)))
-    local id = string.format("%s-%s-4%03x-8%03x-%s%04x", mixed, run:sub(1, 4), thread_number,
+    -- A version 7 UUID, as the service itself makes them: the time leads.
+    local time = string.format("%012x", began * 1000 + made)
+    local id = string.format("%s-%s-7%03x-8%03x-%s%04x", time:sub(1, 8), time:sub(9), thread_number,
         made % 4096, run, math.floor(made / 4096) % 65536)
     return {id = id, articles = articles, lines = {}, skus = {}, is_new = true}
 end

@@ -23,18 +23,17 @@ class Plan:
     clients: tuple     # that pgbench's best is looked for among
     backlog: int       # events that an outage leaves
     most_seconds: int  # that the samples of one row may take
-    long_log: int      # events of one that has grown
     outage: int        # seconds without Kafka
     warming: int       # seconds of load before the first figure: Kafka is Java
     jvm_options: tuple  # Kafka's, beside those of ./dev
 
 
-SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, most_seconds=60, long_log=1_000_000,
-             outage=60, warming=4, jvm_options=())
+SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, most_seconds=60, outage=60,
+             warming=4, jvm_options=())
 # The broker compiles and collects as Kafka's own start script has it. It needs about 20 s of load to be quicker than
 # the one of ./dev, which is made to start quickly.
 FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=120,
-            long_log=10_000_000, outage=1800, warming=40, jvm_options=(
+            outage=1800, warming=40, jvm_options=(
                 "-XX:TieredStopAtLevel=4", "-XX:-UseSerialGC", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
                 "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Xms512m"))
 

@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import tempfile
+import time
 import uuid
 
 from devstack.report import Trouble
@@ -99,6 +100,12 @@ def open_loop(url, texts, rate, connections):
             "refused": len(rows) - good, "answers": len(rows)}
 
 
+def cart_id(milliseconds):
+    """A version 7 UUID of that time since 1970, as the service itself makes them."""
+    return str(uuid.UUID(int=int(milliseconds) << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62
+                         | random.getrandbits(62)))
+
+
 def shoppers(count, connections, seed=None):
     """`count` commands for open_loop: a shopper with one cart at a time on each connection, mixed as in cart_mix.lua."""
     rng = random.Random(seed)
@@ -116,7 +123,7 @@ def request(method, path, body=None, headers=""):
 def _command(rng, carts, at):
     if carts[at] is None:
         articles = rng.choices(range(1, 21), [1 / lines for lines in range(1, 21)])[0]
-        carts[at] = (str(uuid.UUID(int=rng.getrandbits(128), version=4)), articles, {})
+        carts[at] = (cart_id(time.time() * 1000), articles, {})
         return request("PUT", f"/v1/carts/{carts[at][0]}", '{"currency":"EUR"}')
     cart, articles, lines = carts[at]
     path, roll = f"/v1/carts/{cart}", rng.random()

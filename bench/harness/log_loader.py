@@ -2,8 +2,9 @@
 
 import concurrent.futures
 import io
-import uuid
+import time
 
+from .loads import cart_id
 from .rig import PARTITIONS
 
 SESSIONS = 2  # at once, each with partitions of its own
@@ -49,8 +50,9 @@ def load(rig, events, events_per_cart=10, lines=500, chunk_events=CHUNK_EVENTS):
     Each cart has `events_per_cart` of them, on up to `lines` articles. Answers the carts' ids.
     """
     shares = [[] for _ in range(SESSIONS)]
-    for _ in range(-(-events // events_per_cart)):
-        cart = str(uuid.uuid4())
+    count, now_ms = -(-events // events_per_cart), time.time() * 1000
+    for number in range(count):
+        cart = cart_id(now_ms - count + number)
         partition = (murmur2(cart.encode()) & 0x7FFFFFFF) % PARTITIONS
         shares[partition % SESSIONS].append((cart, partition))
     parameters = {"events": events_per_cart, "lines": lines}

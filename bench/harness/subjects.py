@@ -39,7 +39,7 @@ SUBJECTS = {
     "relay": Subject(outages.relay, 30, 180, FULL_ONLY),
     "lines": Subject(growth.lines, 80, 150, FULL_ONLY),
     "events": Subject(growth.events, 60, 80, FULL_ONLY),
-    "long-log": Subject(growth.long_log, 200, 2400, BY_NAME),
+    "long-log": Subject(growth.long_log, 600, 2400, BY_NAME),
     "kafka-away": Subject(outages.kafka_away, 90, 2000, BY_NAME),
     "peers": Subject(peers.peers, 60, 600, BY_NAME),
     "emmett": Subject(event_sourced.emmett, 80, 600, BY_NAME),

@@ -1,7 +1,5 @@
 #include "if_match.h"
 
-#include "number.h"
-
 static void skip_spaces(struct str *rest)
 {
     while (rest->length > 0 && (rest->bytes[0] == ' ' || rest->bytes[0] == '\t'))
@@ -24,29 +22,16 @@ static bool is_tag_character(char c)
     return byte == 0x21 || (byte >= 0x23 && byte != 0x7f);
 }
 
-static bool take_tag(struct str *rest, bool *ret_weak, struct str *ret_opaque)
+static bool take_tag(struct str *rest)
 {
-    *ret_weak = take(rest, "W/");
+    (void)take(rest, "W/");
     if (!take(rest, "\""))
         return false;
-    struct str opaque = {rest->bytes, 0};
-    while (opaque.length < rest->length && is_tag_character(rest->bytes[opaque.length]))
-        opaque.length++;
-    *rest = (struct str){rest->bytes + opaque.length, rest->length - opaque.length};
-    *ret_opaque = opaque;
+    size_t length = 0;
+    while (length < rest->length && is_tag_character(rest->bytes[length]))
+        length++;
+    *rest = (struct str){rest->bytes + length, rest->length - length};
     return take(rest, "\"");
-}
-
-/* Our tags are versions. */
-static bool add_tag(struct cart_condition *condition, bool weak, struct str opaque)
-{
-    int64_t version;
-    if (weak || !number_parse(opaque, 1, INT32_MAX, &version))
-        return true;
-    if (condition->version_count == CART_CONDITION_VERSIONS_MAX)
-        return false;
-    condition->versions[condition->version_count++] = (int32_t)version;
-    return true;
 }
 
 bool if_match_parse(struct str field, struct cart_condition *ret_condition)
@@ -65,15 +50,14 @@ bool if_match_parse(struct str field, struct cart_condition *ret_condition)
             skip_spaces(&rest);
             if (rest.length == 0 || rest.bytes[0] == ',')
                 continue;
-            bool weak;
-            struct str opaque;
-            if (!take_tag(&rest, &weak, &opaque) || !add_tag(&condition, weak, opaque))
+            if (!take_tag(&rest))
                 return false;
             has_tag = true;
             skip_spaces(&rest);
         } while (take(&rest, ","));
         if (!has_tag)
             return false;
+        condition.tags = field;
     }
     if (rest.length > 0)
         return false;

@@ -6,9 +6,8 @@
 #include "cart.h"
 
 /*
- * Reads `*` or a list of entity tags. A strong tag that is a version number in plain decimal can
- * match; weak tags and other opaque ones are well formed and never do. No field (none) gives a
- * condition that always holds. False when it is malformed, and for more than
- * CART_CONDITION_VERSIONS_MAX tags that could match.
+ * Reads `*` or a list of entity tags, *borrowed* by the condition. A strong tag that is a version
+ * number in plain decimal can match; weak tags and other opaque ones are well formed and never do.
+ * No field (none) gives a condition that always holds. False when it is malformed.
  */
 MUST_CHECK bool if_match_parse(struct str field, struct cart_condition *ret_condition);

@@ -137,10 +137,20 @@ void cart_cache_remove(struct cart_cache *cache, struct cached_cart *cached)
     free(cached);
 }
 
-void cart_cache_trim(struct cart_cache *cache)
+static bool is_being_read(const struct cached_cart *cached, uint64_t batch)
 {
-    while (cache->bytes > cache->bytes_max && cache->oldest != NULL)
-        cart_cache_remove(cache, cache->oldest);
+    return cached->batch == batch && !cached->is_complete && !cached->is_damaged;
+}
+
+void cart_cache_trim(struct cart_cache *cache, uint64_t batch)
+{
+    struct cached_cart *newer;
+    for (struct cached_cart *cached = cache->oldest;
+         cached != NULL && cache->bytes > cache->bytes_max; cached = newer) {
+        newer = cached->newer;
+        if (!is_being_read(cached, batch))
+            cart_cache_remove(cache, cached);
+    }
 }
 
 void cart_cache_clear(struct cart_cache *cache)

@@ -41,9 +41,11 @@ MUST_CHECK struct cached_cart *cart_cache_add(struct cart_cache *cache, const st
 void cart_cache_account(struct cart_cache *cache, struct cached_cart *cached);
 void cart_cache_remove(struct cart_cache *cache, struct cached_cart *cached);
 
-/* Removes carts until the rest fits. Only this and the two others that remove invalidate pointers,
- * so a batch in progress may exceed the limit by what it loads and appends. */
-void cart_cache_trim(struct cart_cache *cache);
+/* Removes carts until the rest fits, but none that the batch of this number has only read a part
+ * of: one that is larger than the limit would never be read to its end. Only this and the two
+ * others that remove invalidate pointers, so a batch in progress may exceed the limit by what it
+ * loads and appends. */
+void cart_cache_trim(struct cart_cache *cache, uint64_t batch);
 void cart_cache_clear(struct cart_cache *cache);
 
 size_t cart_cache_bytes(const struct cart_cache *cache);

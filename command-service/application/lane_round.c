@@ -292,7 +292,7 @@ static void finish(struct command_lane *lane)
     if (lane->is_cache_suspect)
         cart_cache_clear(lane->cache);
     lane->is_cache_suspect = false;
-    cart_cache_trim(lane->cache);
+    cart_cache_trim(lane->cache, batch->number);
     const struct event_store *store = &lane->options.store;
     store->release(store->context, lane_deadline(clock_monotonic_us(), LANE_READ_MS, INT64_MAX));
     lane->last_contact_us = clock_monotonic_us();

@@ -128,14 +128,10 @@ const struct cart_line *cart_find_line(const struct cart *cart, struct str sku);
 const struct cart_coupon *cart_find_coupon(const struct cart *cart, struct str code);
 
 /* If-Match as RFC 9110, 13.1.1 says it: any of the tags, or `*` for any existing cart. */
-enum { CART_CONDITION_VERSIONS_MAX = 16 };
-
 struct cart_condition {
     bool given;
-    bool any; /* If-Match: * */
-    size_t version_count;
-    int32_t versions[CART_CONDITION_VERSIONS_MAX]; /* the strong, numeric tags; the others can never
-                                                      match */
+    bool any;        /* If-Match: * */
+    struct str tags; /* else a well-formed list, borrowed; the version as a strong tag matches */
 };
 
 /* CART_ACCEPTED, CART_REFUSED_NOT_FOUND (an absent cart comes first) or

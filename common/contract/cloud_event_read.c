@@ -42,6 +42,7 @@ static enum status collect(const struct cloud_header *headers, size_t count,
                 return error_set(error, STATUS_INVALID, "header %s is there twice",
                                  header_names[known]);
             values[known] = headers[i].value;
+            break;
         }
     }
     return STATUS_OK;
@@ -106,7 +107,7 @@ static enum status read_place(struct str key, const struct str values[HEADER_COU
         return malformed(error, "ce_cartversion");
     if (!parse_number(values[HEADER_POSITION], INT64_MAX, &event->position))
         return malformed(error, "ce_position");
-    if (!str_is_none(values[HEADER_SUBJECT]) &&
+    if (!str_is_none(values[HEADER_SUBJECT]) && !str_equal(values[HEADER_SUBJECT], key) &&
         (!uuid_parse(values[HEADER_SUBJECT], &subject) || !uuid_equal(&subject, &event->cart_id)))
         return error_set(error, STATUS_INVALID, "ce_subject is not the key");
     event->version = (int32_t)version;

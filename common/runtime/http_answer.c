@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 enum {
     UNUSED_BLOCK = 1, /* the buffer of a response whose body is never read */
-    NOW_MAX = 4096,
+    HEAD_MAX = 32768, /* of an answer that we write ourselves */
+    PROBLEM_MAX = 4096,
 };
 
 /* Header values go into one block, each terminated, since libmicrohttpd wants C strings. */
@@ -148,9 +150,17 @@ static struct MHD_Response *make_response(struct http_request *request)
     return response;
 }
 
-static bool add_header(struct MHD_Response *response, const char *name, const char *value)
+typedef bool header_fn(void *to, const char *name, const char *value);
+
+static bool add_to_response(void *to, const char *name, const char *value)
 {
-    return MHD_add_response_header(response, name, value) == MHD_YES;
+    return MHD_add_response_header(to, name, value) == MHD_YES;
+}
+
+static bool add_to_text(void *to, const char *name, const char *value)
+{
+    text_format(to, "%s: %s\r\n", name, value);
+    return true;
 }
 
 static size_t cors_headers(const struct http_request *request, const char *allow,
@@ -162,31 +172,31 @@ static size_t cors_headers(const struct http_request *request, const char *allow
         ret_headers);
 }
 
-static bool add_headers(struct MHD_Response *response, struct http_request *request)
+/* The header values of `answer` are terminated. */
+static bool add_headers(const struct http_request *request, const struct http_response *answer,
+                        header_fn *add, void *to)
 {
-    struct http_response *answer = &request->answer;
     bool has_cache_control = false;
     const char *allow = NULL;
-    bool ok = add_header(response, "X-Request-Id", request->id) &&
-              add_header(response, "X-Content-Type-Options", "nosniff");
+    bool ok = add(to, "X-Request-Id", request->id) && add(to, "X-Content-Type-Options", "nosniff");
     if (answer->content_type != NULL)
-        ok = ok && add_header(response, "Content-Type", answer->content_type);
+        ok = ok && add(to, "Content-Type", answer->content_type);
     for (size_t i = 0; i < answer->header_count; i++) {
         const char *value = answer->headers[i].value.bytes;
-        ok = ok && add_header(response, answer->headers[i].name, value);
+        ok = ok && add(to, answer->headers[i].name, value);
         if (strcasecmp(answer->headers[i].name, "Cache-Control") == 0)
             has_cache_control = true;
         if (strcasecmp(answer->headers[i].name, "Allow") == 0)
             allow = value;
     }
     if (!has_cache_control)
-        ok = ok && add_header(response, "Cache-Control", "no-store");
+        ok = ok && add(to, "Cache-Control", "no-store");
     struct http_cors_header cors[HTTP_CORS_HEADERS_MAX];
     size_t cors_count = cors_headers(request, allow, cors);
     for (size_t i = 0; i < cors_count; i++)
-        ok = ok && add_header(response, cors[i].name, cors[i].value);
+        ok = ok && add(to, cors[i].name, cors[i].value);
     if (answer->close || request->close || atomic_load(&request->server->draining))
-        ok = ok && add_header(response, "Connection", "close");
+        ok = ok && add(to, "Connection", "close");
     return ok;
 }
 
@@ -209,12 +219,17 @@ void http_connection_reset(const struct http_connection *connection)
     (void)connect(connection->fd, &nowhere, sizeof(nowhere));
 }
 
+static void count(const struct http_request *request, int status)
+{
+    double seconds = (double)(clock_monotonic_us() - request->started_us) / 1e6;
+    http_metrics_count(&request->server->metrics, request->route, status, seconds);
+}
+
 enum MHD_Result http_answer_send(struct http_request *request)
 {
-    struct http_server *server = request->server;
     struct http_response *answer = &request->answer;
-    double seconds = (double)(clock_monotonic_us() - request->started_us) / 1e6;
-    http_metrics_count(&server->metrics, request->route, answer->status, seconds);
+    request->answer_taken = true;
+    count(request, answer->status);
     if (request->answer_lost ||
         !http_connection_expect_reading(request->connection, answer->body.length))
         return MHD_NO;
@@ -222,35 +237,51 @@ enum MHD_Result http_answer_send(struct http_request *request)
     if (response == NULL)
         return MHD_NO;
     enum MHD_Result result = MHD_NO;
-    if (add_headers(response, request))
+    if (add_headers(request, answer, add_to_response, response))
         result = MHD_queue_response(request->mhd, (unsigned)answer->status, response);
     MHD_destroy_response(response);
     return result;
 }
 
+/* Past libmicrohttpd. Nothing else was sent for this request, so the socket's buffer has room, but
+ * for the end of a large body. */
+static void write_answer(const struct http_request *request, const struct http_response *answer)
+{
+    bool has_body = request->method != HTTP_HEAD && answer->status != 304;
+    AUTO(text_done) struct text head = TEXT_INIT(HEAD_MAX);
+    text_format(&head, "HTTP/1.1 %d %s\r\n", answer->status,
+                MHD_get_reason_phrase_for((unsigned)answer->status));
+    (void)add_headers(request, answer, add_to_text, &head);
+    if (answer->status != 204)
+        text_format(&head, "Content-Length: %zu\r\n", answer->body.length);
+    text_append(&head, "\r\n", 2);
+    struct iovec parts[] = {
+        {head.bytes, head.length},
+        {(void *)(uintptr_t)answer->body.bytes, has_body ? answer->body.length : 0},
+    };
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts)};
+    if (text_ok(&head))
+        (void)!sendmsg(request->connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    count(request, answer->status);
+}
+
 void http_answer_now(struct http_request *request, const struct problem *problem)
 {
     struct http_connection *connection = request->connection;
-    AUTO(text_done) struct text body = TEXT_INIT(NOW_MAX);
-    AUTO(text_done) struct text answer = TEXT_INIT(NOW_MAX);
+    AUTO(text_done) struct text body = TEXT_INIT(PROBLEM_MAX);
     problem_write(problem, http_request_id(request), &body);
-    text_format(&answer,
-                "HTTP/1.1 %d %s\r\nConnection: close\r\nX-Request-Id: %s\r\n"
-                "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
-                "Cache-Control: no-store\r\n",
-                problem->status, problem->title, request->id);
-    struct http_cors_header cors[HTTP_CORS_HEADERS_MAX];
-    size_t cors_count = cors_headers(request, NULL, cors);
-    for (size_t i = 0; i < cors_count; i++)
-        text_format(&answer, "%s: %s\r\n", cors[i].name, cors[i].value);
-    text_format(&answer, "Content-Length: %zu\r\n\r\n", body.length);
-    text_append_str(&answer, text_str(&body));
-    /* Nothing else was sent for this request, so the socket's buffer has room for these few bytes.
-     */
-    if (text_ok(&answer))
-        (void)!send(connection->fd, answer.bytes, answer.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (text_ok(&body))
+        write_answer(request, &(struct http_response){.status = problem->status,
+                                                      .content_type = "application/problem+json",
+                                                      .body = text_str(&body),
+                                                      .close = true});
     shutdown(connection->fd, SHUT_WR);
     connection->linger = true;
-    http_metrics_count(&request->server->metrics, request->route, problem->status,
-                       (double)(clock_monotonic_us() - request->started_us) / 1e6);
+}
+
+void http_answer_half_closed(struct http_request *request)
+{
+    request->close = true;
+    if (!request->answer_taken && !request->answer_lost && request->stream == NULL)
+        write_answer(request, &request->answer);
 }

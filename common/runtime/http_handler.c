@@ -186,7 +186,8 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
     if (head.refused_status != 0)
         return refuse_and_close(request, 400, "malformed-request", "Malformed request",
                                 head.complaint);
-    if (request->uri_result == HTTP_URI_MALFORMED)
+    if (request->uri_result == HTTP_URI_MALFORMED ||
+        (request->uri_result == HTTP_URI_SERVER && request->method != HTTP_OPTIONS))
         return refuse_and_close(request, 400, "malformed-request", "Malformed request",
                                 "the request target is malformed");
     if (request->target_length > HTTP_URI_MAX)
@@ -243,11 +244,21 @@ static enum MHD_Result send_or_sleep(struct http_request *request)
     return MHD_YES;
 }
 
+/* RFC 9110, 9.3.7: OPTIONS * is a ping. */
+static enum MHD_Result answer_ping(struct http_request *request)
+{
+    begin_handling(request);
+    http_respond(request, &(struct http_response){.status = 204});
+    return http_answer_send(request);
+}
+
 static enum MHD_Result handle(struct http_request *request)
 {
     struct http_server *server = request->server;
     if (!http_connection_set_deadline(request->connection, HTTP_NO_DEADLINE))
         return MHD_NO;
+    if (request->uri_result == HTTP_URI_SERVER)
+        return answer_ping(request);
     if (request->uri_result == HTTP_URI_UNKNOWN)
         return refuse(request, &(struct problem){.status = 404,
                                                  .type = "no-such-resource",
@@ -292,7 +303,6 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
                        enum MHD_RequestTerminationCode code)
 {
     (void)mhd;
-    (void)code;
     struct http_server *server = context;
     struct http_request *request = *request_context;
     *request_context = NULL;
@@ -303,6 +313,8 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
     assert(state == HTTP_REQUEST_ARRIVING || state == HTTP_REQUEST_ANSWERED);
     if (state == HTTP_REQUEST_ARRIVING)
         connection->linger = true;
+    else if (code == MHD_REQUEST_TERMINATED_WITH_ERROR)
+        http_answer_half_closed(request);
     if (request->head_seen)
         atomic_fetch_sub(&server->pending, 1);
     http_request_free(request);

@@ -68,6 +68,10 @@ enum MHD_Result http_answer_send(struct http_request *request);
 /* Refuses where libmicrohttpd takes no answer, or would spoil it: writes to the socket and closes
  * its sending side. On the server thread. */
 void http_answer_now(struct http_request *request, const struct problem *problem);
+/* libmicrohttpd closes a connection whose client has closed its sending side as soon as it is
+ * resumed (0.9.75 to 1.0.1), and takes no answer any more. On the server thread, before it closes.
+ */
+void http_answer_half_closed(struct http_request *request);
 
 /* For http_stream.c. The client now has to take `bytes`; false when the connection was cut. */
 MUST_CHECK bool http_connection_expect_reading(struct http_connection *connection, size_t bytes);

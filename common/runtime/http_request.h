@@ -47,6 +47,7 @@ struct http_request {
     struct http_response answer; /* its texts are the request's own */
     char *header_block;          /* the answer's header values, each terminated */
     bool answer_lost;            /* memory was out: close instead */
+    bool answer_taken;           /* by libmicrohttpd */
     struct http_stream *stream;
 
     size_t target_length; /* as it came */

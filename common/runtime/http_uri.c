@@ -121,6 +121,8 @@ enum http_uri_result http_uri_parse(char *target, size_t length, struct http_uri
     for (size_t i = 0; i < length; i++)
         if (target[i] == '#' || target[i] == ' ')
             return HTTP_URI_MALFORMED;
+    if (length == 1 && target[0] == '*')
+        return HTTP_URI_SERVER;
     if ((length == 0 || target[0] != '/') && !skip_authority(&rest))
         return HTTP_URI_MALFORMED;
 

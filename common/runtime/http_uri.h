@@ -15,6 +15,7 @@ enum http_uri_result {
     HTTP_URI_MALFORMED, /* 400: a bad escape, not UTF-8, a fragment, a space, too many parameters */
     HTTP_URI_UNKNOWN,   /* 404: well formed, but no resource of ours can have this path: an empty
                            segment (`//` or a `/` at the end), too many segments */
+    HTTP_URI_SERVER,    /* `*`: the server itself, which only OPTIONS asks about */
 };
 
 struct http_uri {

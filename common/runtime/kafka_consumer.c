@@ -1,7 +1,7 @@
 #include "kafka_consumer.h"
 
-#include "cart_partition.h"
 #include "clock.h"
+#include "kafka_fetching.h"
 #include "kafka_topic.h"
 #include "macros.h"
 
@@ -15,13 +15,18 @@ struct kafka_consumer {
     struct kafka_topic_watch watch;
     struct error problem; /* STATUS_OK: none */
     int64_t probe_at_us;
-    bool is_started[PARTITION_COUNT_MAX];
+    struct kafka_fetching fetching;
     int64_t committed[PARTITION_COUNT_MAX];
 };
 
 static bool is_known_partition(int32_t partition)
 {
     return partition >= 0 && partition < PARTITION_COUNT_MAX;
+}
+
+static bool is_started(const struct kafka_consumer *consumer, int32_t partition)
+{
+    return is_known_partition(partition) && consumer->fetching.is_started[partition];
 }
 
 /*
@@ -51,7 +56,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
         int32_t partition = partitions->elems[i].partition;
         if (!is_known_partition(partition))
             continue;
-        consumer->is_started[partition] = false;
+        kafka_fetching_stop(&consumer->fetching, partition);
         consumer->committed[partition] = -1;
         consumer->options.changed(consumer->options.context, partition, is_ours);
     }
@@ -97,13 +102,12 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_
         {"heartbeat.interval.ms", options->session_timeout_ms / 4},
         {"max.poll.interval.ms", KAFKA_CONSUMER_POLL_INTERVAL_MS},
         {"queued.max.messages.kbytes", KAFKA_CONSUMER_QUEUE_KIB_MAX},
-        {"queued.min.messages", 20000},
+        {"queued.min.messages", KAFKA_FETCHING_QUEUE_RECORDS_MAX},
         {"fetch.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX},
-        {"receive.message.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX + (1 << 20)},
+        {"receive.message.max.bytes", KAFKA_CONSUMER_ANSWER_BYTES_MAX},
         {"fetch.message.max.bytes", KAFKA_CONSUMER_PARTITION_BYTES_MAX},
         {"fetch.wait.max.ms", KAFKA_CONSUMER_FETCH_WAIT_MS},
-        /* Also how long a full queue stops the fetching. */
-        {"fetch.error.backoff.ms", 20},
+        {"fetch.error.backoff.ms", KAFKA_CONSUMER_BACKOFF_MS},
         {"metadata.max.age.ms", KAFKA_METADATA_AGE_MS},
         {"topic.metadata.refresh.interval.ms", KAFKA_CONSUMER_METADATA_MS},
         {"topic.metadata.propagation.max.ms", KAFKA_CONSUMER_METADATA_MS},
@@ -134,6 +138,8 @@ static enum status open_client(struct kafka_consumer *consumer, rd_kafka_t **ret
         rd_kafka_conf_destroy(conf);
         return status;
     }
+    /* Not known before 2.2. */
+    (void)!set_int(conf, "fetch.queue.backoff.ms", KAFKA_CONSUMER_BACKOFF_MS, NULL);
     rd_kafka_conf_set_opaque(conf, consumer);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -225,6 +231,7 @@ void kafka_consumer_tend(struct kafka_consumer *consumer)
 {
     if (consumer->problem.status != STATUS_OK)
         return; /* until kafka_consumer_check() has found a broker */
+    kafka_fetching_tend(&consumer->fetching, consumer->client, consumer->options.topic);
     enum kafka_topic_news news = kafka_topic_ask(
         &consumer->watch, consumer->client, consumer->options.topic, KAFKA_CONSUMER_METADATA_MS, 0);
     if (news == KAFKA_TOPIC_NO_ANSWER)
@@ -237,7 +244,7 @@ void kafka_consumer_tend(struct kafka_consumer *consumer)
         return; /* found again next time */
     close_client(consumer, clock_monotonic_us() +
                                (int64_t)KAFKA_CONSUMER_CALL_MS * MICROSECONDS_PER_MILLISECOND);
-    memset(consumer->is_started, 0, sizeof(consumer->is_started));
+    consumer->fetching = (struct kafka_fetching){0};
     enum status status = join_group(consumer, client, &error);
     consumer->problem = error;
     consumer->problem.status = status;
@@ -246,12 +253,16 @@ void kafka_consumer_tend(struct kafka_consumer *consumer)
 rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms)
 {
     rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, wait_ms);
-    if (message == NULL)
+    if (message == NULL) {
+        kafka_fetching_took(&consumer->fetching, NULL);
         return NULL;
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         consumer->problem.status = STATUS_OK;
-        if (is_known_partition(message->partition) && consumer->is_started[message->partition])
+        if (is_started(consumer, message->partition)) {
+            kafka_fetching_took(&consumer->fetching, message);
             return message;
+        }
     } else {
         note_problem(consumer, message->err, rd_kafka_message_errstr(message));
     }
@@ -321,18 +332,20 @@ enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partit
         code = place->err;
     rd_kafka_error_destroy(failure);
     rd_kafka_topic_partition_list_destroy(list);
-    consumer->is_started[partition] = code == RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    kafka_fetching_stop(&consumer->fetching, partition);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kafka_fetching_start(&consumer->fetching, partition, offset);
         return STATUS_OK;
+    }
     return error_set(error, STATUS_UNAVAILABLE, "starting partition %d: %s", partition,
                      rd_kafka_err2str(code));
 }
 
 void kafka_consumer_stop(struct kafka_consumer *consumer, int32_t partition)
 {
-    if (!is_known_partition(partition) || !consumer->is_started[partition])
+    if (!is_started(consumer, partition))
         return;
-    consumer->is_started[partition] = false;
+    kafka_fetching_stop(&consumer->fetching, partition);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, consumer->options.topic, partition);
     rd_kafka_pause_partitions(consumer->client, list);

@@ -9,10 +9,12 @@
 #include "kafka_common.h"
 
 enum {
-    KAFKA_CONSUMER_QUEUE_KIB_MAX = 16 * 1024,     /* fetched and not yet taken */
-    KAFKA_CONSUMER_FETCH_BYTES_MAX = 8 << 20,     /* in one answer of a broker */
+    KAFKA_CONSUMER_QUEUE_KIB_MAX = 8 * 1024,      /* fetched and not yet taken: it stops */
+    KAFKA_CONSUMER_FETCH_BYTES_MAX = 4 << 20,     /* in one answer of a broker, */
+    KAFKA_CONSUMER_ANSWER_BYTES_MAX = 9 << 20,    /* if it is not one batch alone */
     KAFKA_CONSUMER_PARTITION_BYTES_MAX = 1 << 20, /* in it, of one partition; or one batch */
     KAFKA_CONSUMER_FETCH_WAIT_MS = 50,            /* how long a broker with nothing to say waits */
+    KAFKA_CONSUMER_BACKOFF_MS = 20,               /* after a failure, or a full queue */
     KAFKA_CONSUMER_METADATA_MS = 2000,            /* how long a new topic may go unnoticed */
     KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out */
     KAFKA_CONSUMER_CALL_MS = 1000,                /* start */
@@ -44,7 +46,8 @@ void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us);
 /*
  * Looks every KAFKA_CONSUMER_METADATA_MS whether the topic was deleted and made anew, which not
  * every librdkafka gets over (kafka_topic.h): then the client is replaced, so that each partition
- * comes once more. To be called all the time, and only while no record is held.
+ * comes once more. Keeps the fetching going (kafka_fetching.h). To be called all the time, and only
+ * while no record is held.
  */
 void kafka_consumer_tend(struct kafka_consumer *consumer);
 

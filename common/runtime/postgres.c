@@ -147,8 +147,8 @@ static enum status send_all(struct postgres *postgres, const char *what, int64_t
 
 /* Reads to the end of the answer (ReadyForQuery). The first result is the statement's; an error may
  * follow it, when the commit failed. */
-static enum status receive(struct postgres *postgres, const char *what, int64_t deadline_us,
-                           PGresult **ret_result, struct error *error)
+static enum status receive_all(struct postgres *postgres, const char *what, int64_t deadline_us,
+                               PGresult **ret_result, struct error *error)
 {
     AUTO(postgres_result_clear)
     PGresult *first = NULL;
@@ -210,7 +210,7 @@ static enum status prepare(struct postgres *postgres, const struct postgres_stat
     else
         status = send_all(postgres, statement->name, deadline_us, error);
     if (status == STATUS_OK)
-        status = receive(postgres, statement->name, deadline_us, &result, error);
+        status = receive_all(postgres, statement->name, deadline_us, &result, error);
     if (status == STATUS_OK)
         postgres->prepared[postgres->prepared_count++] = statement;
     /* Nothing is done by preparing. */
@@ -234,10 +234,11 @@ static bool is_alive(struct postgres *postgres)
     return true;
 }
 
-enum status postgres_execute(struct postgres *postgres, const struct postgres_statement *statement,
-                             const struct postgres_parameters *parameters, bool binary_results,
-                             int64_t deadline_us, PGresult **ret_result, struct error *error)
+enum status postgres_send(struct postgres *postgres, const struct postgres_statement *statement,
+                          const struct postgres_parameters *parameters, bool binary_results,
+                          int64_t deadline_us, struct error *error)
 {
+    assert(postgres->sent == NULL);
     postgres->sqlstate[0] = '\0';
     if (postgres_is_connected(postgres) && !is_alive(postgres))
         postgres_disconnect(postgres);
@@ -254,7 +255,26 @@ enum status postgres_execute(struct postgres *postgres, const struct postgres_st
                             binary_results ? 1 : 0) == 0)
         return no_answer(postgres, statement->name, NULL, error);
     enum status status = send_all(postgres, statement->name, deadline_us, error);
-    if (status != STATUS_OK)
-        return status;
-    return receive(postgres, statement->name, deadline_us, ret_result, error);
+    if (status == STATUS_OK)
+        postgres->sent = statement;
+    return status;
+}
+
+enum status postgres_receive(struct postgres *postgres, int64_t deadline_us, PGresult **ret_result,
+                             struct error *error)
+{
+    const struct postgres_statement *statement = postgres->sent;
+    assert(statement != NULL);
+    postgres->sent = NULL;
+    return receive_all(postgres, statement->name, deadline_us, ret_result, error);
+}
+
+enum status postgres_execute(struct postgres *postgres, const struct postgres_statement *statement,
+                             const struct postgres_parameters *parameters, bool binary_results,
+                             int64_t deadline_us, PGresult **ret_result, struct error *error)
+{
+    enum status status =
+        postgres_send(postgres, statement, parameters, binary_results, deadline_us, error);
+    return status == STATUS_OK ? postgres_receive(postgres, deadline_us, ret_result, error)
+                               : status;
 }

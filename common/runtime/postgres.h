@@ -80,6 +80,17 @@ MUST_CHECK enum status postgres_execute(struct postgres *postgres,
                                         bool binary_results, int64_t deadline_us,
                                         PGresult **ret_result, struct error *error);
 
+/*
+ * The two halves of postgres_execute(), for who has something else to do meanwhile: after STATUS_OK
+ * nothing but postgres_receive() may follow. The parameters need not live longer than the first.
+ */
+MUST_CHECK enum status postgres_send(struct postgres *postgres,
+                                     const struct postgres_statement *statement,
+                                     const struct postgres_parameters *parameters,
+                                     bool binary_results, int64_t deadline_us, struct error *error);
+MUST_CHECK enum status postgres_receive(struct postgres *postgres, int64_t deadline_us,
+                                        PGresult **ret_result, struct error *error);
+
 /* SQLSTATE of the last failure, or "". */
 const char *postgres_sqlstate(const struct postgres *postgres);
 

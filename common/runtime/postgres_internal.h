@@ -23,6 +23,7 @@ struct postgres {
     int64_t attempt_until_us;
     const struct postgres_statement *prepared[POSTGRES_STATEMENTS_MAX];
     size_t prepared_count;
+    const struct postgres_statement *sent; /* and not received; or NULL */
     char sqlstate[SQLSTATE_LENGTH + 1];
 };
 

@@ -108,6 +108,7 @@ static enum status poll(void *self, int wait_ms, struct feed_batch *ret_batch, s
         .change_count = feed->change_count,
         .records = feed->records,
         .record_count = feed->record_count,
+        .is_full = !has_room(feed),
     };
     /* What has come must be taken, whatever is wrong since. */
     if (feed->record_count > 0 || feed->change_count > 0)

@@ -56,9 +56,9 @@ static const struct postgres_statement SET_UP = {
            "       set_config('jit', 'off', false)",
 };
 
-static enum status execute(struct view_store_postgres *store,
-                           const struct postgres_statement *statement, int call_ms,
-                           PGresult **ret_result, struct error *error)
+static enum status send(struct view_store_postgres *store,
+                        const struct postgres_statement *statement, int call_ms,
+                        struct error *error)
 {
     const char *values[STORE_PARAMETERS_MAX];
     int lengths[STORE_PARAMETERS_MAX];
@@ -72,9 +72,16 @@ static enum status execute(struct view_store_postgres *store,
         formats[i] = 1;
     }
     struct postgres_parameters parameters = {values, lengths, formats};
-    int64_t deadline_us = clock_monotonic_us() + (int64_t)call_ms * MICROSECONDS_PER_MILLISECOND;
-    return postgres_execute(store->postgres, statement, &parameters, true, deadline_us, ret_result,
-                            error);
+    store->deadline_us = clock_monotonic_us() + (int64_t)call_ms * MICROSECONDS_PER_MILLISECOND;
+    return postgres_send(store->postgres, statement, &parameters, true, store->deadline_us, error);
+}
+
+static enum status execute(struct view_store_postgres *store,
+                           const struct postgres_statement *statement, int call_ms,
+                           PGresult **ret_result, struct error *error)
+{
+    enum status status = send(store, statement, call_ms, error);
+    return status == STATUS_OK ? store_receive(store, ret_result, error) : status;
 }
 
 static enum status connect(struct view_store_postgres *store, struct error *error)
@@ -95,13 +102,24 @@ static enum status connect(struct view_store_postgres *store, struct error *erro
     return status;
 }
 
+enum status store_send(struct view_store_postgres *store,
+                       const struct postgres_statement *statement, int call_ms, struct error *error)
+{
+    enum status status = connect(store, error);
+    return status == STATUS_OK ? send(store, statement, call_ms, error) : status;
+}
+
+enum status store_receive(struct view_store_postgres *store, PGresult **ret_result,
+                          struct error *error)
+{
+    return postgres_receive(store->postgres, store->deadline_us, ret_result, error);
+}
+
 enum status store_run(struct view_store_postgres *store, const struct postgres_statement *statement,
                       int call_ms, PGresult **ret_result, struct error *error)
 {
-    enum status status = connect(store, error);
-    if (status != STATUS_OK)
-        return status;
-    return execute(store, statement, call_ms, ret_result, error);
+    enum status status = store_send(store, statement, call_ms, error);
+    return status == STATUS_OK ? store_receive(store, ret_result, error) : status;
 }
 
 enum status store_do(struct view_store_postgres *store, const struct postgres_statement *statement,
@@ -285,7 +303,8 @@ struct view_store_postgres *view_store_postgres_new(const char *url)
         .adopt_log = adopt_log,
         .load_checkpoints = load_checkpoints,
         .load_carts = load_carts,
-        .write = view_store_write,
+        .begin_write = view_store_begin_write,
+        .end_write = view_store_end_write,
         .count_parked = view_store_count_parked,
         .read_dead_letters = view_store_read_dead_letters,
         .mark_dead_lettered = view_store_mark_dead_lettered,

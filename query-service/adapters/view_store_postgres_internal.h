@@ -22,6 +22,7 @@ struct view_store_postgres {
     bool
         is_in_transaction; /* of several statements: not to be gone on with on another connection */
     struct text parameters[STORE_PARAMETERS_MAX];
+    int64_t deadline_us; /* of the statement under way */
 };
 
 /* Empties the n-th parameter; store_array() also begins an array in it. */
@@ -38,6 +39,12 @@ void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uu
 MUST_CHECK enum status store_run(struct view_store_postgres *store,
                                  const struct postgres_statement *statement, int call_ms,
                                  PGresult **ret_result, struct error *error);
+/* The same in two steps; nothing else may come in between. */
+MUST_CHECK enum status store_send(struct view_store_postgres *store,
+                                  const struct postgres_statement *statement, int call_ms,
+                                  struct error *error);
+MUST_CHECK enum status store_receive(struct view_store_postgres *store, PGresult **ret_result,
+                                     struct error *error);
 /* The same for statements without a result of interest. */
 MUST_CHECK enum status store_do(struct view_store_postgres *store,
                                 const struct postgres_statement *statement, int call_ms,
@@ -58,8 +65,9 @@ enum { VIEW_COLUMNS = 7, TIMELINE_COLUMNS = 10 };
         PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY, PG_JSON_ARRAY
 
 /* The port's functions; view_store.h says what they do. */
-enum status view_store_write(void *self, const struct view_write *write, bool *ret_moved,
-                             struct error *error);
+enum status view_store_begin_write(void *self, const struct view_write *write, struct error *error);
+enum status view_store_end_write(void *self, const struct view_write *write, bool *ret_moved,
+                                 struct error *error);
 enum status view_store_count_parked(void *self, const int16_t *partitions, size_t count,
                                     int64_t *ret_carts, int64_t *ret_pending, struct error *error);
 enum status view_store_read_dead_letters(void *self, const int16_t *partitions, size_t count,

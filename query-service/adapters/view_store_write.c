@@ -60,17 +60,19 @@ static const struct postgres_statement WRITE = {
         " views AS ("
         "  INSERT INTO cart_views AS v (cart_id, partition, version, status, customer_id,"
         "                               updated_at, body)"
-        "  SELECT c.* FROM unnest($9, $10, $11, $12, $13, $14, $15) AS c (cart_id, partition,"
-        "         version, status, customer_id, updated_at, body) JOIN moved USING (partition)"
+        "  SELECT * FROM (SELECT unnest($9), unnest($10) AS partition, unnest($11), unnest($12),"
+        "                        unnest($13), unnest($14), unnest($15)) AS c"
+        "  WHERE partition = ANY (ARRAY(SELECT partition FROM moved))"
         "  ON CONFLICT (cart_id) DO UPDATE SET version = excluded.version,"
         "     status = excluded.status, customer_id = excluded.customer_id,"
         "     updated_at = excluded.updated_at, body = excluded.body),"
         " timeline AS ("
         "  INSERT INTO cart_timeline (cart_id, version, partition, position, event_id, type,"
         "                             schema_version, occurred_at, data, metadata)"
-        "  SELECT t.* FROM unnest($16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS t (cart_id,"
-        "         version, partition, position, event_id, type, schema_version, occurred_at, data,"
-        "         metadata) JOIN moved USING (partition)),"
+        "  SELECT * FROM (SELECT unnest($16), unnest($17), unnest($18) AS partition, unnest($19),"
+        "                        unnest($20), unnest($21), unnest($22), unnest($23), unnest($24),"
+        "                        unnest($25)) AS t"
+        "  WHERE partition = ANY (ARRAY(SELECT partition FROM moved))),"
         " carts AS ("
         "  INSERT INTO parked_carts (cart_id, partition, version, reason)"
         "  SELECT k.* FROM unnest($26, $27, $28, $29) AS k (cart_id, partition, version, reason)"
@@ -214,8 +216,7 @@ static enum status blame(struct view_store_postgres *store, enum status status)
                                                                                   : status;
 }
 
-enum status view_store_write(void *self, const struct view_write *write, bool *ret_moved,
-                             struct error *error)
+enum status view_store_begin_write(void *self, const struct view_write *write, struct error *error)
 {
     struct view_store_postgres *store = self;
     put_moves(store, write->moves, write->move_count);
@@ -224,10 +225,15 @@ enum status view_store_write(void *self, const struct view_write *write, bool *r
     put_parked_carts(store, write->parked_carts, write->parked_cart_count);
     enum status status =
         put_parked_records(store, write->parked_records, write->parked_record_count, error);
-    if (status != STATUS_OK)
-        return status;
+    return status == STATUS_OK ? store_send(store, &WRITE, VIEW_STORE_CALL_MS, error) : status;
+}
+
+enum status view_store_end_write(void *self, const struct view_write *write, bool *ret_moved,
+                                 struct error *error)
+{
+    struct view_store_postgres *store = self;
     AUTO(postgres_result_clear) PGresult *result = NULL;
-    status = store_run(store, &WRITE, VIEW_STORE_CALL_MS, &result, error);
+    enum status status = store_receive(store, &result, error);
     if (status != STATUS_OK)
         return blame(store, status);
     for (size_t i = 0; i < write->move_count; i++) {

@@ -42,6 +42,7 @@ struct feed_batch {
     size_t change_count;
     const struct feed_record *records; /* in order of offset within a partition */
     size_t record_count;
+    bool is_full; /* more may be waiting */
 };
 
 struct event_feed {

@@ -9,7 +9,7 @@ struct cart_replay {
     struct cart_view view;
     size_t count;
     struct recorded_event *events[REPLAY_RECORDS_MAX]; /* owned */
-    bool has_failed;                                   /* the next one cannot be applied */
+    bool has_failed;                                   /* no further one can be applied */
 };
 
 static void cart_replay_free(struct cart_replay **at)
@@ -33,7 +33,9 @@ static enum status take_cart(void *context, const struct stored_cart *cart, stru
     struct cart_replay *replay = context;
     if (str_is_none(cart->body))
         return STATUS_OK;
-    return cart_view_read(cart->body, &replay->view, error);
+    enum status status = cart_view_read(cart->body, &replay->view, error);
+    replay->has_failed = status == STATUS_INVALID;
+    return replay->has_failed ? STATUS_OK : status;
 }
 
 /* STATUS_INVALID: still not. */

@@ -116,9 +116,9 @@ void progress_advance(struct partition_progress *progress, const struct recorded
     progress->is_verified = true;
 }
 
-void progress_written(struct partition_progress *progress)
+void progress_written(struct partition_progress *progress, const struct checkpoint *checkpoint)
 {
-    progress->stored = progress->reached;
+    progress->stored = *checkpoint;
 }
 
 static void go_on(struct partition_progress *progress)

@@ -71,8 +71,8 @@ enum progress_verdict progress_judge(struct partition_progress *progress, int64_
 void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
                       int64_t offset);
 
-/* What was reached is in the database. */
-void progress_written(struct partition_progress *progress);
+/* This checkpoint, which was reached, is in the database. */
+void progress_written(struct partition_progress *progress, const struct checkpoint *checkpoint);
 
 /* We have raised the epoch by one, to this. False: somebody else has changed it, too. */
 MUST_CHECK bool progress_raise_epoch(struct partition_progress *progress, int64_t epoch);

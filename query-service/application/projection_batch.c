@@ -18,7 +18,9 @@ struct projection_batch {
     size_t item_count;
     struct batch_item items[BATCH_EVENTS_MAX];
 
-    size_t wanted_count;
+    size_t added_count; /* to the cache */
+    struct uuid added[BATCH_EVENTS_MAX];
+    size_t wanted_count; /* of the store */
     struct uuid wanted[BATCH_EVENTS_MAX];
 
     size_t changed_count;
@@ -76,6 +78,7 @@ void batch_begin(struct projection_batch *batch)
         free(batch->slots[i]);
     }
     batch->item_count = 0;
+    batch->added_count = 0;
     batch->wanted_count = 0;
     batch->changed_count = 0;
     batch->changed_bytes = 0;
@@ -143,14 +146,23 @@ const struct batch_item *batch_item(const struct projection_batch *batch, size_t
 }
 
 enum status batch_want_cart(struct projection_batch *batch, const struct batch_item *item,
-                            struct error *error)
+                            bool is_next, struct error *error)
 {
     if (view_cache_find(batch->cache, &item->event.cart_id) != NULL)
         return STATUS_OK;
-    if (view_cache_add(batch->cache, &item->event.cart_id, item->partition) == NULL)
+    struct cached_cart *cart = view_cache_add(batch->cache, &item->event.cart_id, item->partition);
+    if (cart == NULL)
         return no_memory(error);
-    batch->wanted[batch->wanted_count++] = item->event.cart_id;
+    batch->added[batch->added_count++] = cart->cart_id;
+    cart->is_loaded = is_next && item->event.version == 1;
+    if (!cart->is_loaded)
+        batch->wanted[batch->wanted_count++] = cart->cart_id;
     return STATUS_OK;
+}
+
+bool batch_has_to_load(const struct projection_batch *batch)
+{
+    return batch->wanted_count > 0;
 }
 
 static enum status put_cart(void *context, const struct stored_cart *stored, struct error *error)
@@ -160,9 +172,9 @@ static enum status put_cart(void *context, const struct stored_cart *stored, str
     assert(cart != NULL && !cart->is_loaded);
     if (!str_is_none(stored->body)) {
         enum status status = cart_view_read(stored->body, &cart->view, error);
-        if (status != STATUS_OK)
-            return error_set(error, status == STATUS_INVALID ? STATUS_INTERNAL : status,
-                             "a stored view cannot be read: rebuild the views");
+        cart->is_damaged = status == STATUS_INVALID;
+        if (status != STATUS_OK && !cart->is_damaged)
+            return status;
     }
     cart->is_parked = stored->is_parked;
     cart->body_bytes = stored->body.length;
@@ -260,6 +272,8 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
     assert(cart != NULL && cart->is_loaded && item->has_place);
     struct error problem = {0};
     enum status status = STATUS_INVALID;
+    if (cart->is_damaged)
+        refused = "the stored view of its cart cannot be read: rebuild the views";
     if (cart->is_parked)
         refused = "an earlier event of this cart could not be applied";
     if (refused == NULL)
@@ -345,9 +359,9 @@ enum status batch_finish(struct projection_batch *batch, struct view_write *ret_
 
 void batch_end(struct projection_batch *batch)
 {
-    for (size_t i = 0; i < batch->wanted_count; i++) {
-        struct cached_cart *cart = view_cache_find(batch->cache, &batch->wanted[i]);
-        if (cart != NULL && !cart->is_loaded)
+    for (size_t i = 0; i < batch->added_count; i++) {
+        struct cached_cart *cart = view_cache_find(batch->cache, &batch->added[i]);
+        if (cart != NULL && cart->view.version == 0 && !cart->is_parked)
             view_cache_drop(batch->cache, cart);
     }
     view_cache_trim(batch->cache);

@@ -44,9 +44,12 @@ const struct batch_item *batch_take_event(struct projection_batch *batch,
 size_t batch_item_count(const struct projection_batch *batch);
 const struct batch_item *batch_item(const struct projection_batch *batch, size_t index);
 
-/* The item's cart will be needed. STATUS_NO_MEMORY. */
+/* The item's cart will be needed. `is_next`: nothing can come before the item in its partition, so
+ * that the store has no cart yet whose first event this is. STATUS_NO_MEMORY. */
 MUST_CHECK enum status batch_want_cart(struct projection_batch *batch,
-                                       const struct batch_item *item, struct error *error);
+                                       const struct batch_item *item, bool is_next,
+                                       struct error *error);
+bool batch_has_to_load(const struct projection_batch *batch);
 /* Loads the wanted carts that are not in the cache, as many as one answer of the store holds. */
 MUST_CHECK enum status batch_load_carts(struct projection_batch *batch,
                                         const struct view_store *store, struct error *error);
@@ -71,5 +74,6 @@ MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
 MUST_CHECK enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
                                     struct error *error);
 
-/* Carts wanted and not loaded are no carts: forgets them. The last thing done with a batch. */
+/* Carts that were wanted and have not become any are forgotten. The last thing done with a batch,
+ * but for asking what its items were. */
 void batch_end(struct projection_batch *batch);

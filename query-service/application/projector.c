@@ -37,11 +37,13 @@ struct projector *projector_new(const struct projector_options *options)
     projector->moves = calloc(count, sizeof(*projector->moves));
     projector->moved = calloc(count, sizeof(*projector->moved));
     projector->changes = calloc(BATCH_EVENTS_MAX, sizeof(*projector->changes));
-    if (projector->cache != NULL)
+    if (projector->cache != NULL) {
         projector->batch = projection_batch_new(projector->cache, options->partition_count);
-    if (projector->batch == NULL || projector->partitions == NULL || projector->numbers == NULL ||
-        projector->checkpoints == NULL || projector->moves == NULL || projector->moved == NULL ||
-        projector->changes == NULL) {
+        projector->sent = projection_batch_new(projector->cache, options->partition_count);
+    }
+    if (projector->batch == NULL || projector->sent == NULL || projector->partitions == NULL ||
+        projector->numbers == NULL || projector->checkpoints == NULL || projector->moves == NULL ||
+        projector->moved == NULL || projector->changes == NULL) {
         projector_free(projector);
         return NULL;
     }
@@ -54,6 +56,7 @@ void projector_free(struct projector *projector)
         return;
     assert(!projector->is_running);
     projection_batch_free(projector->batch);
+    projection_batch_free(projector->sent);
     view_cache_free(projector->cache);
     free(projector->partitions);
     free(projector->numbers);
@@ -260,71 +263,6 @@ static void load_partitions(struct projector *projector)
         begin_following(projector, i);
 }
 
-/* What a step of the replay has written is known here, as if a batch had. */
-static void settle_step(struct projector *projector, const struct replay_step *step)
-{
-    const struct projector_observer *observer = &projector->options.observer;
-    const struct replay *replay = &projector->replay;
-    struct projector_partition *partition = projector_find(projector, replay->partition);
-    struct cached_cart *cart = view_cache_find(projector->cache, &replay->cart_id);
-    if (cart != NULL)
-        view_cache_drop(projector->cache, cart);
-    if (partition != NULL && !progress_raise_epoch(&partition->progress, step->epoch))
-        projector_reload(projector, partition);
-    if (partition != NULL && observer->changed != NULL && step->version > 0)
-        observer->changed(observer->context, &(struct cart_change){replay->cart_id, step->version},
-                          1);
-    projector->is_parked_count_due = true;
-}
-
-static enum status replay_some(struct projector *projector, struct error *error)
-{
-    const struct projector_observer *observer = &projector->options.observer;
-    const struct replay *replay = &projector->replay;
-    const struct projector_partition *partition = projector_find(projector, replay->partition);
-    const struct view_row row = {.cart_id = replay->cart_id, .partition = replay->partition};
-    bool is_held = partition != NULL && (partition->progress.phase == PROGRESS_FOLLOWING ||
-                                         partition->progress.phase == PROGRESS_ASKING);
-    struct replay_step step;
-    if (is_held && observer->writing != NULL)
-        observer->writing(observer->context, &row, 1);
-    enum status status =
-        parked_replay_step(projector->options.store, &projector->replay, &step, error);
-    if (status == STATUS_OK && step.epoch > 0)
-        settle_step(projector, &step);
-    if (is_held && observer->wrote != NULL)
-        observer->wrote(observer->context);
-    return status;
-}
-
-/* One step a turn: the records that come are not held up by what is parked. */
-static void replay_parked(struct projector *projector)
-{
-    if (!projector->is_replay_due || !backoff_is_over(&projector->store, projector->now_us))
-        return;
-    struct error error;
-    enum status status = parked_replay_find(projector->options.store, &projector->replay, &error);
-    if (status == STATUS_OK)
-        status = replay_some(projector, &error);
-    if (status == STATUS_OK)
-        return;
-    if (status == STATUS_UNAVAILABLE || status == STATUS_UNCERTAIN) {
-        projector_store_failed(projector, status, &error);
-        return;
-    }
-    projector_store_worked(projector);
-    projector->is_replay_due = false;
-    const struct replay_result *result = &projector->replay.result;
-    if (status != STATUS_NOT_FOUND)
-        log_error(subject, "the replay of parked carts has failed",
-                  LOG_STR("error", error.message));
-    else if (result->carts_freed + result->carts_left > 0)
-        log_info(subject, "parked carts were tried again",
-                 LOG_INT("carts_freed", result->carts_freed),
-                 LOG_INT("carts_left", result->carts_left),
-                 LOG_INT("events_applied", result->events_applied));
-}
-
 static int poll_wait_ms(const struct projector *projector)
 {
     if (projector->is_replay_due && projector->store.wait_ms == 0)
@@ -335,12 +273,14 @@ static int poll_wait_ms(const struct projector *projector)
                : PROJECTOR_POLL_MS;
 }
 
-static void poll_feed(struct projector *projector)
+/* True: more records wait. */
+static bool poll_feed(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
     struct feed_batch batch = {0};
     struct error error = {0};
-    enum status status = feed->poll(feed->self, poll_wait_ms(projector), &batch, &error);
+    int wait_ms = projector->is_writing ? 0 : poll_wait_ms(projector);
+    enum status status = feed->poll(feed->self, wait_ms, &batch, &error);
     projector->now_us = projector->options.now_us();
     if (strcmp(projector->feed_problem, error.message) != 0) {
         snprintf(projector->feed_problem, sizeof(projector->feed_problem), "%s",
@@ -348,20 +288,29 @@ static void poll_feed(struct projector *projector)
         projector->has_news = true;
     }
     if (status != STATUS_OK)
-        return;
+        return false;
+    if (batch.change_count > 0)
+        (void)projector_end_write(projector);
     for (size_t i = 0; i < batch.change_count; i++)
         take_change(projector, &batch.changes[i]);
     if (batch.change_count > 0)
         stat_set(&projector->stats.partitions_assigned, count_ours(projector));
     if (batch.record_count > 0)
         projector_project_records(projector, batch.records, batch.record_count);
+    return batch.is_full;
 }
 
+/* While more records wait than one turn takes, the store writes one batch and the next one is made.
+ */
 void projector_turn(struct projector *projector)
 {
     stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
-    poll_feed(projector);
-    replay_parked(projector);
+    if (poll_feed(projector) && projector->now_us < projector->rest_at_us)
+        return;
+    projector->rest_at_us =
+        projector->now_us + (int64_t)PROJECTOR_REST_MS * MICROSECONDS_PER_MILLISECOND;
+    (void)projector_end_write(projector);
+    projector_replay_parked(projector);
     load_partitions(projector);
     projector_ask_log(projector);
     projector_tend(projector);
@@ -374,6 +323,7 @@ static void *run(void *argument)
     log_info(subject, "started", LOG_INT("partitions", projector->options.partition_count));
     while (!atomic_load_explicit(&projector->is_stopping, memory_order_acquire))
         projector_turn(projector);
+    (void)projector_end_write(projector);
     log_info(subject, "stopped", LOG_INT("applied", projector->stats.applied_total));
     return NULL;
 }

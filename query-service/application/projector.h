@@ -23,12 +23,13 @@
 enum {
     PROJECTOR_POLL_MS = 100,          /* longest wait for records */
     PROJECTOR_BUSY_POLL_MS = 5,       /* the same while an answer of the log is awaited */
+    PROJECTOR_REST_MS = 100,          /* while more records wait: until what else there is to do */
     PROJECTOR_RETRY_MIN_MS = 50,      /* after the first failure of the store */
     PROJECTOR_RETRY_MAX_MS = 500,     /* how long it may be back before that is noticed */
     PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */
     PROJECTOR_LOG_RETRY_MAX_MS = 2000,
     PROJECTOR_STOPPED_RETRY_MS = 5000, /* looks whether a person has put it right */
-    PROJECTOR_RECHECK_MS = 2000,       /* looks whether somebody else moved what is idle here */
+    PROJECTOR_RECHECK_MS = 250,        /* looks whether somebody else moved what is idle here */
     PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters */
     PROJECTOR_DEAD_LETTER_RETRY_MS = 1000,
     PROJECTOR_DEAD_LETTER_RETRY_MAX_MS = 30000,

@@ -26,7 +26,8 @@ struct refused_record {
 
 struct projector_partition {
     bool is_ours;
-    bool is_touched; /* by the batch in hand */
+    bool is_touched;           /* by the batch in hand */
+    int64_t expected_position; /* of the next item that the batch takes */
     struct partition_progress progress;
     struct refused_record refused;
     struct backoff log;       /* asking for its events */
@@ -53,13 +54,18 @@ struct projector {
     struct projector_options options;
     struct projector_stats stats;
     struct view_cache *cache;
-    struct projection_batch *batch;
+    struct projection_batch *batch; /* in hand */
+    struct projection_batch *sent;  /* the one before, which the store may still be writing */
     struct projector_partition *partitions; /* partition_count */
     int16_t *numbers;                       /* scratch, the same length as the next ones */
     struct checkpoint *checkpoints;
     struct checkpoint_move *moves;
     bool *moved;
     struct cart_change *changes; /* BATCH_EVENTS_MAX */
+
+    bool is_writing; /* `write`, which is of `sent` */
+    struct view_write write;
+    int64_t write_began_us;
 
     int64_t now_us; /* when this turn began */
     bool has_news;  /* what there is to say may have changed */
@@ -86,8 +92,9 @@ struct projector {
     int16_t asked_last;
     char log_problem[ERROR_MESSAGE_MAX];
 
-    size_t careful_left; /* records to be written one at a time */
+    size_t careful_left; /* events to be written one at a time */
 
+    int64_t rest_at_us; /* what a turn does beside the records, while more of them wait */
     int64_t tend_at_us;
     int64_t recheck_at_us;
     bool is_parked_count_due;
@@ -142,12 +149,28 @@ void projector_store_failed(struct projector *projector, enum status status,
                             const struct error *error);
 void projector_store_worked(struct projector *projector);
 
-/* projector_project.c */
+/* projector_project.c: the last batch may still be being written. */
 void projector_project_records(struct projector *projector, const struct feed_record *records,
                                size_t count);
-/* Events that the log answered to a partition's question. */
+/* Events that the log answered to a partition's question; written. */
 void projector_project_events(struct projector *projector, const struct recorded_event *events,
                               size_t count);
+
+/* projector_write.c: sends what the batch in hand has made, and takes the other batch in hand. What
+ * failed, now or before, is read again. */
+void projector_begin_write(struct projector *projector);
+/* Waits for the write under way, if there is one. False: not all of it was written, so that what
+ * was made of later events must be thrown away. */
+bool projector_end_write(struct projector *projector);
+/* Throws the batch in hand away, after a failure of the store or of memory. */
+void projector_give_up(struct projector *projector, const struct error *error);
+/* Why the item is to be parked untried, or NULL. */
+const char *projector_reason_to_refuse(const struct projector_partition *partition,
+                                       const struct batch_item *item);
+
+/* projector_replay.c: one step of trying again what is parked. One a turn: the records that come
+ * are not held up by it. */
+void projector_replay_parked(struct projector *projector);
 
 /* projector_log.c */
 void projector_ask_log(struct projector *projector);

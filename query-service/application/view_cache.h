@@ -15,6 +15,7 @@ struct cached_cart {
     int16_t partition;
     bool is_loaded;  /* what follows is what the store has, and what the batch made of it */
     bool is_parked;  /* its events are set aside */
+    bool is_damaged; /* what the store has cannot be read; `view` is empty */
     bool is_changed; /* by the batch in hand */
     struct cart_view view;
     size_t body_bytes; /* about what the view's JSON takes */

@@ -124,10 +124,13 @@ struct view_store {
 
     /*
      * Writes all of it in one transaction, durably, but for the partitions that are not at `from`
-     * any more: nothing of theirs is written and ret_moved[i] is false.
+     * any more: nothing of theirs is written and ret_moved[i] is false. The caller may go on
+     * between the two calls: after the first has succeeded `write` needs its moves only, and no
+     * other call but the second may come.
      */
-    enum status (*write)(void *self, const struct view_write *write, bool *ret_moved,
-                         struct error *error);
+    enum status (*begin_write)(void *self, const struct view_write *write, struct error *error);
+    enum status (*end_write)(void *self, const struct view_write *write, bool *ret_moved,
+                             struct error *error);
 
     /* How many carts of these partitions are parked, and how many parked records the dead-letter
      * topic does not have yet. */

@@ -4,6 +4,7 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
 import pytest
 
 from cart_model import Cart
@@ -185,6 +186,25 @@ def test_given_a_killed_service_when_repeated_then_the_first_answers_again(stack
     for send, name, first in made:
         assert_replay(send(**key(name)), first)
     assert len(check_log(stack.command_database_url)) == 8 + 100
+
+
+def test_given_a_cart_whose_keys_no_cache_has_room_for_then_it_takes_commands_and_knows_them(stack_factory):
+    """Eight thousand of the longest keys: 2 MB."""
+    stack = stack_factory(query_services=0, command_env={"CART_CACHE_MIB": 1})
+    shop, cart = Shop(stack.command_url), new_id()
+    assert shop.create(cart).status_code == 201 and shop.add(cart, line("a")).status_code == 200
+    with psycopg2.connect(stack.command_database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "WITH cart AS (SELECT partition, cart_id FROM events WHERE cart_id = %s LIMIT 1), moved AS ("
+            "  UPDATE event_partitions SET last_position = last_position + 8000 FROM cart"
+            "  WHERE event_partitions.partition = cart.partition RETURNING last_position - 8000 AS base)"
+            " INSERT INTO events SELECT partition, base + n, cart_id, 2 + n, gen_random_uuid(), 'ItemQuantityChanged', 1,"
+            " now(), format('{\"sku\":\"a\",\"quantity\":%%s,\"previousQuantity\":%%s}', n %% 2 + 1, 2 - n %% 2)::json,"
+            " format('{\"commandKey\":{\"key\":\"%%s\",\"requestHash\":\"%%s\"}}', lpad(n::text, 255, 'k'),"
+            " repeat('0', 64))::json FROM cart, moved, generate_series(1, 8000) AS n", (cart,))
+    answer = shop.set_quantity(cart, "a", 9)
+    assert (answer.status_code, answer.json()["version"]) == (200, 8003), answer.text
+    assert problem(shop.set_quantity(cart, "a", 5, **key("k" * 251 + "4000"))) == "idempotency-key-reused"
 
 
 def test_given_two_instances_when_the_other_one_is_asked_again_then_it_knows(stack_factory):

@@ -198,7 +198,7 @@ static void choose_command(struct writer *writer, struct client *client)
     } else {
         command->type = CART_CLEAR;
         client->request.condition =
-            (struct cart_condition){.given = true, .version_count = 1, .versions = {7}};
+            (struct cart_condition){.given = true, .tags = STR_LITERAL("\"7\"")};
     }
 }
 

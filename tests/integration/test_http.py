@@ -113,7 +113,42 @@ def test_requests_are_counted_by_route_and_status(server):
     assert metric(server, 'http_request_seconds_count{route="/hello"}') >= 1
 
 
+@pytest.mark.parametrize("raw, has_body", [
+    (get("/hello"), True), (get("/later"), True), (get("/later?delay=20"), True), (get("/later?delay=20", method="HEAD"), False),
+    (post("/later?delay=20", b"{}"), True), (get("/later?delay=20", "Content-Length: 3", method="DELETE") + b"abc", True)],
+    ids=["hello", "later", "much later", "HEAD", "POST", "DELETE"])
+def test_a_client_that_closes_its_sending_side_gets_its_answer(server, raw, has_body):
+    for _ in range(30):
+        with server.connect() as sock:
+            sock.sendall(raw)
+            sock.shutdown(socket.SHUT_WR)
+            reader = Reader(sock)
+            answer = reader.answer(has_body)
+            assert answer.status == 200 and answer.headers["x-request-id"] and answer.headers["cache-control"] == "no-store"
+            assert not has_body or answer.body in (b"hello\n", b"later\n")
+            assert receive_all(sock) == reader.data == b""
+
+
+def test_a_client_that_closes_its_sending_side_while_an_answer_is_due_gets_it(server):
+    with server.connect() as sock:
+        sock.sendall(get("/later?delay=200"))
+        time.sleep(0.1)
+        sock.shutdown(socket.SHUT_WR)
+        answer = Reader(sock).answer()
+        assert answer.body == b"later\n" and answer.headers["connection"] == "close"
+
+
 # Targets
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_a_ping_is_answered(server, body):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        for _ in range(2):
+            sock.sendall(get("*", f"Content-Length: {len(body)}", method="OPTIONS") + body)
+            answer = reader.answer()
+            assert answer.status == 204 and not answer.body
 
 
 @pytest.mark.parametrize("target,lines", [

@@ -1,5 +1,7 @@
 """The test harness itself: fresh databases with the right walls, processes that come back, a proxy that cuts."""
 
+import contextlib
+import socket
 import threading
 import time
 
@@ -87,3 +89,27 @@ def test_given_a_proxy_when_it_stalls_then_nothing_passes_until_it_resumes(infra
     proxy.cut_on(b"second", direction="down")
     with pytest.raises(psycopg2.OperationalError):
         cursor.execute("SELECT 'second'")
+
+
+@pytest.mark.parametrize("action", ["cut_on", "stall_on"])
+def test_given_a_proxy_when_it_acts_after_a_pattern_then_no_answer_is_quicker(proxy_factory, monkeypatch, action):
+    """Also when its thread has to wait for the processor in between."""
+    send = socket.socket.sendall
+
+    def send_and_wait(self, data):
+        send(self, data)
+        time.sleep(0.3)
+
+    def answer(listener):
+        peer, _ = listener.accept()
+        peer.send(peer.recv(100))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        proxy = proxy_factory(listener.getsockname())
+        getattr(proxy, action)(b"pattern", when="after")
+        with socket.create_connection(("127.0.0.1", proxy.port), 1) as client:
+            monkeypatch.setattr(socket.socket, "sendall", send_and_wait)
+            client.send(b"the pattern")
+            with contextlib.suppress(OSError):
+                assert client.recv(100) == b""

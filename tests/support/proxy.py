@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 
+OPPOSITE = {"up": "down", "down": "up"}
 CHUNK = 65536
 POLL_SECONDS = 0.2
 
@@ -56,17 +57,18 @@ class _Link:
             sink.sendall(data)
             return True
         self.tails[direction] = b""
+        if trigger.when == "after":
+            self.proxy.stall(OPPOSITE[direction])  # an answer may be quicker than we are
+            sink.sendall(data)
         if trigger.action == "stall":
-            if trigger.when == "after":
-                sink.sendall(data)
             self.proxy.stall()
             if trigger.when == "before":
                 self.proxy.wait_while_stalled(direction)
                 sink.sendall(data)
         elif trigger.when == "after":
-            sink.sendall(data)
             self._end_gently(sink)
             self.proxy.drop(self, reset_client_only=True)
+            self.proxy.resume()
         else:
             self.proxy.drop(self)
         self.proxy.seen.set()

@@ -69,6 +69,7 @@ struct fake {
     size_t change_count;
     struct feed_record records[FAKE_MAX];
     struct cloud_event made[FAKE_MAX];
+    size_t feed_max; /* records in one poll; 0: all */
     enum status start_answer;
     int starts;
 
@@ -77,6 +78,10 @@ struct fake {
     enum status mark_answer;   /* of what was delivered as dead letters */
     enum status replay_answer; /* of the end of a step of a replay */
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
+    bool is_writing;           /* begun, and not ended: */
+    enum status written;
+    bool moved[FAKE_PARTITIONS];
+    struct error write_error;
     /* A write with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
@@ -210,11 +215,12 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     memcpy(changes, fake->changes, sizeof(changes));
     *ret_batch = (struct feed_batch){.changes = changes, .change_count = fake->change_count};
     fake->change_count = 0;
+    size_t most = fake->feed_max > 0 ? fake->feed_max : FAKE_MAX;
     size_t count = 0;
     for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
         struct fake_partition *at = &fake->partitions[p];
         while ((at->is_started || at->is_dropped) && at->next_offset < at->topic_end &&
-               count < FAKE_MAX) {
+               count < most) {
             struct fake_record *record = &at->topic[at->next_offset];
             struct cloud_event *made = &fake->made[count];
             enum status status = cloud_event_from(fake_point(&record->content), made, NULL);
@@ -231,6 +237,7 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     }
     ret_batch->records = fake->records;
     ret_batch->record_count = count;
+    ret_batch->is_full = count == most;
     return STATUS_OK;
 }
 
@@ -294,6 +301,7 @@ static inline struct fake_cart *fake_find_or_add(struct fake *fake, const struct
 
 static inline enum status fake_store_answer(const struct fake *fake, struct error *error)
 {
+    assert(!fake->is_writing);
     return fake->store_answer == STATUS_OK
                ? STATUS_OK
                : error_set(error, fake->store_answer, "the database is gone");
@@ -395,10 +403,10 @@ static inline bool fake_is_at(const struct fake *fake, const struct checkpoint_m
            uuid_equal(&stored->event_id, &move->from.event_id);
 }
 
-static inline enum status fake_write(void *self, const struct view_write *write, bool *ret_moved,
-                                     struct error *error)
+/* Written at once; whoever asked hears of it at the end. */
+static inline enum status fake_write(struct fake *fake, const struct view_write *write,
+                                     bool *ret_moved, struct error *error)
 {
-    struct fake *fake = self;
     enum status status = fake_store_answer(fake, error);
     for (size_t i = 0; i < write->timeline_count; i++)
         for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
@@ -434,6 +442,27 @@ static inline enum status fake_write(void *self, const struct view_write *write,
             fake_park(fake, &write->parked_records[i]);
     return fake->write_answer == STATUS_OK ? STATUS_OK
                                            : error_set(error, fake->write_answer, "who knows");
+}
+
+static inline enum status fake_begin_write(void *self, const struct view_write *write,
+                                           struct error *error)
+{
+    struct fake *fake = self;
+    (void)error;
+    fake->written = fake_write(fake, write, fake->moved, &fake->write_error);
+    fake->is_writing = true;
+    return STATUS_OK;
+}
+
+static inline enum status fake_end_write(void *self, const struct view_write *write,
+                                         bool *ret_moved, struct error *error)
+{
+    struct fake *fake = self;
+    assert(fake->is_writing);
+    fake->is_writing = false;
+    memcpy(ret_moved, fake->moved, write->move_count * sizeof(*ret_moved));
+    *error = fake->write_error;
+    return fake->written;
 }
 
 static inline bool fake_is_among(const int16_t *partitions, size_t count, int16_t partition)
@@ -743,7 +772,8 @@ static inline struct fake *fake_new(void)
         fake_adopt_log,
         fake_load_checkpoints,
         fake_load_carts,
-        fake_write,
+        fake_begin_write,
+        fake_end_write,
         fake_count_parked,
         fake_read_dead_letters,
         fake_mark_dead_lettered,

@@ -84,12 +84,31 @@ Test(cart_cache, trimming_removes_the_least_recently_used)
         add(cache, i);
     cr_expect_not_null(find(cache, 0));
     cr_expect_gt(cart_cache_bytes(cache), empty + 2 * each, "nothing goes before trimming");
-    cart_cache_trim(cache);
+    cart_cache_trim(cache, 1);
     cr_expect_eq(cart_cache_bytes(cache), empty + 2 * each);
     cr_expect_not_null(find(cache, 0), "it was used last");
     cr_expect_not_null(find(cache, 3));
     cr_expect_null(find(cache, 1));
     cr_expect_null(find(cache, 2));
+    cart_cache_free(cache);
+}
+
+Test(cart_cache, trimming_spares_what_a_batch_is_reading)
+{
+    struct cart_cache *cache = cart_cache_new(0);
+    add(cache, 1)->batch = 7;
+    struct cached_cart *complete = add(cache, 2);
+    complete->batch = 7;
+    complete->is_complete = true;
+    struct cached_cart *damaged = add(cache, 3);
+    damaged->batch = 7;
+    damaged->is_damaged = true;
+    add(cache, 4)->batch = 6;
+    cart_cache_trim(cache, 7);
+    cr_expect_not_null(find(cache, 1));
+    cr_expect_eq(cart_cache_count(cache), 1);
+    cart_cache_trim(cache, 8);
+    cr_expect_eq(cart_cache_count(cache), 0);
     cart_cache_free(cache);
 }
 
@@ -123,7 +142,7 @@ Test(cart_cache, a_cache_without_room_keeps_nothing)
 {
     struct cart_cache *cache = cart_cache_new(0);
     add(cache, 1);
-    cart_cache_trim(cache);
+    cart_cache_trim(cache, 1);
     cr_expect_eq(cart_cache_count(cache), 0);
     cart_cache_free(cache);
 }

@@ -70,9 +70,9 @@ Test(command_lane, of_two_commands_with_the_same_condition_one_holds)
 {
     fake_created(&story.store, A);
     when(A, story_add())->condition =
-        (struct cart_condition){.given = true, .version_count = 1, .versions = {1}};
+        (struct cart_condition){.given = true, .tags = STR_LITERAL("\"1\"")};
     when(A, story_add())->condition =
-        (struct cart_condition){.given = true, .version_count = 1, .versions = {1}};
+        (struct cart_condition){.given = true, .tags = STR_LITERAL("\"1\"")};
     story_run();
     then_version(&story.requests[0], 2);
     then_refused(&story.requests[1], CART_REFUSED_VERSION_MISMATCH, 2);
@@ -275,7 +275,7 @@ Test(command_lane, with_a_condition_a_clash_is_a_version_mismatch)
     fake_created(&story.store, A);
     story.store.before_append = write_a_before_first;
     struct command_request *add = when(A, story_add());
-    add->condition = (struct cart_condition){.given = true, .version_count = 1, .versions = {1}};
+    add->condition = (struct cart_condition){.given = true, .tags = STR_LITERAL("\"1\"")};
     story_run();
     then_refused(add, CART_REFUSED_VERSION_MISMATCH, 2);
 }

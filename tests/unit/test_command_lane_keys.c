@@ -117,6 +117,23 @@ Test(command_lane_keys, a_cache_without_room_forgets_nothing)
     then_log_has(2);
 }
 
+Test(command_lane_keys, a_cart_that_no_cache_has_room_for_is_read_piece_by_piece)
+{
+    command_lane_free(story.lane);
+    story.options.cache_bytes_max = 0;
+    story.lane = command_lane_new(&story.options);
+    story.store.cart_rows_max = 1;
+    fake_created(&story.store, A);
+    const struct command_request *first = when_keyed(A, add_three(), "k", "hash");
+    story_start();
+    story_wait();
+    cr_assert_eq(first->outcome.version, 4);
+    const struct command_request *again = when_keyed(A, add_three(), "k", "hash");
+    story_wait();
+    story_stop();
+    then_replayed(again, first);
+}
+
 Test(command_lane_keys, another_request_with_the_key_is_refused)
 {
     fake_created(&story.store, A);
@@ -146,7 +163,7 @@ Test(command_lane_keys, a_key_belongs_to_its_cart)
 
 Test(command_lane_keys, a_repeat_is_answered_before_its_condition_and_on_a_closed_cart)
 {
-    const struct cart_condition at_one = {.given = true, .version_count = 1, .versions = {1}};
+    const struct cart_condition at_one = {.given = true, .tags = STR_LITERAL("\"1\"")};
     fake_created(&story.store, A);
     struct command_request *first = when_keyed(A, story_add(), "k", "hash");
     first->condition = at_one;

@@ -83,8 +83,7 @@ Test(lane_merge, refusals_change_neither_cart)
     const struct command_request *missing = when_merged();
     const struct command_request *itself = when(A, story_merge(A, A));
     struct command_request *condition = when_merged();
-    condition->condition =
-        (struct cart_condition){.given = true, .version_count = 1, .versions = {7}};
+    condition->condition = (struct cart_condition){.given = true, .tags = STR_LITERAL("\"7\"")};
     story_run();
     then_refused(missing, CART_REFUSED_NOT_FOUND, 1);
     then_refused(itself, CART_REFUSED_MERGE_WITH_ITSELF, 1);

@@ -56,6 +56,13 @@ Test(http_uri, each_segment_is_decoded_by_itself)
     expect_segments("/../%2E", 2, (const char *[]){"..", "."});
 }
 
+Test(http_uri, a_star_is_the_server)
+{
+    expect("*", HTTP_URI_SERVER);
+    expect("*/", HTTP_URI_MALFORMED);
+    expect("/*", HTTP_URI_OK);
+}
+
 Test(http_uri, a_segment_that_no_resource_has_is_unknown)
 {
     expect("//", HTTP_URI_UNKNOWN);
@@ -80,7 +87,7 @@ Test(http_uri, what_does_not_decode_to_printable_utf8_is_malformed)
 
 Test(http_uri, the_target_has_a_known_form)
 {
-    static const char *const malformed[] = {"",          "*",        "v1/carts", "?a=b",
+    static const char *const malformed[] = {"",          "**",       "v1/carts", "?a=b",
                                             "http://",   "http:///", "http:/a",  "ftp://a/b",
                                             "host:8081", "https://?"};
     for (size_t i = 0; i < ARRAY_SIZE(malformed); i++)

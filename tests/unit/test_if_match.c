@@ -4,7 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* "none", "*", or the versions that can match, as in "1 7"; NULL when it is not well formed. */
+enum { VERSIONS_TRIED = 500 };
+
+static bool holds(const struct cart_condition *condition, int32_t version)
+{
+    const struct cart cart = {.status = CART_OPEN, .version = version};
+    return cart_condition_holds(condition, &cart) == CART_ACCEPTED;
+}
+
+/* "none", "*", or the versions that match, as in "1 7"; NULL when it is not well formed. */
 static const char *read_bytes(const char *bytes, size_t length)
 {
     static char text[512];
@@ -14,19 +22,17 @@ static const char *read_bytes(const char *bytes, size_t length)
     memcpy(copy, bytes, length);
     memset(&condition, 0, sizeof(condition));
     bool well_formed = if_match_parse((struct str){copy, length}, &condition);
-    free(copy);
-    if (!well_formed)
-        return NULL;
-    cr_assert(condition.given);
-    if (condition.any)
-        return "*";
+    cr_assert(!well_formed || condition.given);
     size_t at = 0;
     text[0] = '\0';
-    cr_assert_leq(condition.version_count, (size_t)CART_CONDITION_VERSIONS_MAX);
-    for (size_t i = 0; i < condition.version_count; i++)
-        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d", i == 0 ? "" : " ",
-                               (int)condition.versions[i]);
-    return text;
+    for (int i = 1; well_formed && !condition.any && i <= VERSIONS_TRIED; i++) {
+        int32_t version = i < VERSIONS_TRIED ? i : INT32_MAX;
+        if (holds(&condition, version))
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d", at == 0 ? "" : " ",
+                                   (int)version);
+    }
+    free(copy);
+    return !well_formed ? NULL : condition.any ? "*" : text;
 }
 
 static void assert_reads(const char *field, const char *expected)
@@ -111,18 +117,17 @@ Test(if_match, given_a_refused_field_when_read_then_nothing_is_written)
     cr_assert_arr_eq(&condition, &untouched, sizeof(untouched));
 }
 
-Test(if_match, given_many_tags_when_read_then_as_many_as_fit_can_match)
+Test(if_match, given_many_tags_when_read_then_each_of_them_can_match)
 {
-    char field[1024] = "";
+    char field[16384] = "";
     size_t at = 0;
-    for (int i = 1; i <= CART_CONDITION_VERSIONS_MAX; i++)
+    for (int i = 1; i <= 1500; i++)
         at += (size_t)snprintf(field + at, sizeof(field) - at, "\"%d\", ", i);
-    assert_reads(field, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16");
-    char more[2048];
-    snprintf(more, sizeof(more), "%s W/\"17\", \"x\"", field);
-    assert_reads(more, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16");
-    snprintf(more, sizeof(more), "%s \"17\"", field);
-    assert_refused(more);
+    struct cart_condition condition;
+    cr_assert(if_match_parse((struct str){field, at}, &condition));
+    for (int32_t version = 1; version <= 1500; version++)
+        cr_assert(holds(&condition, version), "%d", (int)version);
+    cr_assert_not(holds(&condition, 1501));
 }
 
 Test(if_match, given_a_field_when_it_ends_early_or_is_changed_then_it_is_answered)

@@ -317,24 +317,27 @@ Test(projector_trouble, given_a_store_that_fails_then_the_lag_is_from_where_it_w
     cr_assert_eq(stat(lag_us), 0);
 }
 
-Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_it_waits_for_a_rebuild)
+Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_only_its_cart_is_parked)
 {
     fake_projector(fake, 0);
     fake_turns(fake, 5);
     fake_find(fake, &fake->partitions[0].log[0].event.cart_id)->body[0] = 'x';
     fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 0, 1, 1);
+    fake_happen(fake, 0, 0, 5);
     fake_happen(fake, 1, 0, 4);
-    bool was_said = false;
-    for (int i = 0; i < 40; i++) {
-        fake_turns(fake, 1);
-        was_said = was_said || says("a stored view cannot be read: rebuild the views");
-    }
-    cr_assert(was_said);
-    cr_assert_eq(position_of(0), 3);
+    fake_turns(fake, 20);
+    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(fake->parked_count, 2);
+    cr_assert_str_eq(fake->parked[0].reason,
+                     "the stored view of its cart cannot be read: rebuild the views");
+    cr_assert_eq(fake->parked[0].position, 4);
+    cr_assert_eq(fake->parked[1].position, 6);
     fake_forget_everything(fake, NULL);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4);
-    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake->parked_count, 0);
 }
 
 /* Version 4 of the first cart is in the log only, and of a type that nobody knows. */

@@ -1,0 +1,37 @@
+/*
+ * kafka_fetching.h - keeps librdkafka fetching while there is more to read.
+ *
+ * It stops fetching a partition that is paused, or while its queue is full. Whether it may go on
+ * again it looks only when a broker has said something, or after a second (2.0; since 2.2 after a
+ * full queue also after fetch.queue.backoff.ms). So the brokers are asked something meanwhile: how
+ * far their partitions go, which also tells whether to ask again.
+ */
+#pragma once
+
+#include "cart_partition.h"
+#include "kafka_common.h"
+
+enum {
+    KAFKA_FETCHING_QUEUE_RECORDS_MAX = 10000, /* fetched and not yet taken: it stops */
+    KAFKA_FETCHING_MANY_RECORDS = 1000, /* without a pause: more than the queue holds may follow */
+    KAFKA_FETCHING_ASK_MS = 20,         /* how long an answer may take, and until the next one */
+    KAFKA_FETCHING_ASKS_MAX = 50,       /* in vain */
+};
+
+struct kafka_fetching {
+    bool is_started[PARTITION_COUNT_MAX];
+    int64_t next_offset[PARTITION_COUNT_MAX]; /* of those started: after the last record taken */
+    int taken_count;                          /* records, one right after the other */
+    int asks_left;
+    int64_t ask_at_us;
+};
+
+/* The partition was resumed, at this offset or at the beginning (negative). */
+void kafka_fetching_start(struct kafka_fetching *fetching, int32_t partition, int64_t offset);
+void kafka_fetching_stop(struct kafka_fetching *fetching, int32_t partition);
+
+/* What a poll has given: a record of a partition that was started, or none (NULL). */
+void kafka_fetching_took(struct kafka_fetching *fetching, const rd_kafka_message_t *message);
+
+/* Asks if it is time to; waits KAFKA_FETCHING_ASK_MS at most. To be called all the time. */
+void kafka_fetching_tend(struct kafka_fetching *fetching, rd_kafka_t *client, const char *topic);

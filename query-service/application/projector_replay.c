@@ -1,0 +1,68 @@
+#include "log.h"
+#include "projector_internal.h"
+
+static const char subject[] = "projector";
+
+/* What a step of the replay has written is known here, as if a batch had. */
+static void settle_step(struct projector *projector, const struct replay_step *step)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    const struct replay *replay = &projector->replay;
+    struct projector_partition *partition = projector_find(projector, replay->partition);
+    struct cached_cart *cart = view_cache_find(projector->cache, &replay->cart_id);
+    if (cart != NULL)
+        view_cache_drop(projector->cache, cart);
+    if (partition != NULL && !progress_raise_epoch(&partition->progress, step->epoch))
+        projector_reload(projector, partition);
+    if (partition != NULL && observer->changed != NULL && step->version > 0)
+        observer->changed(observer->context, &(struct cart_change){replay->cart_id, step->version},
+                          1);
+    projector->is_parked_count_due = true;
+}
+
+static enum status replay_some(struct projector *projector, struct error *error)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    const struct replay *replay = &projector->replay;
+    const struct projector_partition *partition = projector_find(projector, replay->partition);
+    const struct view_row row = {.cart_id = replay->cart_id, .partition = replay->partition};
+    bool is_held = partition != NULL && (partition->progress.phase == PROGRESS_FOLLOWING ||
+                                         partition->progress.phase == PROGRESS_ASKING);
+    struct replay_step step;
+    if (is_held && observer->writing != NULL)
+        observer->writing(observer->context, &row, 1);
+    enum status status =
+        parked_replay_step(projector->options.store, &projector->replay, &step, error);
+    if (status == STATUS_OK && step.epoch > 0)
+        settle_step(projector, &step);
+    if (is_held && observer->wrote != NULL)
+        observer->wrote(observer->context);
+    return status;
+}
+
+void projector_replay_parked(struct projector *projector)
+{
+    if (!projector->is_replay_due || !backoff_is_over(&projector->store, projector->now_us))
+        return;
+    struct error error;
+    enum status status = parked_replay_find(projector->options.store, &projector->replay, &error);
+    if (status == STATUS_OK)
+        status = replay_some(projector, &error);
+    if (status == STATUS_OK)
+        return;
+    if (status == STATUS_UNAVAILABLE || status == STATUS_UNCERTAIN) {
+        projector_store_failed(projector, status, &error);
+        return;
+    }
+    projector_store_worked(projector);
+    projector->is_replay_due = false;
+    const struct replay_result *result = &projector->replay.result;
+    if (status != STATUS_NOT_FOUND)
+        log_error(subject, "the replay of parked carts has failed",
+                  LOG_STR("error", error.message));
+    else if (result->carts_freed + result->carts_left > 0)
+        log_info(subject, "parked carts were tried again",
+                 LOG_INT("carts_freed", result->carts_freed),
+                 LOG_INT("carts_left", result->carts_left),
+                 LOG_INT("events_applied", result->events_applied));
+}

@@ -1,0 +1,105 @@
+#include "clock.h"
+#include "kafka_consumer.h"
+#include "kafka_fetching.h"
+
+#include <criterion/criterion.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <unistd.h>
+
+enum {
+    PARTITION = 0,
+    RECORDS = 3 * KAFKA_FETCHING_QUEUE_RECORDS_MAX,
+    JOIN_MS = 10000,
+    FILL_MS = 200,
+    POLL_MS = 50,
+    STANDSTILL_MS = 500, /* librdkafka alone stands still for a second */
+};
+
+static rd_kafka_t *host; /* of the broker in memory */
+static rd_kafka_mock_cluster_t *brokers;
+static bool is_assigned;
+
+static void begin(void)
+{
+    char reason[ERROR_MESSAGE_MAX];
+    host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), reason, sizeof(reason));
+    brokers = rd_kafka_mock_cluster_new(host, 1);
+    rd_kafka_mock_topic_create(brokers, "events", 1, 1);
+    is_assigned = false;
+}
+
+static void end(void)
+{
+    rd_kafka_mock_cluster_destroy(brokers);
+    rd_kafka_destroy(host);
+}
+TestSuite(kafka_consumer, .init = begin, .fini = end);
+
+static void produce(void)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char reason[ERROR_MESSAGE_MAX];
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(brokers), reason,
+                      sizeof(reason));
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, "events", NULL);
+    for (int i = 0; i < RECORDS; i++)
+        cr_assert_eq(rd_kafka_produce(topic, PARTITION, RD_KAFKA_MSG_F_COPY, (char[]){"event"}, 5,
+                                      NULL, 0, NULL),
+                     0);
+    cr_assert_eq(rd_kafka_flush(producer, JOIN_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(producer);
+}
+
+static void on_change(void *context, int32_t partition, bool is_ours)
+{
+    (void)context, (void)partition;
+    is_assigned = is_ours;
+}
+
+static struct kafka_consumer *join(void)
+{
+    struct kafka_consumer *consumer;
+    struct error error;
+    const struct kafka_consumer_options options = {
+        .kafka = {.bootstrap_servers = rd_kafka_mock_cluster_bootstraps(brokers),
+                  .client_id = "test",
+                  .security = ""},
+        .topic = "events",
+        .group = "views",
+        .session_timeout_ms = 6000,
+        .changed = on_change,
+    };
+    cr_assert_eq(kafka_consumer_new(&options, &consumer, &error), STATUS_OK);
+    for (int waited_ms = 0; !is_assigned && waited_ms < JOIN_MS; waited_ms += 100)
+        cr_assert_null(kafka_consumer_poll(consumer, 100));
+    cr_assert(is_assigned);
+    cr_assert_eq(kafka_consumer_start(consumer, PARTITION, 0, &error), STATUS_OK);
+    return consumer;
+}
+
+/* NULL: none came in time. */
+static rd_kafka_message_t *next(struct kafka_consumer *consumer)
+{
+    rd_kafka_message_t *message = kafka_consumer_poll(consumer, 0);
+    for (int waited_ms = 0; message == NULL && waited_ms < STANDSTILL_MS; waited_ms += POLL_MS) {
+        kafka_consumer_tend(consumer);
+        message = kafka_consumer_poll(consumer, POLL_MS);
+    }
+    return message;
+}
+
+Test(kafka_consumer, given_more_than_its_queue_holds_then_reading_never_stands_still)
+{
+    produce();
+    struct kafka_consumer *consumer = join();
+    usleep(FILL_MS * MICROSECONDS_PER_MILLISECOND);
+    for (int i = 0; i < RECORDS; i++) {
+        rd_kafka_message_t *message = next(consumer);
+        cr_assert_not_null(message, "after %d records", i);
+        cr_assert_eq(message->offset, i);
+        rd_kafka_message_destroy(message);
+    }
+    kafka_consumer_free(consumer, clock_monotonic_us() + MICROSECONDS_PER_SECOND);
+}
