@@ -188,10 +188,13 @@ static void *run(void *argument)
         enum wake wake = wait_for_work(lane);
         if (wake == WAKE_END)
             return NULL;
-        if (wake == WAKE_WORK && (lane->is_up || lane->again_count > 0))
+        if (wake == WAKE_WORK && (lane->is_up || lane->again_count > 0)) {
             lane_round(lane);
-        else if (wake == WAKE_WORK)
-            lane_refuse_queue(lane);
+        } else {
+            if (wake == WAKE_WORK)
+                lane_refuse_queue(lane);
+            lane_observe(lane, LANE_QUEUE_DEPTH, 0);
+        }
         /* Also under a constant stream of commands. */
         if (wake == WAKE_LOOK || (!lane->is_up && clock_monotonic_us() >= lane->next_probe_us))
             look_after_store(lane);

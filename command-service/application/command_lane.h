@@ -49,7 +49,7 @@ enum lane_metric {
     LANE_BATCH_COMMANDS, /* histogram: commands answered by one batch */
     LANE_BATCH_EVENTS,   /* histogram: events of one append */
     LANE_COMMIT_SECONDS, /* histogram: one append, as the lane waits for it */
-    LANE_QUEUE_DEPTH,    /* gauge: commands waiting when a batch is taken */
+    LANE_QUEUE_DEPTH,    /* gauge: commands waiting when a batch is taken; 0 when none is */
     LANE_CACHE_BYTES,    /* gauge */
     LANE_CACHE_CARTS,    /* gauge */
     LANE_CACHE_HITS,     /* counter, as the following are */

@@ -33,6 +33,10 @@ struct projector_partition {
     struct backoff log;       /* asking for its events */
     int64_t look_again_at_us; /* stopped: when to see whether it has been put right */
     int64_t written_at_us;
+    /* How far it was when that was last known, for the lag. */
+    bool is_place_known;
+    int64_t known_offset;
+    int64_t known_occurred_at_us; /* 0: nothing was applied */
     /* The request for the log's state that is under way was made at a time when ... */
     bool is_state_awaited;
     int64_t position_then;

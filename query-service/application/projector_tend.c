@@ -31,6 +31,22 @@ static void commit_offsets(struct projector *projector)
     }
 }
 
+/* While a partition is loaded again its place is the last one known: a store that fails does not
+ * make it a new one. */
+static void note_place(struct projector_partition *partition)
+{
+    const struct partition_progress *progress = &partition->progress;
+    if (progress->phase == PROGRESS_LOADING)
+        return;
+    partition->is_place_known = true;
+    partition->known_offset = progress->next_offset != KAFKA_OFFSET_UNKNOWN ? progress->next_offset
+                              : progress->stored.kafka_offset != KAFKA_OFFSET_UNKNOWN
+                                  ? progress->stored.kafka_offset + 1
+                                  : 0;
+    partition->known_occurred_at_us =
+        progress->stored.position > 0 ? progress->stored.occurred_at_us : 0;
+}
+
 static void measure_lag(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
@@ -38,19 +54,16 @@ static void measure_lag(struct projector *projector)
     int64_t oldest_us = 0;
     int64_t wall_us = clock_wall_us();
     for (int i = 0; i < projector->options.partition_count; i++) {
-        const struct partition_progress *progress = &projector->partitions[i].progress;
+        struct projector_partition *partition = &projector->partitions[i];
+        if (!partition->is_ours)
+            continue;
+        note_place(partition);
         int64_t end = feed->end_offset(feed->self, (int16_t)i);
-        if (!projector->partitions[i].is_ours || end < 0)
+        if (!partition->is_place_known || end <= partition->known_offset)
             continue;
-        int64_t next = progress->next_offset != KAFKA_OFFSET_UNKNOWN ? progress->next_offset
-                       : progress->stored.kafka_offset != KAFKA_OFFSET_UNKNOWN
-                           ? progress->stored.kafka_offset + 1
-                           : 0;
-        if (end <= next)
-            continue;
-        events += end - next;
-        int64_t age_us = wall_us - progress->stored.occurred_at_us;
-        if (progress->stored.position > 0 && age_us > oldest_us)
+        events += end - partition->known_offset;
+        int64_t age_us = wall_us - partition->known_occurred_at_us;
+        if (partition->known_occurred_at_us != 0 && age_us > oldest_us)
             oldest_us = age_us;
     }
     stat_set(&projector->stats.lag_events, events);

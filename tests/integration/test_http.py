@@ -623,6 +623,8 @@ def test_connections_of_one_address_have_a_limit():
             assert Reader(sock).answer().status == 200
         with server.connect() as sock:
             assert receive_all(sock) == b""
+        socks.pop().close()
+        wait_until(lambda: metric_or_none(server) == 1)
         for sock in socks:
             sock.close()
 

@@ -1,6 +1,7 @@
 """Backups that are restored: what a restore lost is noticed by both services and repaired as documented."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -15,6 +16,7 @@ from load import Load
 from shop import Shop, eventually, line, new_id
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs/operations.md"
 RESTORE_POINT = "before_the_lost_seconds"
 
 
@@ -27,13 +29,13 @@ class Archive:
         self.user = unprivileged_user()
         # Beside the data, where PostgreSQL's user may write.
         self.folder = self.server.home.resolve() / "archive"
-        self.base = self.server.home.resolve() / "base"
+        self.base, self.lost = (self.server.home.resolve() / name for name in ("base", "lost"))
         self.folder.mkdir()
         if self.user is not None:
             shutil.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
-        sql = infrastructure.postgres.sql
-        sql("ALTER SYSTEM SET archive_mode = on")
-        sql(f"ALTER SYSTEM SET archive_command = 'test ! -f {self.folder}/%f && cp %p {self.folder}/%f'")
+        settings = re.search(r"^```\n(archive_mode.*?)^```", GUIDE.read_text(), re.M | re.S)[1]
+        for name, value in re.findall("^(.*) = (.*)$", settings.replace("/archive/", f"{self.folder}/"), re.M):
+            infrastructure.postgres.sql(f"ALTER SYSTEM SET {name} = {'1' if name == 'archive_timeout' else value}")
         infrastructure.postgres.stop()
         infrastructure.postgres.start()
 
@@ -47,20 +49,23 @@ class Archive:
 
     def mark(self):
         """What is committed now is what a restore will bring back."""
-        sql = self.infrastructure.postgres.sql
-        segment = sql(f"SELECT pg_walfile_name(pg_create_restore_point('{RESTORE_POINT}'))")[0][0]
-        sql("SELECT pg_switch_wal()")
+        segment = self.infrastructure.postgres.sql(
+            f"SELECT pg_walfile_name(pg_create_restore_point('{RESTORE_POINT}'))")[0][0]
         eventually(lambda: (self.folder / segment).exists())
 
-    def restore(self):
-        """The server's data is lost; it comes back from the base backup and the archive, up to the mark."""
+    def restore(self, target=RESTORE_POINT):
+        """The server's data is lost; it comes back from the base backup and the archive, up to the mark. Without a target
+        all comes back, for the WAL was not lost."""
         self.infrastructure.postgres.stop()
-        shutil.rmtree(self.server.data)
+        self.server.data.rename(self.lost)
         subprocess.run(["cp", "-a", self.base, self.server.data], check=True)
+        if not target:
+            subprocess.run(["cp", "-a", f"{self.lost}/pg_wal/.", self.server.data / "pg_wal"], check=True)
+        shutil.rmtree(self.lost)
         (self.server.data / "recovery.signal").touch()
         with open(self.server.data / "postgresql.auto.conf", "a", encoding="utf-8") as settings:
             settings.write(f"restore_command = 'cp {self.folder}/%f %p'\n"
-                           f"recovery_target_name = '{RESTORE_POINT}'\nrecovery_target_action = 'promote'\n")
+                           f"recovery_target_name = '{target}'\nrecovery_target_action = 'promote'\n")
         if self.user is not None:
             shutil.chown(self.server.data / "recovery.signal", self.user.pw_uid, self.user.pw_gid)
         self.infrastructure.postgres.start()
@@ -104,6 +109,28 @@ def go_back(archive, stack):
     put_back_read_database(stack, views)
 
 
+def test_given_a_restore_with_the_wal_that_was_in_no_archive_then_nothing_is_lost_and_all_goes_on(
+        archive, private_stack_factory):
+    stack = private_stack_factory()
+    command, query = stack.process("command-service"), stack.process("query-service")
+    archive.take_base_backup()
+    told = shop_for(stack, 100)
+    archive.infrastructure.postgres.kill()  # told to stop, it would archive the rest
+    for service in (query, command):
+        service.stop()
+    archive.restore(target="")
+    command.start()
+    query.start()
+    eventually(lambda: check_of(command, "relay")["detail"].startswith("publishing: "))
+    more = shop_for(stack, 50)
+    log = check_log(stack.command_database_url)
+    told.check(log)
+    more.check(log)
+    check_views(stack.query_database_url, log)
+    eventually(lambda: published(stack) == len(log))
+    check_topic(stack.kafka_servers, stack.topic, log, stack.partitions)
+
+
 def test_given_a_restore_that_lost_the_last_seconds_then_it_is_noticed_and_repaired(archive, private_stack_factory):
     stack = private_stack_factory()
     command, query = stack.process("command-service"), stack.process("query-service")
@@ -125,10 +152,7 @@ def test_given_a_restore_that_lost_the_last_seconds_then_it_is_noticed_and_repai
     assert not check_of(command, "relay")["ok"]
 
     # The topic is made again, and the relay by itself publishes the log into it; the views notice in their turn.
-    done = subprocess.run([ROOT / "tools/cartledger-topic", "recreate"], capture_output=True, text=True, check=False,
-                          env={"PATH": "/usr/bin:/bin", "KAFKA_BOOTSTRAP_SERVERS": stack.kafka_servers,
-                               "KAFKA_TOPIC": stack.topic, "PARTITIONS": str(stack.partitions)})
-    assert done.returncode == 0, done.stderr
+    make_topic_anew(stack)
     eventually(lambda: check_of(command, "relay")["ok"])
     log = check_log(stack.command_database_url)
     eventually(lambda: published(stack) == len(log))
@@ -143,6 +167,13 @@ def test_given_a_restore_that_lost_the_last_seconds_then_it_is_noticed_and_repai
     eventually(lambda: check_of(query, "projection")["ok"])
     kept.check(log)
     fresh.check(log)
+
+
+def make_topic_anew(stack):
+    done = subprocess.run([ROOT / "tools/cartledger-topic", "recreate"], capture_output=True, text=True, check=False,
+                          env={"PATH": "/usr/bin:/bin", "KAFKA_BOOTSTRAP_SERVERS": stack.kafka_servers,
+                               "KAFKA_TOPIC": stack.topic, "PARTITIONS": str(stack.partitions)})
+    assert done.returncode == 0, done.stderr
 
 
 def published(stack):
@@ -164,6 +195,33 @@ def test_given_a_restore_that_lost_the_last_seconds_and_nothing_new_then_it_is_n
     query.start()
     eventually(lambda: check_of(command, "relay")["detail"].startswith("diverged: "))
     eventually(lambda: "the log took another course" in check_of(query, "projection")["detail"])
+
+
+def test_given_a_restore_of_both_databases_together_then_what_the_views_took_of_the_lost_course_is_repaired(
+        archive, private_stack_factory):
+    stack = private_stack_factory()
+    command, query = stack.process("command-service"), stack.process("query-service")
+    archive.take_base_backup()
+    kept = shop_for(stack, 100)
+    archive.mark()
+    shop_for(stack, 50)
+    check_views(stack.query_database_url, check_log(stack.command_database_url))
+    for service in (query, command):
+        service.stop()
+    archive.restore()
+    command.start()
+    query.start()
+    fresh = shop_for(stack, 100)
+    eventually(lambda: check_of(command, "relay")["detail"].startswith("diverged: "))
+    make_topic_anew(stack)
+    eventually(lambda: check_of(command, "relay")["ok"])
+    forgotten = query.run("--rebuild")
+    assert forgotten.returncode == 0, forgotten.stderr
+    log = check_log(stack.command_database_url)
+    kept.check(log)
+    fresh.check(log)
+    check_views(stack.query_database_url, log)
+    eventually(lambda: check_of(query, "projection")["ok"])
 
 
 @pytest.fixture

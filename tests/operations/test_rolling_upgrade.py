@@ -1,6 +1,8 @@
 """Two instances of each service behind a load balancer are replaced one after the other, and no request fails."""
 
 import contextlib
+import pathlib
+import re
 import subprocess
 import threading
 import time
@@ -15,7 +17,9 @@ from infrastructure import MIGRATIONS
 from invariants import Acknowledged, check_log, check_views
 from shop import Shop, eventually, line, new_id
 
-# As docs/operations.md shows it. A request goes to another instance only when it could not even be connected.
+GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md"
+# What the guide shows of a backend, but for its servers.
+SETTINGS = re.search(r"^backend command\n((?:    (?!server ).*\n)+)", GUIDE.read_text(), re.M)[1]
 BALANCER = """\
 global
     maxconn 200
@@ -24,21 +28,14 @@ defaults
     timeout connect 2s
     timeout client 30s
     timeout server 30s
-    option redispatch 1
-    option http-server-close
-    retries 3
 frontend carts
     bind 127.0.0.1:{port}
     use_backend query if METH_GET {{ path_beg /v1/carts }}
     default_backend command
 backend command
-    option httpchk GET /readyz
-    default-server check inter 100ms fall 1 rise 1
-{command}
+{settings}{command}
 backend query
-    option httpchk GET /readyz
-    default-server check inter 100ms fall 1 rise 1
-{query}
+{settings}{query}
 """
 
 
@@ -52,7 +49,7 @@ class Balancer:
                                    for name, service in stack.services.items() if service.kind == f"{kind}-service")
                    for kind in ("command", "query")}
         config = folder / "haproxy.cfg"
-        config.write_text(BALANCER.format(port=self.port, **servers))
+        config.write_text(BALANCER.format(port=self.port, settings=SETTINGS, **servers))
         self.log = open(folder / "haproxy.log", "wb")
         self.child = subprocess.Popen(["haproxy", "-db", "-f", config], stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=self.log)

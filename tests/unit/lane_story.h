@@ -55,7 +55,7 @@ static void story_done(struct command_request *request)
 static void story_observe(void *context, enum lane_metric metric, double value)
 {
     (void)context;
-    story.metrics[metric] += value;
+    story.metrics[metric] = value + (metric == LANE_QUEUE_DEPTH ? 0 : story.metrics[metric]);
 }
 
 static void story_committed(void *context)

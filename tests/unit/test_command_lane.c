@@ -497,3 +497,14 @@ Test(command_lane, a_lane_that_hangs_turns_no_more_and_an_idle_one_does)
     wait_for_a_turn_after(turned_at_us);
     story_stop();
 }
+
+Test(command_lane, an_idle_lane_says_that_nothing_waits)
+{
+    story_start();
+    when(A, story_create());
+    story_wait();
+    wait_for_a_turn_after(clock_monotonic_us());
+    wait_for_a_turn_after(clock_monotonic_us());
+    story_stop();
+    cr_expect_eq(story.metrics[LANE_QUEUE_DEPTH], 0);
+}

@@ -300,6 +300,23 @@ Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS], "it tries often enough");
 }
 
+Test(projector_trouble, given_a_store_that_fails_then_the_lag_is_from_where_it_was)
+{
+    fake_pass_time(fake);
+    cr_assert_eq(stat(lag_us), 0);
+    fake->store_answer = STATUS_UNAVAILABLE;
+    fake_happen(fake, 0, 0, 4);
+    fake_pass_time(fake);
+    cr_assert_eq(stat(lag_events), 1);
+    cr_assert_gt(stat(lag_us), 0);
+    fake->store_answer = STATUS_OK;
+    fake_pass_time(fake);
+    cr_assert_eq(position_of(0), 4);
+    fake_pass_time(fake);
+    cr_assert_eq(stat(lag_events), 0);
+    cr_assert_eq(stat(lag_us), 0);
+}
+
 Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_only_its_cart_is_parked)
 {
     fake_projector(fake, 0);
