@@ -96,7 +96,6 @@ struct projector {
 
     int64_t rest_at_us; /* what a turn does beside the records, while more of them wait */
     int64_t tend_at_us;
-    int64_t recheck_at_us;
     bool is_parked_count_due;
     int64_t parked_carts;
     int64_t pending_dead_letters;

@@ -74,7 +74,7 @@ static void measure_lag(struct projector *projector)
 static void recheck_idle(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
-    int64_t idle_us = (int64_t)PROJECTOR_RECHECK_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t idle_us = (int64_t)PROJECTOR_TEND_MS * MICROSECONDS_PER_MILLISECOND;
     size_t count = 0;
     for (size_t i = 0, all = list_in_phase(projector, PROGRESS_FOLLOWING); i < all; i++)
         if (projector->now_us - projector->partitions[projector->numbers[i]].written_at_us >=
@@ -196,11 +196,7 @@ void projector_tend(struct projector *projector)
     measure_lag(projector);
     if (projector->store.wait_ms > 0)
         return;
-    if (projector->now_us >= projector->recheck_at_us) {
-        projector->recheck_at_us =
-            projector->now_us + (int64_t)PROJECTOR_RECHECK_MS * MICROSECONDS_PER_MILLISECOND;
-        recheck_idle(projector);
-    }
+    recheck_idle(projector);
     if (projector->is_parked_count_due)
         count_parked(projector);
     if (projector->sent_count == 0)

@@ -1,6 +1,7 @@
 #include "cloud_event.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdlib.h>
 
 #define ID_A "0198f3a2-7c4d-7e00-8123-456789abcdef"
@@ -210,6 +211,10 @@ Test(cloud_event, given_a_header_that_is_malformed_then_the_record_is_refused)
         cr_assert_eq(read_with(wrong[i][0], str_from(wrong[i][1])), STATUS_INVALID, "%s: %s",
                      wrong[i][0], wrong[i][1]);
     cr_assert_eq(read_with("ce_type", STR_LITERAL("cartledger.cart.New.Kind.v2")), STATUS_OK);
+    char capitals[] = ID_A;
+    for (char *at = capitals; *at != '\0'; at++)
+        *at = (char)toupper(*at);
+    cr_assert_eq(read_with("ce_subject", str_from(capitals)), STATUS_OK);
 }
 
 Test(cloud_event, given_a_wrong_key_or_no_value_or_a_header_twice_then_the_record_is_refused)

@@ -191,6 +191,26 @@ Test(projector_overlap, given_a_cart_that_has_to_be_loaded_then_the_write_before
     cr_assert_eq(version_of(1, 0), 4);
 }
 
+Test(projector_overlap,
+     given_a_cart_that_has_to_be_loaded_when_the_write_before_fails_then_it_is_read_again)
+{
+    happen(1, 0, 2);
+    fake_turns(fake, 5);
+    fake_projector(fake, 1 << 20); /* knows no cart */
+    fake_turns(fake, 5);
+    happen(0, 0, 2);
+    fake_happen(fake, 1, 0, 3);
+    fake_happen(fake, 1, 0, 4);
+    fake->write_answer = STATUS_UNCERTAIN;
+    turn();
+    cr_assert(fake->is_writing);
+    fake->write_answer = STATUS_OK;
+    finish();
+    cr_assert_eq(version_of(0, 0), 2);
+    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake->timeline_count, 6);
+}
+
 Test(projector_overlap, given_a_write_under_way_for_long_then_the_rest_is_done_too)
 {
     happen(0, 0, 8);
