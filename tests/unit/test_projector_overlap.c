@@ -40,6 +40,13 @@ static void happen(int16_t partition, int cart, int32_t count)
         fake_happen(fake, partition, cart, version);
 }
 
+/* Knows no cart. */
+static void restart(void)
+{
+    fake_projector(fake, 1 << 20);
+    fake_turns(fake, 5);
+}
+
 static void turn(void)
 {
     fake->now_us += 1000;
@@ -181,8 +188,7 @@ Test(projector_overlap, given_a_cart_that_has_to_be_loaded_then_the_write_before
 {
     happen(1, 0, 2);
     fake_turns(fake, 5);
-    fake_projector(fake, 1 << 20); /* knows no cart */
-    fake_turns(fake, 5);
+    restart();
     happen(0, 0, 2);
     fake_happen(fake, 1, 0, 3);
     fake_happen(fake, 1, 0, 4);
@@ -196,8 +202,7 @@ Test(projector_overlap,
 {
     happen(1, 0, 2);
     fake_turns(fake, 5);
-    fake_projector(fake, 1 << 20); /* knows no cart */
-    fake_turns(fake, 5);
+    restart();
     happen(0, 0, 2);
     fake_happen(fake, 1, 0, 3);
     fake_happen(fake, 1, 0, 4);
@@ -227,8 +232,7 @@ Test(projector_overlap, given_a_first_event_that_is_none_then_its_cart_is_not_ta
     happen(0, 0, 3);
     fake->feed_max = 0;
     fake_turns(fake, 5);
-    fake_projector(fake, 1 << 20); /* knows no cart */
-    fake_turns(fake, 5);
+    restart();
     fake_publish(fake, &fake->partitions[0].log[0])->content.event.position = 1000;
     fake_happen(fake, 0, 0, 4);
     finish();
