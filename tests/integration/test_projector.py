@@ -281,11 +281,12 @@ def test_given_junk_with_a_place_then_it_does_not_stop_its_partition(setting):
 
 
 def test_given_junk_where_the_topic_before_had_other_junk_then_both_are_kept(setting):
-    projector = setting.projector()
-    for number, junk in enumerate((b"of the first topic", b"of the second topic"), 1):
+    for junk in (b"of the first topic", b"of the second topic"):
         setting.publisher.send(1, "not a cart", junk, {})
         setting.publisher.flush()
-        projector.wait(deadLettered=number, parkedCarts=0)
+        projector = setting.projector()
+        projector.wait(deadLettered=1, parkedCarts=0)
+        projector.stop()  # librdkafka before 2.3 takes a new topic that is as long for the old one
         setting.re_create_topic()
         setting.publisher = Publisher(setting.kafka.servers, setting.topic)
     assert sorted(message.value() for message in setting.dead_letters()) == [b"of the first topic", b"of the second topic"]
@@ -412,7 +413,8 @@ def test_given_a_connection_that_is_cut_around_the_write_then_it_is_written_once
     assert proxy.seen.wait(10)
     setting.check()
     projector.wait(parked=0)
-    assert projector.status["storeFailures"] == 1
+    # An answer may be quicker than the cut that comes after the write.
+    assert projector.status["storeFailures"] in ((0, 1) if when == "after" else (1,))
 
 
 @pytest.mark.parametrize("topic", ["whole", "empty"])
