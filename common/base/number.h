@@ -1,5 +1,5 @@
 /*
- * number.h - numbers as parameters and entity tags write them: plain decimal.
+ * number.h - numbers as parameters write them: plain decimal.
  */
 #pragma once
 
