@@ -299,6 +299,20 @@ static inline struct fake_cart *fake_find_or_add(struct fake *fake, const struct
     return cart;
 }
 
+static inline int32_t fake_version(struct fake *fake, int16_t partition, int cart)
+{
+    struct uuid id = fake_cart_id(partition, cart);
+    const struct fake_cart *found = fake_find(fake, &id);
+    return found != NULL ? found->version : 0;
+}
+
+static inline int64_t fake_position(const struct fake *fake, int16_t partition)
+{
+    return fake->partitions[partition].stored.position;
+}
+
+#define fake_stat(fake, name) atomic_load(&projector_stats((fake)->projector)->name)
+
 static inline enum status fake_store_answer(const struct fake *fake, struct error *error)
 {
     assert(!fake->is_writing);

@@ -15,20 +15,6 @@ static void tear_down(void)
 }
 TestSuite(projector, .init = set_up, .fini = tear_down);
 
-static int32_t version_of(int16_t partition, int cart)
-{
-    struct uuid id = fake_cart_id(partition, cart);
-    const struct fake_cart *found = fake_find(fake, &id);
-    return found != NULL ? found->version : 0;
-}
-
-static int64_t position_of(int16_t partition)
-{
-    return fake->partitions[partition].stored.position;
-}
-
-#define stat(name) atomic_load(&projector_stats(fake->projector)->name)
-
 /* Three events of one cart in each partition, applied. */
 static void begin_with_three(void)
 {
@@ -36,8 +22,8 @@ static void begin_with_three(void)
         for (int32_t version = 1; version <= 3; version++)
             fake_happen(fake, p, 0, version);
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 3);
-    cr_assert_eq(position_of(1), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
+    cr_assert_eq(fake_position(fake, 1), 3);
 }
 
 static void restart(void)
@@ -52,15 +38,15 @@ Test(projector, given_events_in_the_topic_then_views_positions_and_timeline_foll
     fake_happen(fake, 0, 1, 1);
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 2);
-    cr_assert_eq(version_of(0, 0), 4);
-    cr_assert_eq(version_of(0, 1), 1);
-    cr_assert_eq(version_of(1, 0), 3);
-    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 1), 1);
+    cr_assert_eq(fake_version(fake, 1, 0), 3);
+    cr_assert_eq(fake_position(fake, 0), 5);
     cr_assert_eq(fake->timeline_count, 8);
     cr_assert_eq(fake->partitions[0].stored.kafka_offset, 4, "of the last applied record itself");
     cr_assert_eq(fake->changed_version, 4);
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS], "%s", fake->said[PROJECTOR_PROGRESS]);
-    cr_assert_eq(stat(applied_total), 8);
+    cr_assert_eq(fake_stat(fake, applied_total), 8);
 }
 
 Test(projector, given_several_events_of_one_batch_then_one_write)
@@ -70,7 +56,7 @@ Test(projector, given_several_events_of_one_batch_then_one_write)
     for (int32_t version = 4; version < 20; version++)
         fake_happen(fake, 0, 0, version);
     fake_turns(fake, 1);
-    cr_assert_eq(version_of(0, 0), 19);
+    cr_assert_eq(fake_version(fake, 0, 0), 19);
     cr_assert_eq(fake->partitions[0].write_count, writes + 1);
 }
 
@@ -80,7 +66,7 @@ Test(projector, given_a_cart_in_the_cache_then_it_is_not_loaded_again)
     int loads = fake->loads;
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 1);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->loads, loads);
 }
 
@@ -91,7 +77,7 @@ Test(projector, given_no_cache_then_each_batch_loads_its_carts)
     int loads = fake->loads;
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 1);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->loads, loads + 1);
 }
 
@@ -105,10 +91,10 @@ Test(projector, given_a_store_that_answers_few_carts_at_a_time_then_all_are_appl
     for (int cart = 8; cart >= 0; cart--)
         fake_happen(fake, 0, cart, 2);
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 18);
+    cr_assert_eq(fake_position(fake, 0), 18);
     for (int cart = 0; cart < 9; cart++)
-        cr_assert_eq(version_of(0, cart), 2);
-    cr_assert_eq(stat(gaps_total), 0);
+        cr_assert_eq(fake_version(fake, 0, cart), 2);
+    cr_assert_eq(fake_stat(fake, gaps_total), 0);
 }
 
 Test(projector, given_a_record_twice_then_it_is_applied_once)
@@ -118,8 +104,8 @@ Test(projector, given_a_record_twice_then_it_is_applied_once)
     fake_publish(fake, &fake->partitions[0].log[2]);
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 2);
-    cr_assert_eq(version_of(0, 0), 4);
-    cr_assert_eq(stat(duplicates_total), 2);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
+    cr_assert_eq(fake_stat(fake, duplicates_total), 2);
     cr_assert_eq(fake->timeline_count, 7);
 }
 
@@ -131,11 +117,11 @@ Test(projector, given_a_gap_then_it_is_filled_from_the_log_and_the_topic_goes_on
     fake_happen(fake, 0, 0, 9);
     fake_happen(fake, 0, 0, 10);
     fake_turns(fake, 10);
-    cr_assert_eq(version_of(0, 0), 10);
-    cr_assert_eq(stat(refilled_total), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 10);
+    cr_assert_eq(fake_stat(fake, refilled_total), 5);
     cr_assert_eq(fake->last_after, 3);
     cr_assert_eq(fake->last_limit, 5, "not more than is missing");
-    cr_assert_eq(stat(parked_total), 0);
+    cr_assert_eq(fake_stat(fake, parked_total), 0);
 }
 
 Test(projector, given_a_gap_and_no_log_then_that_partition_waits_and_the_others_go_on)
@@ -148,16 +134,16 @@ Test(projector, given_a_gap_and_no_log_then_that_partition_waits_and_the_others_
     for (int32_t version = 4; version <= 9; version++) {
         fake_happen(fake, 1, 0, version);
         fake_turns(fake, 1);
-        cr_assert_eq(version_of(1, 0), version);
+        cr_assert_eq(fake_version(fake, 1, 0), version);
     }
-    cr_assert_eq(version_of(0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_not(fake->said_ok[PROJECTOR_PROGRESS]);
     cr_assert_not_null(strstr(fake->said[PROJECTOR_PROGRESS], "positions 4 to 4 are missing"));
-    cr_assert_eq(stat(partitions_waiting), 1);
+    cr_assert_eq(fake_stat(fake, partitions_waiting), 1);
 
     fake->silent_partition = -1;
     fake_pass_time(fake);
-    cr_assert_eq(version_of(0, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 5);
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
@@ -173,9 +159,9 @@ Test(projector, given_a_restart_then_the_last_applied_record_is_seen_again_and_n
     begin_with_three();
     fake_happen(fake, 0, 0, 4);
     restart();
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->event_requests, 0);
-    cr_assert_eq(stat(duplicates_total), 2, "the last one of each partition");
+    cr_assert_eq(fake_stat(fake, duplicates_total), 2, "the last one of each partition");
 }
 
 Test(projector,
@@ -187,8 +173,8 @@ Test(projector,
     restart();
     cr_assert_eq(fake->last_after, 2);
     cr_assert_eq(fake->last_limit, 1);
-    cr_assert_eq(version_of(0, 0), 4);
-    cr_assert_eq(stat(gaps_total), 1);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
+    cr_assert_eq(fake_stat(fake, gaps_total), 1);
 }
 
 Test(projector, given_a_topic_that_is_published_again_from_the_beginning_then_no_view_changes)
@@ -201,7 +187,7 @@ Test(projector, given_a_topic_that_is_published_again_from_the_beginning_then_no
     restart();
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 3);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->changed, changed + 1);
     cr_assert_eq(fake->event_requests, 0);
 }
@@ -223,17 +209,17 @@ Test(projector, given_a_log_that_took_another_course_then_its_partition_stops_an
     fake_happen(fake, 1, 0, 4);
     restart();
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 3);
-    cr_assert_eq(version_of(0, 1), 0);
-    cr_assert_eq(version_of(1, 0), 4, "the other partition goes on");
+    cr_assert_eq(fake_position(fake, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 1), 0);
+    cr_assert_eq(fake_version(fake, 1, 0), 4, "the other partition goes on");
     cr_assert_not(fake->said_ok[PROJECTOR_PROGRESS]);
     cr_assert_not_null(strstr(fake->said[PROJECTOR_PROGRESS], "took another course"));
-    cr_assert_eq(stat(partitions_stopped), 1);
+    cr_assert_eq(fake_stat(fake, partitions_stopped), 1);
 
     fake_forget_everything(fake, NULL);
     fake_pass_time(fake);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4, "after a rebuild");
+    cr_assert_eq(fake_position(fake, 0), 4, "after a rebuild");
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
@@ -245,7 +231,7 @@ Test(projector, given_a_log_that_is_shorter_than_what_was_applied_then_its_parti
     cr_assert_not_null(strstr(fake->said[PROJECTOR_PROGRESS], "the log ends at position 2"));
     fake_happen(fake, 0, 5, 1);
     fake_turns(fake, 5);
-    cr_assert_eq(version_of(0, 5), 0);
+    cr_assert_eq(fake_version(fake, 0, 5), 0);
 }
 
 Test(projector, given_a_gap_when_the_log_is_shorter_than_what_was_applied_then_its_partition_stops)
@@ -256,7 +242,7 @@ Test(projector, given_a_gap_when_the_log_is_shorter_than_what_was_applied_then_i
     fake_turns(fake, 5);
     cr_assert_not_null(strstr(fake->said[PROJECTOR_PROGRESS], "took another course"));
     cr_assert_eq(fake->parked_count, 0);
-    cr_assert_eq(stat(partitions_stopped), 1);
+    cr_assert_eq(fake_stat(fake, partitions_stopped), 1);
 }
 
 Test(projector, given_another_log_then_everything_stops_until_the_views_are_rebuilt)
@@ -266,12 +252,12 @@ Test(projector, given_another_log_then_everything_stops_until_the_views_are_rebu
     restart();
     fake_happen(fake, 0, 0, 4);
     fake_pass_time(fake);
-    cr_assert_eq(version_of(0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_not_null(strstr(fake->said[PROJECTOR_PROGRESS], "rebuild them"));
     fake_forget_everything(fake, NULL);
     fake_pass_time(fake);
     fake_pass_time(fake);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->known_log.bytes[0], 8);
 }
 
@@ -281,7 +267,7 @@ Test(projector, given_a_record_that_contradicts_the_log_then_it_is_set_aside)
     fake_publish(fake, &fake->partitions[0].log[2])->content.event.event_id.bytes[0] = 99;
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 10);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_eq(fake->parked[0].position, 0);
     cr_assert_eq(fake->parked[0].offset, 3);
@@ -294,7 +280,7 @@ Test(projector, given_a_record_beyond_the_end_of_the_log_then_it_is_set_aside)
     fake_publish(fake, &fake->partitions[0].log[2])->content.event.position = 1000;
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 10);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_eq(fake->event_requests, 0);
 }
@@ -306,12 +292,12 @@ Test(projector, given_a_record_that_does_not_say_what_it_is_then_it_is_set_aside
     fake_turns(fake, 3);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_not(fake->parked[0].has_cart);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     restart();
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 3);
     cr_assert_eq(fake->parked_count, 1);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
 }
 
 Test(projector, given_a_record_of_a_cart_of_another_partition_then_it_is_set_aside)
@@ -323,7 +309,7 @@ Test(projector, given_a_record_of_a_cart_of_another_partition_then_it_is_set_asi
     fake_happen(fake, 0, 0, 4);
     fake_turns(fake, 3);
     cr_assert_eq(fake->parked_count, 1);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
 }
 
 /* Version 4 of the first cart is of a type that nobody knows. */
@@ -342,9 +328,9 @@ Test(projector, given_an_event_that_cannot_be_applied_then_its_cart_is_parked_an
     fake_happen(fake, 0, 0, 5);
     fake_happen(fake, 0, 1, 2);
     fake_turns(fake, 2);
-    cr_assert_eq(position_of(0), 7);
-    cr_assert_eq(version_of(0, 0), 3);
-    cr_assert_eq(version_of(0, 1), 2);
+    cr_assert_eq(fake_position(fake, 0), 7);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 1), 2);
     cr_assert_eq(fake->parked_count, 2);
     fake_happen(fake, 0, 0, 6);
     fake_pass_time(fake);
@@ -353,7 +339,7 @@ Test(projector, given_an_event_that_cannot_be_applied_then_its_cart_is_parked_an
     cr_assert_str_eq(fake->said[PROJECTOR_PARKED], "1 carts are parked");
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
     cr_assert(fake->parked[0].is_dead_lettered && fake->parked[2].is_dead_lettered);
-    cr_assert_eq(stat(dead_lettered_total), 3);
+    cr_assert_eq(fake_stat(fake, dead_lettered_total), 3);
 }
 
 Test(projector, given_a_dead_letter_topic_that_is_away_then_dead_letters_are_sent_later)
@@ -404,9 +390,9 @@ Test(projector, given_a_version_that_is_not_the_next_then_its_cart_is_parked)
     begin_with_three();
     fake_happen(fake, 0, 0, 6);
     fake_turns(fake, 2);
-    cr_assert_eq(version_of(0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_eq(fake->parked_count, 1);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
 }
 
 Test(projector, given_parked_events_when_the_program_was_mended_then_the_start_replays_them)
@@ -417,11 +403,11 @@ Test(projector, given_parked_events_when_the_program_was_mended_then_the_start_r
     fake_turns(fake, 2);
     snprintf(fake->parked[0].content.type, sizeof(fake->parked[0].content.type), "ItemAdded");
     restart();
-    cr_assert_eq(version_of(0, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 5);
     cr_assert_eq(fake->parked_count, 0);
     fake_happen(fake, 0, 0, 6);
     fake_turns(fake, 3);
-    cr_assert_eq(version_of(0, 0), 6, "it is not parked any more");
+    cr_assert_eq(fake_version(fake, 0, 0), 6, "it is not parked any more");
 }
 
 Test(projector, given_many_parked_carts_when_it_starts_then_the_others_do_not_wait_for_them)
@@ -440,21 +426,21 @@ Test(projector, given_many_parked_carts_when_it_starts_then_the_others_do_not_wa
     fake_happen(fake, 0, 0, 4);
     fake_happen(fake, 1, 0, 4);
     restart();
-    cr_assert_eq(version_of(0, 0), 4, "in their partition");
-    cr_assert_eq(version_of(1, 0), 4, "and elsewhere");
+    cr_assert_eq(fake_version(fake, 0, 0), 4, "in their partition");
+    cr_assert_eq(fake_version(fake, 1, 0), 4, "and elsewhere");
     cr_assert_gt(fake->parked_count, 20);
     int32_t version = 4;
     while (fake->parked_count > 0 && version < PARKED_CARTS) {
         fake_happen(fake, 0, 0, ++version);
         fake_turns(fake, 2);
-        cr_assert_eq(version_of(0, 0), version);
+        cr_assert_eq(fake_version(fake, 0, 0), version);
     }
     for (int cart = 1; cart <= PARKED_CARTS; cart++)
         fake_happen(fake, 0, cart, 2);
     fake_turns(fake, 5);
     cr_assert_eq(fake->parked_count, 0, "those that were parked go on");
-    cr_assert_eq(version_of(0, PARKED_CARTS), 2);
-    cr_assert_eq(stat(stale_total), 0);
+    cr_assert_eq(fake_version(fake, 0, PARKED_CARTS), 2);
+    cr_assert_eq(fake_stat(fake, stale_total), 0);
 }
 
 Test(projector, given_a_replay_beside_a_running_projector_then_its_cache_is_not_trusted)
@@ -469,8 +455,8 @@ Test(projector, given_a_replay_beside_a_running_projector_then_its_cache_is_not_
     cr_assert_eq(result.events_applied, 1);
     fake_happen(fake, 0, 0, 5);
     fake_turns(fake, 5);
-    cr_assert_eq(version_of(0, 0), 5);
-    cr_assert_eq(stat(stale_total), 1);
+    cr_assert_eq(fake_version(fake, 0, 0), 5);
+    cr_assert_eq(fake_stat(fake, stale_total), 1);
 }
 
 Test(projector, given_parked_events_that_still_cannot_be_applied_then_they_stay)
@@ -483,7 +469,7 @@ Test(projector, given_parked_events_that_still_cannot_be_applied_then_they_stay)
     cr_assert_eq(parked_replay(&fake->store_port, &result, NULL), STATUS_OK);
     cr_assert_eq(result.carts_left, 1);
     cr_assert_eq(fake->parked_count, 2);
-    cr_assert_eq(version_of(0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_not(fake->is_replaying);
 }
 
@@ -499,14 +485,14 @@ Test(projector, given_a_partition_that_somebody_else_moved_then_nothing_of_it_is
     size_t changed = fake->changed;
     fake->now_us += 20000;
     projector_turn(fake->projector);
-    cr_assert_eq(version_of(0, 0), 3, "not ours to write");
-    cr_assert_eq(version_of(1, 0), 4, "the other partition is");
+    cr_assert_eq(fake_version(fake, 0, 0), 3, "not ours to write");
+    cr_assert_eq(fake_version(fake, 1, 0), 4, "the other partition is");
     cr_assert_eq(fake->changed, changed + 1);
-    cr_assert_eq(stat(stale_total), 1);
+    cr_assert_eq(fake_stat(fake, stale_total), 1);
     fake_happen(fake, 0, 1, 1);
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 5);
-    cr_assert_eq(version_of(0, 1), 1);
+    cr_assert_eq(fake_position(fake, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 1), 1);
 }
 
 Test(projector, given_a_revoked_partition_then_nothing_of_it_is_written)
@@ -516,9 +502,9 @@ Test(projector, given_a_revoked_partition_then_nothing_of_it_is_written)
     fake_happen(fake, 0, 0, 4);
     fake_happen(fake, 1, 0, 4);
     fake_turns(fake, 3);
-    cr_assert_eq(position_of(0), 3);
-    cr_assert_eq(position_of(1), 4);
-    cr_assert_eq(stat(partitions_assigned), 1);
+    cr_assert_eq(fake_position(fake, 0), 3);
+    cr_assert_eq(fake_position(fake, 1), 4);
+    cr_assert_eq(fake_stat(fake, partitions_assigned), 1);
 }
 
 /* What is kept in memory of a view lives by these. */
@@ -561,7 +547,7 @@ Test(projector, given_a_store_that_is_gone_then_nothing_is_lost_and_it_goes_on_b
     fake->store_answer = STATUS_OK;
     fake->now_us += 500000;
     fake_turns(fake, 3);
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
@@ -574,7 +560,7 @@ Test(projector, given_an_uncertain_write_that_was_done_then_it_is_not_done_twice
     fake->write_answer = STATUS_OK;
     fake_happen(fake, 0, 0, 5);
     fake_pass_time(fake);
-    cr_assert_eq(version_of(0, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 5);
     cr_assert_eq(fake->timeline_count, 8);
 }
 
@@ -585,10 +571,10 @@ Test(projector, given_an_event_that_the_store_refuses_then_only_its_cart_is_park
     fake_happen(fake, 0, 1, 1);
     fake_happen(fake, 1, 0, 4);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 5);
-    cr_assert_eq(version_of(0, 0), 3);
-    cr_assert_eq(version_of(0, 1), 1);
-    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake_position(fake, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 1), 1);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_str_eq(fake->parked[0].reason, "such data cannot be stored");
 }
@@ -597,11 +583,11 @@ Test(projector, given_a_rebuild_beside_an_idle_projector_then_it_begins_again_by
 {
     begin_with_three();
     fake_forget_everything(fake, NULL);
-    cr_assert_eq(version_of(0, 0), 0);
+    cr_assert_eq(fake_version(fake, 0, 0), 0);
     fake_pass_time(fake);
-    cr_assert_eq(version_of(0, 0), 3);
-    cr_assert_eq(version_of(1, 0), 3);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
+    cr_assert_eq(fake_version(fake, 1, 0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
 }
 
 Test(projector, given_a_feed_that_cannot_start_then_it_is_tried_again)
@@ -609,10 +595,10 @@ Test(projector, given_a_feed_that_cannot_start_then_it_is_tried_again)
     fake->start_answer = STATUS_UNAVAILABLE;
     fake_happen(fake, 0, 0, 1);
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 0);
+    cr_assert_eq(fake_position(fake, 0), 0);
     fake->start_answer = STATUS_OK;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 1);
+    cr_assert_eq(fake_position(fake, 0), 1);
 }
 
 Test(projector, given_a_question_when_the_log_moves_on_then_an_older_answer_is_not_used)
@@ -624,7 +610,7 @@ Test(projector, given_a_question_when_the_log_moves_on_then_an_older_answer_is_n
     fake_happen(fake, 0, 0, 3);
     fake_turns(fake, 10);
     cr_assert_eq(fake->parked_count, 0, "position 3 is not beyond the end");
-    cr_assert_eq(version_of(0, 0), 3);
+    cr_assert_eq(fake_version(fake, 0, 0), 3);
 }
 
 Test(projector, tells_the_group_how_far_it_is)
@@ -632,5 +618,5 @@ Test(projector, tells_the_group_how_far_it_is)
     begin_with_three();
     fake_pass_time(fake);
     cr_assert_eq(fake->partitions[0].committed_offset, 3);
-    cr_assert_eq(stat(lag_events), 0);
+    cr_assert_eq(fake_stat(fake, lag_events), 0);
 }

@@ -19,20 +19,6 @@ static void end(void)
 }
 TestSuite(projector_overlap, .init = begin, .fini = end);
 
-static int32_t version_of(int16_t partition, int cart)
-{
-    struct uuid id = fake_cart_id(partition, cart);
-    const struct fake_cart *found = fake_find(fake, &id);
-    return found != NULL ? found->version : 0;
-}
-
-static int64_t position_of(int16_t partition)
-{
-    return fake->partitions[partition].stored.position;
-}
-
-#define stat(name) atomic_load(&projector_stats(fake->projector)->name)
-
 /* Versions 1 to `count` of a cart. */
 static void happen(int16_t partition, int cart, int32_t count)
 {
@@ -67,17 +53,17 @@ Test(projector_overlap, given_many_records_then_the_next_batch_is_made_while_one
     happen(0, 0, 6);
     turn();
     cr_assert(fake->is_writing);
-    cr_assert_eq(stat(applied_total), 0);
+    cr_assert_eq(fake_stat(fake, applied_total), 0);
     turn();
     cr_assert(fake->is_writing);
-    cr_assert_eq(stat(applied_total), 2);
+    cr_assert_eq(fake_stat(fake, applied_total), 2);
     cr_assert_eq(fake->open_writes, 1, "announced until it is over");
     finish();
-    cr_assert_eq(version_of(0, 0), 6);
-    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake_version(fake, 0, 0), 6);
+    cr_assert_eq(fake_position(fake, 0), 6);
     cr_assert_eq(fake->timeline_count, 6);
     cr_assert_eq(fake->loads, 0, "the store has nothing of a cart whose first event comes");
-    cr_assert_eq(stat(applied_total), 6);
+    cr_assert_eq(fake_stat(fake, applied_total), 6);
 }
 
 Test(projector_overlap,
@@ -88,12 +74,12 @@ Test(projector_overlap,
     fake->partitions[0].stored.epoch++;
     turn();
     turn();
-    cr_assert_eq(stat(stale_total), 1);
+    cr_assert_eq(fake_stat(fake, stale_total), 1);
     cr_assert_not(fake->is_writing, "what was made of the events after it is thrown away");
     finish();
-    cr_assert_eq(position_of(0), 4);
-    cr_assert_eq(version_of(0, 0), 4);
-    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
     cr_assert_eq(fake->timeline_count, 8);
     cr_assert_eq(fake->parked_count, 0);
 }
@@ -108,9 +94,9 @@ Test(projector_overlap, given_an_event_that_the_store_refuses_then_only_its_cart
     turn();
     finish();
     finish();
-    cr_assert_eq(version_of(0, 0), 1);
-    cr_assert_eq(version_of(0, 1), 4);
-    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 1);
+    cr_assert_eq(fake_version(fake, 0, 1), 4);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_str_eq(fake->parked[0].reason, "such data cannot be stored");
 }
@@ -124,7 +110,7 @@ Test(projector_overlap, given_an_uncertain_write_that_was_done_then_it_is_not_do
     turn();
     cr_assert_not(fake->is_writing);
     finish();
-    cr_assert_eq(version_of(0, 0), 6);
+    cr_assert_eq(fake_version(fake, 0, 0), 6);
     cr_assert_eq(fake->timeline_count, 6);
 }
 
@@ -138,7 +124,7 @@ Test(projector_overlap, given_a_store_that_is_gone_then_nothing_is_lost)
     cr_assert_not(fake->is_writing);
     fake->store_answer = STATUS_OK;
     finish();
-    cr_assert_eq(version_of(0, 0), 6);
+    cr_assert_eq(fake_version(fake, 0, 0), 6);
     cr_assert_eq(fake->timeline_count, 6);
 }
 
@@ -150,8 +136,8 @@ Test(projector_overlap, given_a_revoked_partition_while_it_is_written_then_nothi
     turn();
     cr_assert_not(fake->is_writing);
     finish();
-    cr_assert_eq(position_of(0), 2);
-    cr_assert_eq(stat(applied_total), 2);
+    cr_assert_eq(fake_position(fake, 0), 2);
+    cr_assert_eq(fake_stat(fake, applied_total), 2);
     cr_assert_not(fake->is_held[0]);
 }
 
@@ -163,10 +149,10 @@ Test(projector_overlap, given_a_partition_revoked_while_the_store_refuses_then_t
     cr_assert(fake->is_writing);
     fake_change(fake, FEED_REVOKED, 0);
     turn();
-    cr_assert_eq(position_of(0), 0);
+    cr_assert_eq(fake_position(fake, 0), 0);
     fake_change(fake, FEED_ASSIGNED, 0);
     finish();
-    cr_assert_eq(position_of(0), 1);
+    cr_assert_eq(fake_position(fake, 0), 1);
     cr_assert_eq(fake->parked_count, 1);
 }
 
@@ -179,7 +165,7 @@ Test(projector_overlap, given_a_gap_while_a_batch_is_written_then_it_is_filled_f
     turn();
     cr_assert(fake->is_writing);
     finish();
-    cr_assert_eq(version_of(0, 0), 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 5);
     cr_assert_eq(fake->timeline_count, 5);
     cr_assert_eq(fake->event_requests, 1);
 }
@@ -193,8 +179,8 @@ Test(projector_overlap, given_a_cart_that_has_to_be_loaded_then_the_write_before
     fake_happen(fake, 1, 0, 3);
     fake_happen(fake, 1, 0, 4);
     finish(); /* the store does not allow anything else while it writes */
-    cr_assert_eq(version_of(0, 0), 2);
-    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 2);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
 }
 
 Test(projector_overlap,
@@ -211,8 +197,8 @@ Test(projector_overlap,
     cr_assert(fake->is_writing);
     fake->write_answer = STATUS_OK;
     finish();
-    cr_assert_eq(version_of(0, 0), 2);
-    cr_assert_eq(version_of(1, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 2);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
     cr_assert_eq(fake->timeline_count, 6);
 }
 
@@ -223,7 +209,7 @@ Test(projector_overlap, given_a_write_under_way_for_long_then_the_rest_is_done_t
     fake->now_us += PROJECTOR_REST_MS * MICROSECONDS_PER_MILLISECOND;
     turn();
     cr_assert_not(fake->is_writing);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
 }
 
 /* A record that says it is a cart's first event, at a position that is not the next. */
@@ -236,6 +222,6 @@ Test(projector_overlap, given_a_first_event_that_is_none_then_its_cart_is_not_ta
     fake_publish(fake, &fake->partitions[0].log[0])->content.event.position = 1000;
     fake_happen(fake, 0, 0, 4);
     finish();
-    cr_assert_eq(version_of(0, 0), 4);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->parked_count, 1, "the record alone");
 }

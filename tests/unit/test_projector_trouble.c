@@ -24,13 +24,6 @@ static void end(void)
 }
 TestSuite(projector_trouble, .init = begin, .fini = end);
 
-#define stat(name) atomic_load(&projector_stats(fake->projector)->name)
-
-static int64_t position_of(int16_t partition)
-{
-    return fake->partitions[partition].stored.position;
-}
-
 static bool says(const char *words)
 {
     return !fake->said_ok[PROJECTOR_PROGRESS] &&
@@ -61,8 +54,8 @@ Test(projector_trouble, given_records_of_a_partition_that_is_revoked_with_them_t
     fake_happen(fake, 0, 0, 4);
     fake_happen(fake, 1, 0, 4);
     fake_turns(fake, 2);
-    cr_assert_eq(position_of(0), 3);
-    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(fake_position(fake, 0), 3);
+    cr_assert_eq(fake_position(fake, 1), 4);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -84,10 +77,10 @@ Test(projector_trouble, given_an_answer_about_a_partition_that_was_revoked_then_
     fake_turns(fake, 1);
     fake->log_answer = STATUS_OK;
     fake_turns(fake, 3);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     fake_change(fake, FEED_ASSIGNED, 0);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(fake_position(fake, 0), 5);
 }
 
 Test(projector_trouble, given_no_answer_about_a_partition_that_was_revoked_then_the_others_go_on)
@@ -98,8 +91,8 @@ Test(projector_trouble, given_no_answer_about_a_partition_that_was_revoked_then_
     fake->log_answer = STATUS_UNAVAILABLE;
     fake_happen(fake, 1, 0, 4);
     fake_turns(fake, 3);
-    cr_assert_eq(position_of(1), 4);
-    cr_assert_eq(stat(log_failures_total), 0);
+    cr_assert_eq(fake_position(fake, 1), 4);
+    cr_assert_eq(fake_stat(fake, log_failures_total), 0);
 }
 
 Test(projector_trouble, given_an_answer_about_a_partition_that_came_back_then_it_is_not_used)
@@ -112,11 +105,11 @@ Test(projector_trouble, given_an_answer_about_a_partition_that_came_back_then_it
     int starts = fake->starts;
     fake->log_answer = STATUS_OK;
     fake_turns(fake, 1);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     cr_assert_eq(fake->starts, starts);
     fake_publish(fake, &fake->partitions[0].log[4]);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(fake_position(fake, 0), 5);
 }
 
 Test(projector_trouble, given_another_log_when_a_partition_is_not_ours_then_only_ours_stop)
@@ -126,7 +119,7 @@ Test(projector_trouble, given_another_log_when_a_partition_is_not_ours_then_only
     fake->change_count = 1; /* partition 1 belongs to another process */
     fake_pass_time(fake);
     cr_assert(says("rebuild them"));
-    cr_assert_eq(stat(partitions_stopped), 1);
+    cr_assert_eq(fake_stat(fake, partitions_stopped), 1);
 }
 
 Test(projector_trouble, given_another_log_when_the_right_one_is_back_then_it_goes_on)
@@ -139,7 +132,7 @@ Test(projector_trouble, given_another_log_when_the_right_one_is_back_then_it_goe
     fake->log_id = ours;
     fake_happen(fake, 0, 0, 4);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
@@ -156,11 +149,11 @@ Test(projector_trouble, given_an_answer_without_the_events_asked_for_then_it_say
     ask_for_two();
     fake->partitions[0].log[3].event.position = 70;
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     cr_assert(says("the log's answer has not the events asked for"));
     fake->partitions[0].log[3].event.position = 4;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake_position(fake, 0), 6);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -170,16 +163,16 @@ Test(projector_trouble, given_an_answer_without_the_event_to_compare_with_then_n
     ask_for_two();
     fake->partitions[0].log[2].event.position = 70;
     restart();
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     cr_assert(says("the log's answer has not the events asked for"));
     /* Seen again, and then no more. */
     fake->partitions[0].log[2].event.position = 3;
     fake->partitions[0].log[3].event.position = 70;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     fake->partitions[0].log[3].event.position = 4;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake_position(fake, 0), 6);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -188,10 +181,10 @@ Test(projector_trouble, given_an_answer_with_two_events_at_a_position_then_the_s
     ask_for_two();
     fake->partitions[0].log[4].event.position = 4;
     fake_turns(fake, 5);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
     fake->partitions[0].log[4].event.position = 5;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake_position(fake, 0), 6);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -201,7 +194,7 @@ Test(projector_trouble, given_an_answer_of_another_course_then_the_rest_of_it_is
     ask_for_two();
     fake->partitions[0].log[2].event.event_id.bytes[0] = 99;
     restart();
-    cr_assert_eq(position_of(0), 3);
+    cr_assert_eq(fake_position(fake, 0), 3);
     cr_assert(says("took another course"));
 }
 
@@ -214,7 +207,7 @@ Test(projector_trouble, given_a_junk_record_when_another_one_is_at_its_offset_th
     fake_happen(fake, 0, 0, 4);
     fake->partitions[0].next_offset = 3;
     fake_turns(fake, 2);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
 }
 
@@ -223,11 +216,11 @@ Test(projector_trouble, given_a_store_that_takes_neither_an_event_nor_its_parkin
     fake->write_answer = STATUS_CONFLICT;
     fake_happen(fake, 0, 0, 4);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 3);
-    cr_assert_gt(stat(store_failures_total), 0);
+    cr_assert_eq(fake_position(fake, 0), 3);
+    cr_assert_gt(fake_stat(fake, store_failures_total), 0);
     fake->write_answer = STATUS_OK;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
 }
 
 Test(projector_trouble, given_a_store_that_does_not_take_a_junk_record_then_it_waits)
@@ -236,7 +229,7 @@ Test(projector_trouble, given_a_store_that_does_not_take_a_junk_record_then_it_w
     fake_publish(fake, &fake->partitions[0].log[2])->is_unreadable = true;
     fake_pass_time(fake);
     cr_assert_eq(fake->parked_count, 0);
-    cr_assert_gt(stat(store_failures_total), 0);
+    cr_assert_gt(fake_stat(fake, store_failures_total), 0);
     fake->write_answer = STATUS_OK;
     fake_pass_time(fake);
     cr_assert_eq(fake->parked_count, 1);
@@ -254,7 +247,7 @@ Test(projector_trouble, given_a_refused_event_when_another_takes_its_place_then_
     made->event.event_id.bytes[0] = 99;
     fake_publish(fake, made);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -266,8 +259,8 @@ Test(projector_trouble, given_refused_events_in_two_partitions_then_both_carts_a
     }
     fake_pass_time(fake);
     cr_assert_eq(fake->parked_count, 2);
-    cr_assert_eq(position_of(0), 5);
-    cr_assert_eq(position_of(1), 5);
+    cr_assert_eq(fake_position(fake, 0), 5);
+    cr_assert_eq(fake_position(fake, 1), 5);
     cr_assert_str_eq(fake->parked[0].reason, "such data cannot be stored");
 }
 
@@ -279,12 +272,12 @@ Test(projector_trouble, given_a_stopped_partition_when_the_store_fails_then_it_s
     fake->store_answer = STATUS_INTERNAL;
     fake_happen(fake, 1, 1, 1);
     fake_turns(fake, 5);
-    cr_assert_gt(stat(store_failures_total), 0);
+    cr_assert_gt(fake_stat(fake, store_failures_total), 0);
     cr_assert(says("the log ends at position 2"));
     fake->store_answer = STATUS_OK;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(1), 4);
-    cr_assert_eq(stat(partitions_stopped), 1);
+    cr_assert_eq(fake_position(fake, 1), 4);
+    cr_assert_eq(fake_stat(fake, partitions_stopped), 1);
 }
 
 Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so)
@@ -303,18 +296,18 @@ Test(projector_trouble, given_nothing_to_do_when_the_store_fails_then_it_says_so
 Test(projector_trouble, given_a_store_that_fails_then_the_lag_is_from_where_it_was)
 {
     fake_pass_time(fake);
-    cr_assert_eq(stat(lag_us), 0);
+    cr_assert_eq(fake_stat(fake, lag_us), 0);
     fake->store_answer = STATUS_UNAVAILABLE;
     fake_happen(fake, 0, 0, 4);
     fake_pass_time(fake);
-    cr_assert_eq(stat(lag_events), 1);
-    cr_assert_gt(stat(lag_us), 0);
+    cr_assert_eq(fake_stat(fake, lag_events), 1);
+    cr_assert_gt(fake_stat(fake, lag_us), 0);
     fake->store_answer = STATUS_OK;
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 4);
+    cr_assert_eq(fake_position(fake, 0), 4);
     fake_pass_time(fake);
-    cr_assert_eq(stat(lag_events), 0);
-    cr_assert_eq(stat(lag_us), 0);
+    cr_assert_eq(fake_stat(fake, lag_events), 0);
+    cr_assert_eq(fake_stat(fake, lag_us), 0);
 }
 
 Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_only_its_cart_is_parked)
@@ -327,8 +320,8 @@ Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_only_its_ca
     fake_happen(fake, 0, 0, 5);
     fake_happen(fake, 1, 0, 4);
     fake_turns(fake, 20);
-    cr_assert_eq(position_of(0), 6);
-    cr_assert_eq(position_of(1), 4);
+    cr_assert_eq(fake_position(fake, 0), 6);
+    cr_assert_eq(fake_position(fake, 1), 4);
     cr_assert_eq(fake->parked_count, 2);
     cr_assert_str_eq(fake->parked[0].reason,
                      "the stored view of its cart cannot be read: rebuild the views");
@@ -336,7 +329,7 @@ Test(projector_trouble, given_a_stored_view_that_cannot_be_read_then_only_its_ca
     cr_assert_eq(fake->parked[1].position, 6);
     fake_forget_everything(fake, NULL);
     fake_pass_time(fake);
-    cr_assert_eq(position_of(0), 6);
+    cr_assert_eq(fake_position(fake, 0), 6);
     cr_assert_eq(fake->parked_count, 0);
 }
 
@@ -348,7 +341,7 @@ static void log_alien(const char *type, struct str metadata)
     made->event.metadata = metadata;
     fake_happen(fake, 0, 1, 1);
     fake_turns(fake, 10);
-    cr_assert_eq(position_of(0), 5);
+    cr_assert_eq(fake_position(fake, 0), 5);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_eq(fake->parked[0].position, 4);
 }
@@ -380,11 +373,11 @@ Test(projector_trouble, given_a_parked_cart_when_its_partition_is_revoked_then_o
     happen_alien();
     for (int i = 0; i < 5; i++)
         fake_pass_time(fake);
-    cr_assert_eq(stat(parked_carts), 1);
+    cr_assert_eq(fake_stat(fake, parked_carts), 1);
     for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
         fake_change(fake, FEED_REVOKED, p);
     fake_pass_time(fake);
-    cr_assert_eq(stat(parked_carts), 0);
+    cr_assert_eq(fake_stat(fake, parked_carts), 0);
     cr_assert(fake->said_ok[PROJECTOR_PARKED]);
 }
 
@@ -417,12 +410,12 @@ Test(projector_trouble, given_dead_letters_that_cannot_be_marked_then_they_are_s
     fake->mark_answer = STATUS_UNAVAILABLE;
     happen_alien();
     fake_pass_time(fake);
-    cr_assert_eq(stat(dead_lettered_total), 0);
+    cr_assert_eq(fake_stat(fake, dead_lettered_total), 0);
     fake->mark_answer = STATUS_OK;
     for (int i = 0; i < 5; i++)
         fake_pass_time(fake);
     cr_assert(fake->parked[0].is_dead_lettered);
-    cr_assert_eq(stat(dead_lettered_total), 1);
+    cr_assert_eq(fake_stat(fake, dead_lettered_total), 1);
 }
 
 enum { PARKED_CARTS = 10 };
@@ -476,7 +469,7 @@ Test(projector_trouble, given_a_parked_cart_in_the_cache_when_it_is_replayed_the
     fake_turns(fake, 3);
     struct uuid last = fake_cart_id(0, PARKED_CARTS);
     cr_assert_eq(fake_find(fake, &last)->version, 3);
-    cr_assert_eq(stat(stale_total), 0);
+    cr_assert_eq(fake_stat(fake, stale_total), 0);
 }
 
 Test(projector_trouble, given_another_replay_beside_ours_then_the_partition_is_read_again)
@@ -487,7 +480,7 @@ Test(projector_trouble, given_another_replay_beside_ours_then_the_partition_is_r
     fake_turns(fake, 1);
     fake_happen(fake, 0, 0, 4);
     then_replayed(PARKED_CARTS);
-    cr_assert_eq(position_of(0), 3 + PARKED_CARTS + 1);
+    cr_assert_eq(fake_position(fake, 0), 3 + PARKED_CARTS + 1);
 }
 
 Test(projector_trouble, given_a_gap_when_parked_carts_are_replayed_then_both_go_on)
@@ -497,9 +490,9 @@ Test(projector_trouble, given_a_gap_when_parked_carts_are_replayed_then_both_go_
     fake_log(fake, 0, 0, 4);
     fake_happen(fake, 0, 0, 5);
     fake_turns(fake, 5);
-    cr_assert_eq(stat(partitions_waiting), 1);
+    cr_assert_eq(fake_stat(fake, partitions_waiting), 1);
     cr_assert_gt(fake->parked_count, 0);
     fake->silent_partition = -1;
     then_replayed(PARKED_CARTS);
-    cr_assert_eq(position_of(0), 3 + PARKED_CARTS + 2);
+    cr_assert_eq(fake_position(fake, 0), 3 + PARKED_CARTS + 2);
 }
