@@ -33,6 +33,17 @@ static void restart(void)
     fake_turns(fake, 5);
 }
 
+/* A new cart, then one that the store has and the projector does not know. */
+static void happen_before_a_cart_to_load(void)
+{
+    happen(1, 0, 2);
+    fake_turns(fake, 5);
+    restart();
+    happen(0, 0, 2);
+    fake_happen(fake, 1, 0, 3);
+    fake_happen(fake, 1, 0, 4);
+}
+
 static void turn(void)
 {
     fake->now_us += 1000;
@@ -172,12 +183,7 @@ Test(projector_overlap, given_a_gap_while_a_batch_is_written_then_it_is_filled_f
 
 Test(projector_overlap, given_a_cart_that_has_to_be_loaded_then_the_write_before_is_over)
 {
-    happen(1, 0, 2);
-    fake_turns(fake, 5);
-    restart();
-    happen(0, 0, 2);
-    fake_happen(fake, 1, 0, 3);
-    fake_happen(fake, 1, 0, 4);
+    happen_before_a_cart_to_load();
     finish(); /* the store does not allow anything else while it writes */
     cr_assert_eq(fake_version(fake, 0, 0), 2);
     cr_assert_eq(fake_version(fake, 1, 0), 4);
@@ -186,12 +192,7 @@ Test(projector_overlap, given_a_cart_that_has_to_be_loaded_then_the_write_before
 Test(projector_overlap,
      given_a_cart_that_has_to_be_loaded_when_the_write_before_fails_then_it_is_read_again)
 {
-    happen(1, 0, 2);
-    fake_turns(fake, 5);
-    restart();
-    happen(0, 0, 2);
-    fake_happen(fake, 1, 0, 3);
-    fake_happen(fake, 1, 0, 4);
+    happen_before_a_cart_to_load();
     fake->write_answer = STATUS_UNCERTAIN;
     turn();
     cr_assert(fake->is_writing);
