@@ -140,9 +140,10 @@ def test_given_all_profiles_then_each_service_is_as_hardened_as_those_that_run(c
         assert service.get("user", "of the image") not in ("root", "0", "0:0"), name
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
         assert name in ("gateway", "prometheus", "grafana") or "edge" not in service.get("networks", {}), name
-    # Nobody has Grafana's well-known password.
+    # Nobody has Grafana's well-known password, and it reaches Prometheus alone.
     grafana = services["grafana"]["environment"]
     assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true" and grafana["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert set(services["grafana"]["networks"]) == {"edge"}
 
 
 def test_given_the_passwords_then_they_are_seen_nowhere_but_in_their_files(compose):
@@ -321,6 +322,9 @@ def test_given_rules_and_dashboard_then_each_metric_that_they_name_exists(compos
     for expression in expressions:
         assert names_used(expression) <= exist, (names_used(expression) - exist, expression)
         assert set(re.findall(r"\b(cartledger:[a-z0-9_:]+)", expression)) <= recorded, expression
+    source, = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
     described = set(re.findall(r"^## (\w+)$", (ROOT / "docs/alerts.md").read_text(), re.M))
     assert alerts == described
