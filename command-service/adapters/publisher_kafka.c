@@ -169,7 +169,7 @@ static enum status find_end(struct publisher_kafka *publisher, int16_t partition
     if (status != STATUS_OK)
         return status;
     int64_t late_until = 0;
-    if (last.found && last.position > 1)
+    if (last.found)
         status = find_beginning(publisher, partition, bounds, deadline_us, &late_until, error);
     if (status != STATUS_OK)
         return status;
