@@ -41,8 +41,7 @@ struct relay {
     int64_t in_flight;
     int64_t resume_at;   /* read on when no more than this is in flight */
     int64_t progress_us; /* when something was last delivered, or nothing was waiting */
-    int late_count;      /* partitions that have late events and no beginning */
-    bool is_trim_due;
+    int trims_left;      /* attempts to delete late events */
     struct error failure; /* why the producer has to be replaced; STATUS_OK: it is fine */
 };
 

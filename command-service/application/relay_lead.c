@@ -125,10 +125,8 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
     }
     if (delivery->offset >= 0)
         partition->next_offset = delivery->offset + 1;
-    if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING) {
+    if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING)
         partition->late_until = delivery->offset > 0 ? delivery->offset : 0;
-        relay->is_trim_due = --relay->late_count == 0;
-    }
     atomic_store(&partition->published, delivery->position);
     relay->in_flight--;
     relay->progress_us = partition->delivered_us = clock_monotonic_us();
@@ -149,19 +147,15 @@ static bool find_place(struct relay *relay)
     if (status != STATUS_OK)
         return relay_lose_leadership(relay, &error);
 
-    bool is_late = false;
-    relay->late_count = 0;
     for (int p = 0; p < relay->options.partition_count; p++) {
         struct relay_partition *partition = &relay->partitions[p];
         partition->queued = relay->ends[p].position;
         partition->next_offset = relay->ends[p].next_offset;
         partition->delivered_us = 0;
         partition->late_until = relay->ends[p].late_until;
-        relay->late_count += partition->late_until == RELAY_LATE_AND_NO_BEGINNING;
-        is_late = is_late || partition->late_until > 0;
         atomic_store(&partition->published, relay->ends[p].position);
     }
-    relay->is_trim_due = is_late && relay->late_count == 0;
+    relay->trims_left = RELAY_TRIMS_MAX;
     relay->failure = (struct error){0};
     relay->in_flight = 0;
     relay->resume_at = RESUME_AT;
@@ -273,31 +267,35 @@ static bool check_topic(struct relay *relay)
     return true;
 }
 
-/* The late events have come again behind position 1. Who reads from the beginning would take them
- * for a hole. False: leadership is lost. */
-static bool trim_topic(struct relay *relay)
+/* Deletes late events, which come again behind position 1 once that is there: who reads from the
+ * beginning would take them for a hole. Comes after a look at the log and at the topic: the offsets
+ * are those of a topic that nobody else has made anew. */
+static void trim_topic(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
     struct error error = {0};
-    relay->is_trim_due = false;
-    if (!look_at_log(relay)) /* the offsets are those of a topic that nobody else has made anew */
-        return false;
     bool is_any_late = false;
     for (int p = 0; p < relay->options.partition_count; p++) {
-        relay->positions[p] = relay->partitions[p].late_until;
-        is_any_late = is_any_late || relay->positions[p] > 0;
+        int64_t late_until = relay->partitions[p].late_until;
+        relay->positions[p] = late_until > 0 ? late_until : 0;
+        is_any_late = is_any_late || late_until > 0;
     }
     if (!is_any_late)
-        return true;
-    if (publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error) ==
-        STATUS_OK) {
+        return;
+    enum status status =
+        publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error);
+    if (status != STATUS_OK)
+        relay_count_error(relay);
+    if (status != STATUS_OK && status != STATUS_INVALID && --relay->trims_left > 0)
+        return;
+    for (int p = 0; p < relay->options.partition_count; p++)
+        if (relay->positions[p] > 0)
+            relay->partitions[p].late_until = 0;
+    if (status == STATUS_OK)
         log_info("relay", "late events before position 1 were deleted");
-        return true;
-    }
-    relay_count_error(relay);
-    log_warning("relay", "the topic begins with late events: a new reader may stop at them",
-                LOG_STR("detail", error.message));
-    return true;
+    else
+        log_warning("relay", "the topic begins with late events: a new reader may stop at them",
+                    LOG_STR("detail", error.message));
 }
 
 static void report_progress(struct relay *relay)
@@ -339,12 +337,13 @@ static void publish(struct relay *relay)
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
         relay_turn(relay);
-        if (!serve(relay) || (relay->is_trim_due && !trim_topic(relay)))
+        if (!serve(relay))
             return;
         int64_t now_us = clock_monotonic_us();
         if (now_us >= next_check_us) {
             if (!look_at_log(relay) || !check_topic(relay))
                 return;
+            trim_topic(relay);
             report_progress(relay);
             next_check_us = relay_deadline(RELAY_CHECK_MS);
         }

@@ -470,6 +470,48 @@ Test(relay, given_late_events_that_may_not_be_deleted_then_it_publishes_all_the_
     cr_assert_eq(atomic_load(&relay_stats(relay)->restarts_total), 0);
 }
 
+Test(relay, given_late_events_that_cannot_be_deleted_now_then_it_tries_again)
+{
+    append(0, 4);
+    write_late(0, 4, 1);
+    fake->late_until[0] = RELAY_LATE_AND_NO_BEGINNING;
+    fake->trim_answer = STATUS_UNAVAILABLE;
+    start();
+    wait_trim(1, 0);
+    fake_lock(fake);
+    fake->trims = 0;
+    fake->trim_answer = STATUS_OK;
+    fake_unlock(fake);
+    wait_trim(1, 0);
+    usleep((RELAY_CHECK_MS + QUIET_MS) * 1000);
+    cr_assert_eq(fake->trims, 1);
+}
+
+Test(relay, given_late_events_that_cannot_be_deleted_then_it_gives_up)
+{
+    append(0, 4);
+    write_late(0, 4, 1);
+    fake->late_until[0] = RELAY_LATE_AND_NO_BEGINNING;
+    fake->trim_answer = STATUS_UNAVAILABLE;
+    start();
+    wait_published(0, 4);
+    usleep((RELAY_TRIMS_MAX + 1) * RELAY_CHECK_MS * 1000);
+    cr_assert_eq(fake->trims, RELAY_TRIMS_MAX);
+    cr_assert_eq(atomic_load(&relay_stats(relay)->errors_total), RELAY_TRIMS_MAX);
+}
+
+Test(relay, given_late_events_beside_a_partition_without_a_beginning_then_they_are_deleted)
+{
+    append(0, 2);
+    write_late(0, 2, 1);
+    write_late(0, 1, 2);
+    fake->late_until[0] = 1;
+    write_late(1, 7, 1);
+    fake->late_until[1] = RELAY_LATE_AND_NO_BEGINNING;
+    start();
+    wait_trim(1, 0);
+}
+
 Test(relay, given_late_events_when_their_offset_is_not_known_then_none_is_deleted)
 {
     append(0, 4);
@@ -478,7 +520,7 @@ Test(relay, given_late_events_when_their_offset_is_not_known_then_none_is_delete
     fake->hide_offsets = true;
     start();
     wait_published(0, 4);
-    usleep(QUIET_MS * 1000);
+    usleep((RELAY_CHECK_MS + QUIET_MS) * 1000);
     cr_assert_eq(fake->trims, 0);
 }
 
