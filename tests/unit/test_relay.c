@@ -15,6 +15,14 @@ static struct relay_log log_port;
 static struct relay_publisher publisher_port;
 static struct relay_options options;
 static struct relay *relay;
+static _Atomic int64_t clock_ahead_us;
+
+int64_t __real_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_us(void)
+{
+    return __real_clock_monotonic_us() + clock_ahead_us;
+}
 
 static void set_up(void)
 {
@@ -403,6 +411,47 @@ Test(relay, given_a_new_producer_then_nothing_follows_an_event_before_it_is_deli
     expect_records(0, 0, 1, 500);
     append(1, 9);
     wait_published(1, 10);
+}
+
+Test(relay, given_a_partition_that_nobody_takes_then_the_others_are_published)
+{
+    fake->is_partition_held[0] = true;
+    append(0, 5);
+    append(1, 5);
+    start();
+    wait_published(1, 5);
+    append(1, 3);
+    wait_published(1, 8);
+    fake_lock(fake);
+    cr_assert_eq(fake->queue_count, 1, "nothing follows the first event of the other one");
+    fake->is_partition_held[0] = false;
+    fake_unlock(fake);
+    wait_published(0, 5);
+    expect_records(0, 0, 1, 5);
+}
+
+Test(relay, given_a_topic_that_takes_nothing_for_long_then_another_producer_begins_with_one_event)
+{
+    append(0, 1);
+    start();
+    wait_published(0, 1);
+    fake_lock(fake);
+    fake->hold = true;
+    fake_unlock(fake);
+    append(0, 9);
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->in_flight) != 9)
+        cr_assert_lt(clock_monotonic_us(), until_us);
+    clock_ahead_us = (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
+    relay_wake(relay);
+    wait_restart();
+    usleep((RELAY_RETRY_MS + QUIET_MS) * 1000);
+    fake_lock(fake);
+    cr_assert_eq(fake->queue_count, 1, "%ld events are on their way", (long)fake->queue_count);
+    fake->hold = false;
+    fake_unlock(fake);
+    wait_published(0, 10);
+    expect_records(0, 0, 1, 10);
 }
 
 static void wait_trim(int64_t first, int64_t second)
