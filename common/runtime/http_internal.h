@@ -68,9 +68,9 @@ enum MHD_Result http_answer_send(struct http_request *request);
 /* Refuses where libmicrohttpd takes no answer, or would spoil it: writes to the socket and closes
  * its sending side. On the server thread. */
 void http_answer_now(struct http_request *request, const struct problem *problem);
-/* libmicrohttpd closes a connection whose client has closed its sending side as soon as it is
- * resumed (0.9.75 to 1.0.1), and takes no answer any more. On the server thread, before it closes.
- */
+/* Writes the answer, unless it is a stream, to the socket of a client that has closed its sending
+ * side: libmicrohttpd closes such a connection as soon as it is resumed (0.9.75 to 1.0.1), and
+ * takes no answer any more. On the server thread, before it closes. */
 void http_answer_half_closed(struct http_request *request);
 
 /* For http_stream.c. The client now has to take `bytes`; false when the connection was cut. */
