@@ -84,7 +84,7 @@ struct projector_observer {
     void (*wrote)(void *context);
     /* After the commit, with the carts whose views have changed. */
     void (*changed)(void *context, const struct cart_change *changes, size_t count);
-    /* Events in one transaction, and how long it took. */
+    /* Events in one transaction, and how long it took, or until the next batch was made. */
     void (*committed)(void *context, size_t events, int64_t duration_us);
 };
 
