@@ -2,6 +2,8 @@
  * http_internal.h - the inside of struct http_server, for the files that make it up:
  *
  *     http_server.c    start, quiesce, stop
+ *     http_door.c      connections come in, and wait for their first head
+ *     http_addresses.c how many each address has
  *     http_handler.c   libmicrohttpd's callbacks: connections and requests come and go
  *     http_lenient.c   what an old libmicrohttpd needs
  *     http_head.c      is the head unambiguous?
@@ -16,6 +18,7 @@
 #pragma once
 
 #include "http_cors.h"
+#include "http_door.h"
 #include "http_guard.h"
 #include "http_metrics.h"
 #include "http_request.h"
@@ -46,11 +49,11 @@ struct http_server {
     atomic_int connections; /* open ones */
     struct http_cors cors;
     struct http_guard guard;
+    struct http_door door;
     struct http_metrics metrics;
 };
 
 /* http_handler.c */
-enum MHD_Result http_on_accept(void *server, const struct sockaddr *address, socklen_t length);
 void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode code);
 void *http_on_target(void *server, const char *target, struct MHD_Connection *mhd);
@@ -59,6 +62,9 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *mhd, const 
                                 size_t *upload_size, void **context);
 void http_on_completed(void *server, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
+
+/* The next request may come from now on. */
+void http_connection_await_request(struct http_connection *connection);
 
 /* http_lenient.c: what libmicrohttpd logs. */
 void http_on_message(void *server, const char *format, va_list arguments);
