@@ -94,6 +94,7 @@ static void plan_page(struct relay *relay)
     }
 }
 
+/* A partition waits for its first event to be delivered: what follows then is worth one page. */
 static bool is_any_held(const struct relay *relay)
 {
     int64_t now_us = clock_monotonic_us();
