@@ -72,7 +72,8 @@ static void register_projection(struct query_metrics *all, struct metrics *metri
         metrics, "cartledger_projection_batch_events", "Events of one transaction.", NULL,
         METRIC_SIZE_BOUNDS, METRIC_SIZE_BOUND_COUNT);
     all->projection_seconds = metrics_register_histogram(
-        metrics, "cartledger_projection_commit_seconds", "How long such a transaction took.", NULL,
+        metrics, "cartledger_projection_commit_seconds",
+        "How long such a transaction took, or until the next batch was made.", NULL,
         METRIC_LATENCY_BOUNDS, METRIC_LATENCY_BOUND_COUNT);
 }
 

@@ -134,13 +134,12 @@ static enum status find_last(struct search *search, const struct kafka_bounds *b
 /*
  * A topic that was re-created while events were on their way to the old one may begin with those
  * and lack its beginning. So one that still has its first record must have position 1, at the start
- * or behind what can have been on its way.
+ * or behind what can have been on its way. *ret_late_until stays as it is when nothing is late.
  */
 static enum status find_beginning(struct publisher_kafka *publisher, int16_t partition,
                                   const struct kafka_bounds *bounds, int64_t deadline_us,
                                   int64_t *ret_late_until, struct error *error)
 {
-    *ret_late_until = 0;
     if (bounds->low > 0)
         return STATUS_OK;
     struct search first = {.publisher = publisher, .partition = partition};
@@ -152,11 +151,13 @@ static enum status find_beginning(struct publisher_kafka *publisher, int16_t par
     struct search one = {.publisher = publisher, .partition = partition};
     status = kafka_tail_read(publisher->tail, partition, 0, until, deadline_us,
                              stop_at_first_position, &one, error);
+    if (status != STATUS_OK)
+        return status;
     if (!one.found || one.position != 1)
         *ret_late_until = RELAY_LATE_AND_NO_BEGINNING;
     else if (one.is_late)
         *ret_late_until = one.offset;
-    return status;
+    return STATUS_OK;
 }
 
 static enum status find_end(struct publisher_kafka *publisher, int16_t partition,
@@ -169,7 +170,7 @@ static enum status find_end(struct publisher_kafka *publisher, int16_t partition
     if (status != STATUS_OK)
         return status;
     int64_t late_until = 0;
-    if (last.found && last.position > 1)
+    if (last.found)
         status = find_beginning(publisher, partition, bounds, deadline_us, &late_until, error);
     if (status != STATUS_OK)
         return status;

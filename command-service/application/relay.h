@@ -49,7 +49,8 @@ enum {
     RELAY_LOG_CALL_MS = 2000, /* one call to the log */
     RELAY_FIND_MS = 3000,     /* finding the place; with the rest below RELAY_FROZEN_MS */
     RELAY_GLANCE_MS = 200,    /* one look at whether the topic is still the same */
-    RELAY_TRIM_MS = 2000,     /* deleting what comes before the beginning */
+    RELAY_TRIM_MS = 500,      /* deleting what comes before the beginning */
+    RELAY_TRIMS_MAX = 5,      /* attempts at that, RELAY_CHECK_MS apart */
     RELAY_CLOSE_MS = 1000,
     RELAY_PAGE_EVENTS = 1000, /* read at once, of one partition */
     RELAY_KNOWN_MS = 3600000, /* how long a broker certainly knows a producer that keeps silent

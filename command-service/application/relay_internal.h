@@ -14,7 +14,7 @@ struct relay_partition {
     int64_t queued;            /* the last position sent */
     _Atomic int64_t published; /* the last position delivered */
     int64_t next_offset;       /* a delivery below it went into another topic of that name */
-    int64_t delivered_us;      /* by this producer, at last; 0: nothing yet */
+    int64_t delivered_us;      /* when this producer last delivered something; 0: nothing yet */
     int64_t late_until;        /* see relay_topic_end */
     int64_t log_end;           /* the last position of the log, as of the last look */
 };
@@ -39,10 +39,9 @@ struct relay {
     char detail[RELAY_DETAIL_MAX];
     bool leading;
     int64_t in_flight;
-    int64_t resume_at;   /* read on when no more than this is in flight */
-    int64_t progress_us; /* when something was last delivered, or nothing was waiting */
-    int late_count;      /* partitions that have late events and no beginning */
-    bool is_trim_due;
+    int64_t resume_at;    /* read on when no more than this is in flight */
+    int64_t progress_us;  /* when something was last delivered, or nothing was waiting */
+    int trims_left;       /* attempts to delete late events */
     struct error failure; /* why the producer has to be replaced; STATUS_OK: it is fine */
 };
 
@@ -69,6 +68,16 @@ bool relay_lose_leadership(struct relay *relay, const struct error *error);
 
 /* Leads until leadership is lost or the relay stops. */
 void relay_lead(struct relay *relay);
+
+/*
+ * relay_send.c: reads and sends one page. False: leadership is lost, or relay->failure says what is
+ * wrong. *ret_more: there may be more to read at once.
+ */
+bool relay_send_page(struct relay *relay, bool *ret_more);
+
+/* False, and relay->failure is set: more events are on their way than may be sent by a producer
+ * that a broker may have forgotten by now, having been away for long. */
+bool relay_check_producer(struct relay *relay);
 
 /* Does the log have the events that the topic ends with? STATUS_CONFLICT: no, `error` says where.
  * Other failures are the log's. Reads the log's ends on the way into log_ends[]. */

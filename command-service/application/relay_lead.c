@@ -3,16 +3,10 @@
  */
 #include "relay_internal.h"
 
-#include "cart_partition.h"
 #include "log.h"
 
 #include <inttypes.h>
 #include <time.h>
-
-/* How full the flight may be for another page to be worth reading. */
-enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
-_Static_assert((RELAY_IN_FLIGHT_MAX - RESUME_AT) / PARTITION_COUNT_MAX > 0,
-               "a page has room for an event of each partition");
 
 static void close_publisher(struct relay *relay)
 {
@@ -125,10 +119,8 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
     }
     if (delivery->offset >= 0)
         partition->next_offset = delivery->offset + 1;
-    if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING) {
+    if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING)
         partition->late_until = delivery->offset > 0 ? delivery->offset : 0;
-        relay->is_trim_due = --relay->late_count == 0;
-    }
     atomic_store(&partition->published, delivery->position);
     relay->in_flight--;
     relay->progress_us = partition->delivered_us = clock_monotonic_us();
@@ -149,105 +141,21 @@ static bool find_place(struct relay *relay)
     if (status != STATUS_OK)
         return relay_lose_leadership(relay, &error);
 
-    bool is_late = false;
-    relay->late_count = 0;
     for (int p = 0; p < relay->options.partition_count; p++) {
         struct relay_partition *partition = &relay->partitions[p];
         partition->queued = relay->ends[p].position;
         partition->next_offset = relay->ends[p].next_offset;
         partition->delivered_us = 0;
         partition->late_until = relay->ends[p].late_until;
-        relay->late_count += partition->late_until == RELAY_LATE_AND_NO_BEGINNING;
-        is_late = is_late || partition->late_until > 0;
         atomic_store(&partition->published, relay->ends[p].position);
     }
-    relay->is_trim_due = is_late && relay->late_count == 0;
+    relay->trims_left = RELAY_TRIMS_MAX;
     relay->failure = (struct error){0};
     relay->in_flight = 0;
-    relay->resume_at = RESUME_AT;
+    relay->resume_at = 0;
     status = publisher->open(publisher->self, relay->notify_fd, on_delivered, relay, &error);
     if (status != STATUS_OK)
         return topic_failed(relay, status, &error);
-    return true;
-}
-
-struct page {
-    struct relay *relay;
-    struct error failure;
-    bool full; /* the producer takes no more */
-};
-
-static bool send_event(void *context, const struct recorded_event *event)
-{
-    struct page *page = context;
-    struct relay *relay = page->relay;
-    const struct relay_publisher *publisher = relay->options.publisher;
-    struct relay_partition *partition = &relay->partitions[event->partition];
-    if (event->position != partition->queued + 1) {
-        error_set(&page->failure, STATUS_INVALID,
-                  "partition %d: the log has no event at position %" PRId64 " but one at %" PRId64
-                  ": nothing is skipped",
-                  event->partition, partition->queued + 1, event->position);
-        return false;
-    }
-    enum status status = publisher->send(publisher->self, event, &page->failure);
-    if (status == STATUS_UNAVAILABLE) {
-        page->failure = (struct error){0};
-        page->full = true;
-        return false;
-    }
-    if (status != STATUS_OK)
-        return false;
-    partition->queued = event->position;
-    relay->in_flight++;
-    return true;
-}
-
-/*
- * A broker that knows nothing of a producer in a partition takes its batches whatever their
- * sequence numbers are (ProducerAppendInfo.checkSequence): one that follows a batch which it has
- * refused would be taken, and leave a hole. So until the first event is delivered no other is sent.
- */
-static bool is_producer_known(const struct relay_partition *partition, int64_t now_us)
-{
-    return partition->delivered_us != 0 &&
-           now_us - partition->delivered_us <
-               (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
-}
-
-/* Reads and sends one page. False: leadership is lost, or relay->failure is set. */
-static bool send_page(struct relay *relay, bool *ret_more)
-{
-    const struct relay_log *log = relay->options.log;
-    int count = relay->options.partition_count;
-    int64_t now_us = clock_monotonic_us();
-    int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
-    int64_t most = room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS;
-    for (int p = 0; p < count; p++) {
-        relay->positions[p] = relay->partitions[p].queued;
-        relay->limits[p] = (int32_t)(is_producer_known(&relay->partitions[p], now_us) ? most : 1);
-    }
-    struct page page = {.relay = relay};
-    struct error error = {0};
-    bool more = false;
-    if (relay->in_flight == 0)
-        relay->progress_us = clock_monotonic_us();
-    enum status status =
-        log->read(log->self, relay->positions, relay->limits, relay_deadline(RELAY_LOG_CALL_MS),
-                  send_event, &page, &more, &error);
-    atomic_store(&relay->stats.in_flight, relay->in_flight);
-    if (status != STATUS_OK)
-        return relay_lose_leadership(relay, &error);
-    if (page.failure.status != STATUS_OK) {
-        relay->failure = page.failure;
-        return false;
-    }
-    relay->resume_at = page.full ? relay->in_flight / 2 : RESUME_AT;
-    for (int p = 0; p < count; p++)
-        if (relay->partitions[p].queued > relay->positions[p] &&
-            !is_producer_known(&relay->partitions[p], now_us))
-            relay->resume_at = 0;
-    *ret_more = more || page.full;
     return true;
 }
 
@@ -273,31 +181,35 @@ static bool check_topic(struct relay *relay)
     return true;
 }
 
-/* The late events have come again behind position 1. Who reads from the beginning would take them
- * for a hole. False: leadership is lost. */
-static bool trim_topic(struct relay *relay)
+/* Deletes late events, which come again behind position 1 once that is there: who reads from the
+ * beginning would take them for a hole. Comes after a look at the log and at the topic: the offsets
+ * are those of a topic that nobody else has made anew. */
+static void trim_topic(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
     struct error error = {0};
-    relay->is_trim_due = false;
-    if (!look_at_log(relay)) /* the offsets are those of a topic that nobody else has made anew */
-        return false;
     bool is_any_late = false;
     for (int p = 0; p < relay->options.partition_count; p++) {
-        relay->positions[p] = relay->partitions[p].late_until;
-        is_any_late = is_any_late || relay->positions[p] > 0;
+        int64_t late_until = relay->partitions[p].late_until;
+        relay->positions[p] = late_until > 0 ? late_until : 0;
+        is_any_late = is_any_late || late_until > 0;
     }
     if (!is_any_late)
-        return true;
-    if (publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error) ==
-        STATUS_OK) {
+        return;
+    enum status status =
+        publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error);
+    if (status != STATUS_OK)
+        relay_count_error(relay);
+    if (status != STATUS_OK && status != STATUS_INVALID && --relay->trims_left > 0)
+        return;
+    for (int p = 0; p < relay->options.partition_count; p++)
+        if (relay->positions[p] > 0)
+            relay->partitions[p].late_until = 0;
+    if (status == STATUS_OK)
         log_info("relay", "late events before position 1 were deleted");
-        return true;
-    }
-    relay_count_error(relay);
-    log_warning("relay", "the topic begins with late events: a new reader may stop at them",
-                LOG_STR("detail", error.message));
-    return true;
+    else
+        log_warning("relay", "the topic begins with late events: a new reader may stop at them",
+                    LOG_STR("detail", error.message));
 }
 
 static void report_progress(struct relay *relay)
@@ -339,20 +251,22 @@ static void publish(struct relay *relay)
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
         relay_turn(relay);
-        if (!serve(relay) || (relay->is_trim_due && !trim_topic(relay)))
+        if (!serve(relay))
             return;
         int64_t now_us = clock_monotonic_us();
         if (now_us >= next_check_us) {
-            if (!look_at_log(relay) || !check_topic(relay))
+            if (!look_at_log(relay) || !check_topic(relay) || !relay_check_producer(relay))
                 return;
+            trim_topic(relay);
             report_progress(relay);
             next_check_us = relay_deadline(RELAY_CHECK_MS);
         }
-        if (atomic_exchange(&relay->woken, false) || now_us >= next_read_us)
+        bool is_time = now_us >= next_read_us;
+        if (atomic_exchange(&relay->woken, false) || is_time)
             due = true;
-        if (due && relay->in_flight <= relay->resume_at) {
+        if (due && (relay->in_flight <= relay->resume_at || (is_time && relay->resume_at == 0))) {
             int64_t before = relay->in_flight;
-            if (!send_page(relay, &due))
+            if (!relay_send_page(relay, &due))
                 return;
             next_read_us = relay_deadline(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
@@ -360,7 +274,8 @@ static void publish(struct relay *relay)
             if (!due && relay->in_flight > before)
                 let_events_gather();
         }
-        relay_wait(relay, due || next_check_us < next_read_us ? next_check_us : next_read_us);
+        bool is_full = due && relay->in_flight > relay->resume_at && relay->resume_at > 0;
+        relay_wait(relay, is_full || next_check_us < next_read_us ? next_check_us : next_read_us);
     }
 }
 

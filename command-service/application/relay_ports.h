@@ -87,7 +87,7 @@ struct relay_publisher {
                                 struct error *error);
 
     /* Deletes the records of each partition that come before an offset (0: none). STATUS_INVALID:
-     * we may not. */
+     * never, for want of a right or by the topic's policy. */
     enum status (*trim)(void *self, const int64_t *offsets, int64_t deadline_us,
                         struct error *error);
 

@@ -41,10 +41,10 @@ bool entity_tags_parse(struct str field, bool *ret_any)
 {
     struct str rest = field;
     skip_spaces(&rest);
-    *ret_any = take(&rest, "*");
-    bool has_element = *ret_any;
+    bool is_any = take(&rest, "*");
+    bool has_element = is_any;
     skip_spaces(&rest);
-    while (!*ret_any && rest.length > 0) {
+    while (!is_any && rest.length > 0) {
         /* Empty elements of a list are to be ignored, but one element there must be (5.6.1). */
         if (rest.bytes[0] != ',') {
             if (!take_tag(&rest))
@@ -56,7 +56,10 @@ bool entity_tags_parse(struct str field, bool *ret_any)
             return false;
         skip_spaces(&rest);
     }
-    return rest.length == 0 && has_element;
+    if (rest.length > 0 || !has_element)
+        return false;
+    *ret_any = is_any;
+    return true;
 }
 
 /* A quote only begins and ends a tag, and between two tags are no digits: so wherever the quoted

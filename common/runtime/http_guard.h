@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "http_addresses.h"
 #include "http_server.h"
 #include "metrics.h"
 
@@ -27,7 +28,8 @@ struct http_stream;
 /* One TCP connection, from accept to close. */
 struct http_connection {
     struct http_server *server;
-    int fd; /* libmicrohttpd's; valid while the connection is in the guard's list */
+    int fd; /* the door's, then libmicrohttpd's; valid while it is in the guard's list */
+    union http_address address;
     _Atomic int64_t deadline_us; /* monotonic, or one of the two below */
     int64_t request_from_us;     /* the first moment at which the current request could come */
     bool fresh;                  /* no request was answered on it yet */

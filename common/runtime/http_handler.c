@@ -10,17 +10,6 @@ static int64_t seconds_us(int seconds)
     return (int64_t)seconds * MICROSECONDS_PER_SECOND;
 }
 
-enum MHD_Result http_on_accept(void *context, const struct sockaddr *address, socklen_t length)
-{
-    (void)address;
-    (void)length;
-    struct http_server *server = context;
-    if (atomic_load(&server->connections) < (int)server->options.connections_max)
-        return MHD_YES;
-    metric_add(server->metrics.refused_connections, 1);
-    return MHD_NO;
-}
-
 static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
@@ -28,8 +17,7 @@ static struct http_connection *connection_of(struct MHD_Connection *mhd)
     return info == NULL ? NULL : info->socket_context;
 }
 
-/* The next request may come from now on. */
-static void await_request(struct http_connection *connection)
+void http_connection_await_request(struct http_connection *connection)
 {
     int64_t now_us = clock_monotonic_us();
     connection->request_from_us = now_us;
@@ -40,32 +28,20 @@ static void await_request(struct http_connection *connection)
 static void open_connection(struct http_server *server, struct MHD_Connection *mhd,
                             void **socket_context)
 {
-    atomic_fetch_add(&server->connections, 1);
-    metric_add(server->metrics.connections, 1);
-    struct http_connection *connection = calloc(1, sizeof(*connection));
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *socket_context = connection;
-    if (connection == NULL)
-        return;
-    connection->server = server;
-    connection->fd = info->connect_fd;
-    connection->fresh = true;
+    struct http_connection *connection = http_door_take(&server->door, info->connect_fd);
     connection->thread = pthread_self();
-    await_request(connection);
     http_guard_add(&server->guard, connection);
+    *socket_context = connection;
 }
 
 static void close_connection(struct http_server *server, void **socket_context)
 {
-    atomic_fetch_sub(&server->connections, 1);
-    metric_add(server->metrics.connections, -1);
     struct http_connection *connection = *socket_context;
     *socket_context = NULL;
-    if (connection == NULL)
-        return;
     http_guard_remove(&server->guard, connection);
-    free(connection);
+    http_door_release(&server->door, connection);
 }
 
 void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_context,
@@ -101,7 +77,7 @@ void *http_on_target(void *context, const char *target, struct MHD_Connection *m
 {
     struct http_server *server = context;
     struct http_connection *connection = connection_of(mhd);
-    if (target == NULL || connection == NULL)
+    if (target == NULL)
         return NULL;
     struct http_request *request = http_request_new(target, strlen(target));
     if (request == NULL)
@@ -320,5 +296,5 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
     http_request_free(request);
     connection->request = NULL;
     connection->fresh = false;
-    await_request(connection);
+    http_connection_await_request(connection);
 }

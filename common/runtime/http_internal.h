@@ -2,6 +2,8 @@
  * http_internal.h - the inside of struct http_server, for the files that make it up:
  *
  *     http_server.c    start, quiesce, stop
+ *     http_door.c      connections come in, and wait for their first head
+ *     http_addresses.c how many each address has
  *     http_handler.c   libmicrohttpd's callbacks: connections and requests come and go
  *     http_lenient.c   what an old libmicrohttpd needs
  *     http_head.c      is the head unambiguous?
@@ -16,6 +18,7 @@
 #pragma once
 
 #include "http_cors.h"
+#include "http_door.h"
 #include "http_guard.h"
 #include "http_metrics.h"
 #include "http_request.h"
@@ -46,11 +49,11 @@ struct http_server {
     atomic_int connections; /* open ones */
     struct http_cors cors;
     struct http_guard guard;
+    struct http_door door;
     struct http_metrics metrics;
 };
 
 /* http_handler.c */
-enum MHD_Result http_on_accept(void *server, const struct sockaddr *address, socklen_t length);
 void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode code);
 void *http_on_target(void *server, const char *target, struct MHD_Connection *mhd);
@@ -60,6 +63,9 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *mhd, const 
 void http_on_completed(void *server, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
 
+/* The next request may come from now on. */
+void http_connection_await_request(struct http_connection *connection);
+
 /* http_lenient.c: what libmicrohttpd logs. */
 void http_on_message(void *server, const char *format, va_list arguments);
 
@@ -68,9 +74,9 @@ enum MHD_Result http_answer_send(struct http_request *request);
 /* Refuses where libmicrohttpd takes no answer, or would spoil it: writes to the socket and closes
  * its sending side. On the server thread. */
 void http_answer_now(struct http_request *request, const struct problem *problem);
-/* libmicrohttpd closes a connection whose client has closed its sending side as soon as it is
- * resumed (0.9.75 to 1.0.1), and takes no answer any more. On the server thread, before it closes.
- */
+/* Writes the answer, unless it is a stream, to the socket of a client that has closed its sending
+ * side: libmicrohttpd closes such a connection as soon as it is resumed (0.9.75 to 1.0.1), and
+ * takes no answer any more. On the server thread, before it closes. */
 void http_answer_half_closed(struct http_request *request);
 
 /* For http_stream.c. The client now has to take `bytes`; false when the connection was cut. */

@@ -31,9 +31,6 @@ void http_on_message(void *context, const char *format, va_list arguments)
     vsnprintf(message, sizeof(message), format, arguments);
     message[strcspn(message, "\n")] = '\0';
     log_debug("http", "libmicrohttpd", LOG_STR("detail", message));
-    /* That of one address, for the other one is ours: http_on_accept(), which is not asked then. */
-    if (strstr(format, "reached connection limit") != NULL)
-        metric_add(server->metrics.refused_connections, 1);
     if (server->lenient_library && strstr(format, "Content-Length") != NULL)
         http_guard_visit_mine(&server->guard, refuse_unreadable_length);
 }

@@ -12,6 +12,9 @@ void http_metrics_init(struct http_metrics *metrics, struct metrics *registry)
         return;
     metrics->connections = metrics_register(registry, METRIC_GAUGE, "http_connections",
                                             "Open connections of clients.", NULL);
+    metrics->waiting_connections = metrics_register(
+        registry, METRIC_GAUGE, "http_connections_waiting",
+        "Open connections whose first request's head has not completely come.", NULL);
     metrics->refused_connections =
         metrics_register(registry, METRIC_COUNTER, "http_connections_refused_total",
                          "Connections closed at once because there were too many.", NULL);

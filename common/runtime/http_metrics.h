@@ -27,6 +27,7 @@ struct http_route_metrics {
 struct http_metrics {
     struct metrics *registry; /* NULL: nothing is counted */
     struct metric *connections;
+    struct metric *waiting_connections;
     struct metric *refused_connections;
     struct metric *timeouts;
     pthread_mutex_t lock;

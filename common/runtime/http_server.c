@@ -60,40 +60,39 @@ static enum status open_listener(struct http_server *server, struct error *error
     return STATUS_OK;
 }
 
-static void find_port(struct http_server *server, bool *ret_is_ipv6)
+static void find_port(struct http_server *server)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
+    union http_address address;
     socklen_t length = sizeof(address);
     int failed = getsockname(server->listen_fd, &address.any, &length);
     assert(failed == 0);
-    *ret_is_ipv6 = address.any.sa_family == AF_INET6;
-    server->port = ntohs(*ret_is_ipv6 ? address.v6.sin6_port : address.v4.sin_port);
+    bool is_ipv6 = address.any.sa_family == AF_INET6;
+    server->port = ntohs(is_ipv6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+static size_t files_needed(const struct http_server *server)
+{
+    return (size_t)server->options.connections_max + HTTP_LINGERING_MAX + OTHER_FILES;
 }
 
 /* A limit that is too low is met at the worst moment: raise it now, as far as it goes. */
-static void allow_open_files(unsigned connections)
+static void allow_open_files(rlim_t needed)
 {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)connections + HTTP_LINGERING_MAX + OTHER_FILES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
         return;
     limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
         log_warning("http", "the limit of open files is too low for the limit of connections",
-                    LOG_INT("openFiles", limit.rlim_cur), LOG_INT("connections", connections));
+                    LOG_INT("openFiles", limit.rlim_cur), LOG_INT("needed", needed));
 }
 
-/* The number of connections is limited in http_on_accept(): at its own limit libmicrohttpd stops
- * accepting, and clients would wait in the backlog without an answer. */
-static struct MHD_Daemon *start_daemon(struct http_server *server, bool is_ipv6)
+/* The number of connections is limited at the door. */
+static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     const struct http_server_options *options = &server->options;
-    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-                     MHD_USE_ERROR_LOG | (is_ipv6 ? MHD_USE_IPv6 : 0);
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     unsigned no_limit = (options->connections_max + HTTP_LINGERING_MAX) * options->threads;
 #if MHD_VERSION >= 0x01000000
     enum MHD_OPTION strictness = MHD_OPTION_CLIENT_DISCIPLINE_LVL;
@@ -103,14 +102,12 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, bool is_ipv6)
     int strict = 0; /* its only effects are answers of its own where http_head.c has better ones */
 #endif
     return MHD_start_daemon(
-        flags, 0, http_on_accept, server, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
-        http_on_message, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd, strictness, strict,
-        MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT, no_limit,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
-        http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
-        MHD_OPTION_END);
+        flags, 0, NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, http_on_message,
+        server, strictness, strict, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
+        MHD_OPTION_CONNECTION_LIMIT, no_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
+        MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
+        http_on_completed, server, MHD_OPTION_END);
 }
 
 static struct http_server *new_server(const struct http_server_options *options)
@@ -140,18 +137,21 @@ static void free_server(struct http_server *server)
 
 static enum status run_daemon(struct http_server *server, struct error *error)
 {
-    bool is_ipv6;
-    find_port(server, &is_ipv6);
+    find_port(server);
     enum status status = http_guard_start(&server->guard, server->metrics.timeouts, error);
     if (status != STATUS_OK)
         return status;
     MHD_set_panic_func(on_library_panic, NULL);
-    server->daemon = start_daemon(server, is_ipv6);
-    if (server->daemon != NULL)
+    server->daemon = start_daemon(server);
+    status = server->daemon == NULL
+                 ? error_set(error, STATUS_INTERNAL, "libmicrohttpd did not start")
+                 : http_door_open(&server->door, server, files_needed(server), error);
+    if (status == STATUS_OK)
         return STATUS_OK;
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
     http_guard_stop(&server->guard);
-    return error_set(error, STATUS_INTERNAL, "libmicrohttpd did not start on port %u",
-                     server->port);
+    return status;
 }
 
 enum status http_server_start(const struct http_server_options *options,
@@ -162,7 +162,7 @@ enum status http_server_start(const struct http_server_options *options,
         return error_set(error, STATUS_NO_MEMORY, "no memory for the HTTP server");
     if (getrandom(&server->id_key, sizeof(server->id_key), 0) != sizeof(server->id_key))
         server->id_key = (uint64_t)clock_wall_us();
-    allow_open_files(options->connections_max);
+    allow_open_files(files_needed(server));
     enum status status = http_cors_init(options->cors_origins, &server->cors, error);
     if (status == STATUS_OK)
         status = open_listener(server, error);
@@ -187,7 +187,6 @@ void http_server_quiesce(struct http_server *server)
 {
     if (atomic_exchange(&server->draining, true))
         return;
-    (void)MHD_quiesce_daemon(server->daemon);
     shutdown(server->listen_fd, SHUT_RDWR);
 }
 
@@ -214,7 +213,9 @@ void http_server_stop(struct http_server *server)
     assert(all_answered && "every deferred request was answered");
     http_guard_break_streams(&server->guard);
     (void)becomes_zero(&server->pending, HTTP_STOP_SEND_MS);
+    http_door_close(&server->door);
     MHD_stop_daemon(server->daemon);
+    http_door_free(&server->door);
     http_guard_stop(&server->guard);
     free_server(server);
 }

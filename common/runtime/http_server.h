@@ -2,6 +2,8 @@
  * http_server.h - an HTTP/1.1 server on libmicrohttpd, hardened, with answers that may come later
  * from another thread (http.h).
  *
+ * A connection is served from when its first request's head has come (http_door.h).
+ *
  * What the server refuses by itself never reaches a handler: ambiguous framing (400, and the
  * connection closes), a malformed target (400) or one that cannot be ours (404), too large (413,
  * 414, 431), a body of POST, PUT or PATCH that is not application/json (415), too slow (the

@@ -35,7 +35,7 @@ MUST_CHECK enum status kafka_tail_bounds(struct kafka_tail *tail, int count, int
                                          struct kafka_bounds *ret_bounds, struct error *error);
 
 /* Deletes, as retention does, what comes before an offset in each of the partitions 0 to count - 1;
- * 0: nothing. The right to Delete on the topic is needed: STATUS_INVALID without it. */
+ * 0: nothing. STATUS_INVALID: without the right to Delete on the topic, or when it is compacted. */
 MUST_CHECK enum status kafka_tail_trim(struct kafka_tail *tail, int count, const int64_t *offsets,
                                        int64_t deadline_us, struct error *error);
 

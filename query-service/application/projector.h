@@ -84,7 +84,7 @@ struct projector_observer {
     void (*wrote)(void *context);
     /* After the commit, with the carts whose views have changed. */
     void (*changed)(void *context, const struct cart_change *changes, size_t count);
-    /* Events in one transaction, and how long it took. */
+    /* Events in one transaction, and how long it took, or until the next batch was made. */
     void (*committed)(void *context, size_t events, int64_t duration_us);
 };
 
@@ -111,7 +111,8 @@ MUST_CHECK enum status projector_start(struct projector *projector, struct error
 void projector_stop(struct projector *projector);
 void projector_free(struct projector *projector); /* stopped, or never started */
 
-/* One turn of the loop, for whoever has no thread. */
+/* One turn of the loop, for whoever has no thread. While more records wait the store may still be
+ * writing afterwards; a later turn ends that. */
 void projector_turn(struct projector *projector);
 
 const struct projector_stats *projector_stats(const struct projector *projector);

@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import select
 import signal
 import socket
@@ -742,6 +743,98 @@ def test_clients_that_vanish_leave_nothing_behind(server, raw):
                 leave(sock)
     wait_until(lambda: metric(server, "streams_open") == 0)
     wait_until(lambda: metric(server, "http_connections") == 1)
+
+
+# The door: connections whose first head has not come
+
+
+def drip(sock, raw):
+    """All of it, a byte at a time."""
+    for byte in raw:
+        sock.sendall(bytes([byte]))
+        time.sleep(0.001)
+
+
+def test_a_connection_is_not_served_before_its_first_head_has_come(server):
+    socks = [server.connect() for _ in range(40)]
+    for sock in socks[:20]:
+        sock.sendall(get("/hello")[:-1])
+    wait_until(lambda: metric(server, "http_connections") == 41)
+    assert metric(server, "http_connections_waiting") == 40
+    for sock in socks[:20]:
+        sock.sendall(b"\n")
+        assert Reader(sock).answer().body == b"hello\n"
+    assert metric(server, "http_connections_waiting") == 20
+    for sock in socks[20:]:
+        drip(sock, get("/hello"))
+        assert Reader(sock).answer().body == b"hello\n"
+    assert metric(server, "http_connections_waiting") == 0
+    for sock in socks:
+        sock.sendall(get("/hello"))
+        assert Reader(sock).answer().body == b"hello\n"
+        sock.close()
+
+
+@pytest.mark.parametrize("size", [4000, 4095, 4096, 4097, 12000])
+def test_a_long_head_may_come_in_pieces(server, size):
+    head = get("/hello")
+    head = get("/hello", "X: " + "a" * (size - len(head) - len("X: \r\n")))
+    assert len(head) == size
+    with server.connect() as sock:
+        for start in range(0, size, 1000):
+            sock.sendall(head[start:start + 1000])
+            time.sleep(0.005)
+        assert Reader(sock).answer().body == b"hello\n"
+
+
+@pytest.mark.parametrize("raw", [b"", b"GET /hello HT", get("/hello")[:-2]])
+def test_a_client_that_half_closes_before_its_head_has_come_is_let_go(server, raw):
+    with server.connect() as sock:
+        sock.sendall(raw)
+        wait_until(lambda: metric(server, "http_connections_waiting") == 1)
+        sock.shutdown(socket.SHUT_WR)
+        waited, _ = closed_after(sock)
+        assert waited < 1
+    wait_until(lambda: metric(server, "http_connections") == 1)
+
+
+def test_those_who_wait_count_among_the_connections_of_their_address():
+    with serving("per-address=3", "head=1") as server:
+        socks = [server.connect() for _ in range(3)]
+        time.sleep(0.1)
+        with server.connect() as one_too_many:
+            assert receive_all(one_too_many) == b""
+        for sock in socks:
+            assert closed_after(sock)[0] < 2
+        assert metric(server, "http_connections_timed_out_total") == 3
+
+
+def test_without_files_to_accept_with_connections_wait_their_turn():
+    with serving() as server:
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        socks = [server.connect() for _ in range(80)]
+        answered = []
+        while socks:
+            for sock in socks:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    sock.sendall(get("/hello"))
+            served = [sock for sock in socks if select.select([sock], [], [], 0.2)[0]]
+            assert served
+            for sock in served:
+                answered.append(Reader(sock).answer().body)
+                sock.close()
+                socks.remove(sock)
+        assert answered == [b"hello\n"] * 80
+
+
+def test_a_server_stops_while_connections_wait():
+    with serving() as server:
+        socks = [server.connect() for _ in range(30)]
+        for sock in socks[10:]:
+            sock.sendall(b"GET /hello HTTP/1.1\r\n")
+        wait_until(lambda: metric(server, "http_connections_waiting") == 30)
+    for sock in socks:
+        assert receive_all(sock) == b""
 
 
 # Streams

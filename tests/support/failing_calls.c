@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -130,6 +131,9 @@ CALL(int, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context),
      (thread, attributes, run, context), EAGAIN)
 CALL(int, eventfd, (unsigned count, int flags), (count, flags), -1)
+CALL(int, epoll_create1, (int flags), (flags), -1)
+CALL(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
+     (epoll, operation, fd, event), -1)
 CALL(ssize_t, getrandom, (void *bytes, size_t size, unsigned flags), (bytes, size, flags), -1)
 CALL(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size), -1)
 CALL(int, getrlimit64, (int resource, struct rlimit *limit), (resource, limit), -1)
@@ -141,6 +145,8 @@ CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t
 CALL(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length),
      -1)
 CALL(int, listen, (int fd, int backlog), (fd, backlog), -1)
+CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),
+     (fd, address, length, flags), -1)
 CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t length),
      (fd, address, length), -1)
 CALL(ssize_t, send, (int fd, const void *bytes, size_t size, int flags), (fd, bytes, size, flags),
@@ -178,6 +184,16 @@ CALL(int, PQsendQueryPrepared,
 CALL(int, PQflush, (PGconn * connection), (connection), -1)
 CALL(int, PQconsumeInput, (PGconn * connection), (connection), 0)
 
+/* As libmicrohttpd's own: it closes what it does not take. */
+static enum MHD_Result close_instead(int fd)
+{
+    close(fd);
+    return MHD_NO;
+}
+
+CALL(enum MHD_Result, MHD_add_connection,
+     (struct MHD_Daemon * daemon, int fd, const struct sockaddr *address, socklen_t length),
+     (daemon, fd, address, length), close_instead(fd))
 CALL(struct MHD_Response *, MHD_create_response_from_buffer,
      (size_t size, void *bytes, enum MHD_ResponseMemoryMode mode), (size, bytes, mode), NULL)
 CALL(struct MHD_Response *, MHD_create_response_from_callback,

@@ -77,6 +77,7 @@ struct fake {
     enum status store_answer;  /* of everything */
     enum status mark_answer;   /* of what was delivered as dead letters */
     enum status replay_answer; /* of the end of a step of a replay */
+    enum status begin_answer;  /* of the first half of a write: not done */
     enum status write_answer;  /* of writes; UNCERTAIN: after having written */
     bool is_writing;           /* begun, and not ended: */
     enum status written;
@@ -211,6 +212,9 @@ static inline enum status fake_poll(void *self, int wait_ms, struct feed_batch *
     struct fake *fake = self;
     (void)error;
     (void)wait_ms;
+    /* What was borrowed until now is gone. */
+    memset(fake->records, 0xff, sizeof(fake->records));
+    memset(fake->made, 0xff, sizeof(fake->made));
     static struct feed_change changes[ARRAY_SIZE(fake->changes)];
     memcpy(changes, fake->changes, sizeof(changes));
     *ret_batch = (struct feed_batch){.changes = changes, .change_count = fake->change_count};
@@ -462,7 +466,8 @@ static inline enum status fake_begin_write(void *self, const struct view_write *
                                            struct error *error)
 {
     struct fake *fake = self;
-    (void)error;
+    if (fake->begin_answer != STATUS_OK)
+        return error_set(error, fake->begin_answer, "not sent");
     fake->written = fake_write(fake, write, fake->moved, &fake->write_error);
     fake->is_writing = true;
     return STATUS_OK;

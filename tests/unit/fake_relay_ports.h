@@ -44,8 +44,9 @@ struct fake {
     int64_t skewed_position; /* delivered as the one behind it; 0: none */
     struct fake_record records[FAKE_PARTITIONS][FAKE_RECORDS_MAX];
     int64_t record_count[FAKE_PARTITIONS];
-    bool hold;         /* deliver nothing */
-    int64_t queue_max; /* send() is full beyond this; 0: never */
+    bool hold;                               /* deliver nothing */
+    bool is_partition_held[FAKE_PARTITIONS]; /* the same of one */
+    int64_t queue_max;                       /* send() is full beyond this; 0: never */
     bool open;
     int64_t in_flight_max; /* the most that was ever in flight */
     int opens;
@@ -59,6 +60,7 @@ struct fake {
     struct relay_delivery *queue;
     struct uuid *queue_ids;
     int64_t queue_count;
+    struct relay_delivery *served; /* room for what serve() hands out */
     int notify_fd;
     relay_delivered_fn *delivered;
     void *context;
@@ -85,6 +87,7 @@ static inline struct fake *fake_new(void)
 {
     struct fake *fake = calloc(1, sizeof(*fake));
     fake->queue = calloc(FAKE_RECORDS_MAX, sizeof(*fake->queue));
+    fake->served = calloc(FAKE_RECORDS_MAX, sizeof(*fake->served));
     fake->queue_ids = calloc(FAKE_RECORDS_MAX, sizeof(*fake->queue_ids));
     pthread_mutex_init(&fake->lock, NULL);
     return fake;
@@ -93,6 +96,7 @@ static inline struct fake *fake_new(void)
 static inline void fake_free(struct fake *fake)
 {
     free(fake->queue);
+    free(fake->served);
     free(fake->queue_ids);
     free(fake);
 }
@@ -292,19 +296,25 @@ static inline enum status fake_serve(void *self, struct error *error)
     fake_lock(fake);
     enum status answer = fake->serve_answer;
     int64_t count = fake->hold || answer != STATUS_OK ? 0 : fake->queue_count;
+    int64_t served = 0;
+    int64_t kept = 0;
     for (int64_t i = 0; i < count; i++) {
-        struct relay_delivery *delivery = &fake->queue[i];
-        delivery->offset = fake->record_count[delivery->partition];
-        fake_write(fake, delivery->partition, delivery->position, fake->queue_ids[i]);
-        if (fake->hide_offsets)
-            delivery->offset = -1;
-        if (delivery->position == fake->skewed_position)
-            delivery->position++;
+        struct relay_delivery delivery = fake->queue[i];
+        if (fake->is_partition_held[delivery.partition]) {
+            fake->queue[kept] = delivery;
+            fake->queue_ids[kept++] = fake->queue_ids[i];
+            continue;
+        }
+        delivery.offset = fake->hide_offsets ? -1 : fake->record_count[delivery.partition];
+        fake_write(fake, delivery.partition, delivery.position, fake->queue_ids[i]);
+        if (delivery.position == fake->skewed_position)
+            delivery.position++;
+        fake->served[served++] = delivery;
     }
-    fake->queue_count -= count;
+    fake->queue_count -= served;
     fake_unlock(fake);
-    for (int64_t i = 0; i < count; i++)
-        fake->delivered(fake->context, &fake->queue[i]);
+    for (int64_t i = 0; i < served; i++)
+        fake->delivered(fake->context, &fake->served[i]);
     return answer == STATUS_OK ? STATUS_OK : error_set(error, answer, "the producer has given up");
 }
 

@@ -139,6 +139,21 @@ Test(projector_overlap, given_a_store_that_is_gone_then_nothing_is_lost)
     cr_assert_eq(fake->timeline_count, 6);
 }
 
+Test(projector_overlap, given_a_write_that_cannot_begin_then_nothing_waits_for_it)
+{
+    happen(0, 0, 6);
+    turn();
+    fake->begin_answer = STATUS_UNAVAILABLE;
+    turn();
+    cr_assert_eq(fake_stat(fake, applied_total), 2);
+    cr_assert_not(fake->is_held[0]);
+    cr_assert_eq(fake->open_writes, 0, "announced, and over");
+    fake->begin_answer = STATUS_OK;
+    finish();
+    cr_assert_eq(fake_version(fake, 0, 0), 6);
+    cr_assert_eq(fake->timeline_count, 6);
+}
+
 Test(projector_overlap, given_a_revoked_partition_while_it_is_written_then_nothing_after_it_is)
 {
     happen(0, 0, 4);

@@ -1,0 +1,129 @@
+/*
+ * One page after the other, from the log to the producer.
+ */
+#include "relay_internal.h"
+
+#include "cart_partition.h"
+
+#include <inttypes.h>
+
+/* How full the flight may be for another page to be worth reading. */
+enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
+_Static_assert((RELAY_IN_FLIGHT_MAX - RESUME_AT) / PARTITION_COUNT_MAX > 0,
+               "a page has room for an event of each partition");
+
+struct page {
+    struct relay *relay;
+    struct error failure;
+    bool full; /* the producer takes no more */
+};
+
+static bool send_event(void *context, const struct recorded_event *event)
+{
+    struct page *page = context;
+    struct relay *relay = page->relay;
+    const struct relay_publisher *publisher = relay->options.publisher;
+    struct relay_partition *partition = &relay->partitions[event->partition];
+    if (event->position != partition->queued + 1) {
+        error_set(&page->failure, STATUS_INVALID,
+                  "partition %d: the log has no event at position %" PRId64 " but one at %" PRId64
+                  ": nothing is skipped",
+                  event->partition, partition->queued + 1, event->position);
+        return false;
+    }
+    enum status status = publisher->send(publisher->self, event, &page->failure);
+    if (status == STATUS_UNAVAILABLE) {
+        page->failure = (struct error){0};
+        page->full = true;
+        return false;
+    }
+    if (status != STATUS_OK)
+        return false;
+    partition->queued = event->position;
+    relay->in_flight++;
+    return true;
+}
+
+/*
+ * A broker that knows nothing of a producer in a partition takes its batches whatever their
+ * sequence numbers are (ProducerAppendInfo.checkSequence): one that follows a batch which it has
+ * refused would be taken, and leave a hole. So nothing follows the first event of a partition until
+ * that is delivered.
+ */
+static bool is_producer_known(const struct relay_partition *partition, int64_t now_us)
+{
+    return partition->delivered_us != 0 &&
+           now_us - partition->delivered_us <
+               (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
+}
+
+static int64_t count_in_flight(const struct relay_partition *partition)
+{
+    return partition->queued - atomic_load(&partition->published);
+}
+
+bool relay_check_producer(struct relay *relay)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        const struct relay_partition *partition = &relay->partitions[p];
+        if (count_in_flight(partition) > 1 && !is_producer_known(partition, now_us)) {
+            error_set(&relay->failure, STATUS_INTERNAL,
+                      "partition %d: nothing was delivered for so long that a broker may have "
+                      "forgotten the producer",
+                      p);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What to read of each partition. */
+static void plan_page(struct relay *relay)
+{
+    int count = relay->options.partition_count;
+    int64_t now_us = clock_monotonic_us();
+    int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
+    int64_t most = room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS;
+    for (int p = 0; p < count; p++) {
+        const struct relay_partition *partition = &relay->partitions[p];
+        relay->positions[p] = partition->queued;
+        relay->limits[p] = is_producer_known(partition, now_us) ? (int32_t)most
+                           : count_in_flight(partition) > 0     ? 0
+                                                                : 1;
+    }
+}
+
+static bool is_any_held(const struct relay *relay)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < relay->options.partition_count; p++)
+        if (count_in_flight(&relay->partitions[p]) > 0 &&
+            !is_producer_known(&relay->partitions[p], now_us))
+            return true;
+    return false;
+}
+
+bool relay_send_page(struct relay *relay, bool *ret_more)
+{
+    const struct relay_log *log = relay->options.log;
+    plan_page(relay);
+    struct page page = {.relay = relay};
+    struct error error = {0};
+    bool more = false;
+    if (relay->in_flight == 0)
+        relay->progress_us = clock_monotonic_us();
+    enum status status =
+        log->read(log->self, relay->positions, relay->limits, relay_deadline(RELAY_LOG_CALL_MS),
+                  send_event, &page, &more, &error);
+    atomic_store(&relay->stats.in_flight, relay->in_flight);
+    if (status != STATUS_OK)
+        return relay_lose_leadership(relay, &error);
+    if (page.failure.status != STATUS_OK) {
+        relay->failure = page.failure;
+        return false;
+    }
+    relay->resume_at = page.full ? relay->in_flight / 2 : is_any_held(relay) ? 0 : RESUME_AT;
+    *ret_more = more || page.full;
+    return true;
+}

@@ -1,0 +1,115 @@
+/*
+ * relay_story.h - tests of the relay: given what a log and a topic in memory hold, when something
+ * happens, then this is published.
+ */
+#pragma once
+
+#include "clock.h"
+#include "fake_relay_ports.h"
+#include "relay.h"
+
+#include <criterion/criterion.h>
+
+enum { PATIENCE_MS = 8000, QUIET_MS = 150 };
+
+static struct fake *fake;
+static struct relay_log log_port;
+static struct relay_publisher publisher_port;
+static struct relay_options options;
+static struct relay *relay;
+static inline void set_up(void)
+{
+    fake = fake_new();
+    log_port = fake_log_port(fake);
+    publisher_port = fake_publisher_port(fake);
+    options = (struct relay_options){
+        .log = &log_port, .publisher = &publisher_port, .partition_count = FAKE_PARTITIONS};
+}
+
+static inline int64_t deadline(int wait_ms)
+{
+    return clock_monotonic_us() + (int64_t)wait_ms * MICROSECONDS_PER_MILLISECOND;
+}
+
+static inline void start(void)
+{
+    relay = relay_new(&options);
+    cr_assert_not_null(relay);
+    struct error error;
+    cr_assert_eq(relay_start(relay, &error), STATUS_OK);
+}
+
+static inline void stop(void)
+{
+    relay_stop(relay, deadline(1000));
+    relay_free(relay);
+    relay = NULL;
+}
+
+static inline void tear_down(void)
+{
+    if (relay != NULL)
+        stop();
+    fake_free(fake);
+}
+
+static inline void append(int partition, int64_t count)
+{
+    fake_lock(fake);
+    fake->log_end[partition] += count;
+    fake_unlock(fake);
+}
+
+static inline void wait_published(int partition, int64_t position)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (relay_published_position(relay, partition) != position) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "partition %d is at %ld, not %ld", partition,
+                     (long)relay_published_position(relay, partition), (long)position);
+        usleep(1000);
+    }
+}
+
+static inline void wait_state(enum relay_state state)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->state) != (int64_t)state) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "never %s", relay_state_name(state));
+        usleep(1000);
+    }
+}
+
+static inline void wait_delivered(int64_t total)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->delivered_total) != total) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "not %ld deliveries", (long)total);
+        usleep(1000);
+    }
+}
+
+static inline void wait_restart(void)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->restarts_total) == 0) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "the wiped topic went unnoticed");
+        usleep(1000);
+    }
+}
+
+static inline int64_t record_count(int partition)
+{
+    fake_lock(fake);
+    int64_t count = fake->record_count[partition];
+    fake_unlock(fake);
+    return count;
+}
+
+/* The topic's partition holds exactly the positions first, first + 1 ... from `offset` on. */
+static inline void expect_records(int partition, int64_t offset, int64_t first, int64_t count)
+{
+    cr_assert_eq(record_count(partition), offset + count, "%ld records, not %ld",
+                 (long)record_count(partition), (long)(offset + count));
+    for (int64_t i = 0; i < count; i++)
+        cr_assert_eq(fake->records[partition][offset + i].position, first + i);
+}
