@@ -153,13 +153,18 @@ def test_given_parked_carts_then_those_from_the_position_on_are_tried_again_and_
     before = setting.sql(stay, (position,))
     assert len(before) == 2
 
+    def goes_on():
+        eventually(lambda: setting.positions()[NUMBER] == more[-1]["position"])
+        assert setting.sql("SELECT version FROM cart_views WHERE cart_id = %s", (damaged,)) == [(4,)]
+        assert setting.sql("SELECT cart_id::text FROM parked_carts ORDER BY 1") == sorted([(early,), (late,)])
+        assert setting.sql("SELECT count(*) FROM parked_records") == [(4,)]
+
     assert setting.replay_from(position) == (2, position)
-    projector.wait(parkedCarts=2)
-    assert setting.positions()[NUMBER] == more[-1]["position"]
-    assert setting.sql("SELECT version FROM cart_views WHERE cart_id = %s", (damaged,)) == [(4,)]
-    assert setting.sql("SELECT cart_id::text FROM parked_carts ORDER BY 1") == sorted([(early,), (late,)])
+    goes_on()
     assert setting.sql(stay, (position,)) == before
-    assert setting.sql("SELECT count(*) FROM parked_records") == [(4,)]
+    assert setting.replay_from(position - 1) == (2, position - 2), "the event before it is parked"
+    goes_on()
+    projector.wait(parkedCarts=2)
 
 
 def test_given_a_log_that_took_another_course_then_only_a_replay_from_before_it_goes_on(setting):
@@ -207,6 +212,7 @@ def test_given_a_replay_that_is_killed_in_the_middle_then_nothing_was_done(setti
         child = setting.start_replay(f"{NUMBER}:{position}")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
         eventually(lambda: setting.sql(waiting) == [(1,)], 30, 0.02)
+        assert setting.rows("cart_views") == {"cart_views": before["cart_views"]}, "who reads neither waits nor sees it"
         child.kill()
         child.communicate()
         eventually(lambda: setting.sql(waiting) == [(0,)], 10)  # its session does not wait for us
