@@ -2,8 +2,8 @@
 
 #include "clock.h"
 #include "log.h"
+#include "log_place.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +17,10 @@ bool republish_range_parse(const char *argument, int64_t partition_count,
         *ret_range = (struct republish_range){.partition = -1, .from_position = 1};
         return true;
     }
-    char *colon;
-    char *end;
-    errno = 0;
-    long partition = strtol(argument, &colon, 10);
-    if (colon == argument || *colon != ':')
+    struct log_place place;
+    if (!log_place_parse(str_from(argument), partition_count, &place))
         return false;
-    long long from = strtoll(colon + 1, &end, 10);
-    if (end == colon + 1 || *end != '\0' || errno != 0 || partition < 0 ||
-        partition >= partition_count || from < 1)
-        return false;
-    *ret_range = (struct republish_range){.partition = (int)partition, .from_position = from};
+    *ret_range = (struct republish_range){place.partition, place.position};
     return true;
 }
 

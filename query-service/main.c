@@ -8,6 +8,7 @@
 #include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
+#include "log_place.h"
 #include "metrics.h"
 #include "notify.h"
 #include "query_config.h"
@@ -29,6 +30,7 @@ enum {
     ANSWER_POLL_MS = 10,
     BODY_BYTES_MAX = 1024, /* nothing here has a body */
     WATCH_MS = 500,
+    EXIT_USAGE = 2,
 };
 
 struct query_service {
@@ -167,8 +169,9 @@ static int run(struct query_service *service)
     return EXIT_SUCCESS;
 }
 
-static int rebuild(const struct query_config *config)
+static int rebuild(const struct query_config *config, const char *argument)
 {
+    (void)argument;
     struct error error;
     if (write_side_rebuild(config, &error) != STATUS_OK) {
         fprintf(stderr, "cannot rebuild: %s\n", error.message);
@@ -178,8 +181,34 @@ static int rebuild(const struct query_config *config)
     return EXIT_SUCCESS;
 }
 
-static int replay_parked(const struct query_config *config)
+static int replay_from(const struct query_config *config, const char *argument)
 {
+    struct error error;
+    struct log_place place;
+    struct rewound rewound;
+    if (!log_place_parse(str_from(argument), config->partitions, &place)) {
+        fprintf(stderr, "--replay-from takes PARTITION:POSITION\n");
+        return EXIT_USAGE;
+    }
+    enum status status = write_side_replay_from(config, &place, &rewound, &error);
+    if (status == STATUS_NOT_FOUND) {
+        printf("nothing to do: no event of partition %d from position %lld on has been applied\n",
+               place.partition, (long long)place.position);
+        return EXIT_SUCCESS;
+    }
+    if (status != STATUS_OK) {
+        fprintf(stderr, "cannot replay: %s\n", error.message);
+        return EXIT_FAILURE;
+    }
+    printf("%lld carts were taken back; running query services go on from position %lld of "
+           "partition %d\n",
+           (long long)rewound.carts, (long long)rewound.position + 1, place.partition);
+    return EXIT_SUCCESS;
+}
+
+static int replay_parked(const struct query_config *config, const char *argument)
+{
+    (void)argument;
     struct error error;
     struct replay_result result;
     if (write_side_replay_parked(config, &result, &error) != STATUS_OK) {
@@ -192,16 +221,20 @@ static int replay_parked(const struct query_config *config)
     return EXIT_SUCCESS;
 }
 
-static int healthcheck(const struct query_config *config)
+static int healthcheck(const struct query_config *config, const char *argument)
 {
+    (void)argument;
     return service_healthcheck(config->bind, config->port);
 }
 
 static const struct {
     struct service_verb verb;
-    int (*run)(const struct query_config *config);
+    int (*run)(const struct query_config *config, const char *argument);
 } VERBS[] = {
     {{"rebuild", NULL, "forget every view, so that they are made again from the log"}, rebuild},
+    {{"replay-from", "PARTITION:POSITION",
+      "take a partition's views back to before this event, so that they are made again from there"},
+     replay_from},
     {{"replay-parked", NULL, "apply the records of parked carts, as far as it now works"},
      replay_parked},
     {{"healthcheck", NULL, "ask the service that runs with these settings whether it is ready"},
@@ -230,8 +263,9 @@ int main(int argc, char **argv)
 
     log_set_level(log_level_of(service.config.log_level));
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
-    int code =
-        arguments.verb == NULL ? run(&service) : VERBS[arguments.verb - verbs].run(&service.config);
+    int code = arguments.verb == NULL
+                   ? run(&service)
+                   : VERBS[arguments.verb - verbs].run(&service.config, arguments.verb_argument);
     release(&service);
     return code;
 }

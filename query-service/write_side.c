@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "view_rewind.h"
 
 enum { CHECK_TOPIC_MS = 2000, CLOSE_MS = 1500 };
 
@@ -141,6 +142,18 @@ enum status write_side_rebuild(const struct query_config *config, struct error *
         return error_set(error, STATUS_NO_MEMORY, "no memory");
     const struct view_store *port = view_store_postgres_port(store);
     enum status status = port->forget_everything(port->self, error);
+    view_store_postgres_free(store);
+    return status;
+}
+
+enum status write_side_replay_from(const struct query_config *config, const struct log_place *place,
+                                   struct rewound *ret_rewound, struct error *error)
+{
+    struct view_store_postgres *store = view_store_postgres_new(config->database_url);
+    if (store == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory");
+    enum status status = view_rewind(view_store_postgres_port(store), place->partition,
+                                     place->position, ret_rewound, error);
     view_store_postgres_free(store);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "health.h"
 #include "hot_views.h"
 #include "log_client_http.h"
+#include "log_place.h"
 #include "parked_replay.h"
 #include "projector.h"
 #include "query_config.h"
@@ -45,6 +46,10 @@ void write_side_done(struct write_side *side);
 
 /* Forgets every view; running services make them again from the log. */
 MUST_CHECK enum status write_side_rebuild(const struct query_config *config, struct error *error);
+/* Takes the views of a partition back to before `place` (view_rewind.h). */
+MUST_CHECK enum status write_side_replay_from(const struct query_config *config,
+                                              const struct log_place *place,
+                                              struct rewound *ret_rewound, struct error *error);
 /* Applies what is parked, as far as it can be applied now. */
 MUST_CHECK enum status write_side_replay_parked(const struct query_config *config,
                                                 struct replay_result *ret_result,

@@ -64,26 +64,6 @@ static const struct postgres_statement READ_PARKED = {
 };
 _Static_assert(REPLAY_RECORDS_MAX == 500, "the limit in READ_PARKED");
 
-static const struct postgres_statement BEGIN = {.name = "begin", .sql = "BEGIN"};
-static const struct postgres_statement COMMIT = {.name = "commit", .sql = "COMMIT"};
-static const struct postgres_statement ROLLBACK = {.name = "rollback", .sql = "ROLLBACK"};
-
-/* The tables before the row, as WRITE locks them and a rebuild does: else neither of two that wait
- * for each other would go on. */
-static const struct postgres_statement LOCK_TABLES = {
-    .name = "lock_tables",
-    .sql = "LOCK TABLE cart_views, cart_timeline, parked_carts, parked_records"
-           " IN ROW EXCLUSIVE MODE",
-};
-/* Two statements, so that the second one's snapshot is of after the lock: what a projector parked
- * while we waited for it is seen. */
-static const Oid LOCK_TYPES[] = {PG_INT2};
-static const struct postgres_statement LOCK_PARTITION = {
-    .name = "lock_partition",
-    .sql = "SELECT partition FROM projection_positions WHERE partition = $1 FOR UPDATE",
-    .parameter_count = 1,
-    .parameter_types = LOCK_TYPES,
-};
 static const struct postgres_statement IS_PARKED = {
     .name = "is_parked",
     .sql = "SELECT 1 FROM parked_carts WHERE cart_id = $1",
@@ -118,23 +98,6 @@ static const struct postgres_statement REPLAY = {
            " SELECT count(*), coalesce((SELECT epoch FROM moved), 0) FROM freed",
     .parameter_count = ARRAY_SIZE(REPLAY_TYPES),
     .parameter_types = REPLAY_TYPES,
-};
-
-/* The tables in the order in which WRITE locks them, so that neither waits for the other in a
- * circle. */
-static const struct postgres_statement TRUNCATE = {
-    .name = "truncate",
-    .sql = "TRUNCATE cart_views, cart_timeline, parked_carts, parked_records, projection_log",
-};
-static const struct postgres_statement RESET_POSITIONS = {
-    .name = "reset_positions",
-    .sql = "UPDATE projection_positions SET position = 0, event_id = NULL, occurred_at = NULL,"
-           " kafka_offset = NULL, epoch = epoch + 1",
-};
-static const struct postgres_statement ALLOW_TIME = {
-    .name = "allow_time",
-    .sql = "SELECT set_config('statement_timeout', '55s', true),"
-           "       set_config('lock_timeout', '50s', true)",
 };
 
 static void put_partitions(struct view_store_postgres *store, const int16_t *partitions,
@@ -234,44 +197,12 @@ enum status view_store_next_parked_cart(void *self, const struct uuid *after,
     return STATUS_OK;
 }
 
-static enum status begin(struct view_store_postgres *store, struct error *error)
-{
-    enum status status = store_do(store, &BEGIN, VIEW_STORE_CALL_MS, error);
-    store->is_in_transaction = status == STATUS_OK;
-    return status;
-}
-
-static enum status commit(struct view_store_postgres *store, struct error *error)
-{
-    enum status status = store_do(store, &COMMIT, VIEW_STORE_CALL_MS, error);
-    if (status == STATUS_OK)
-        store->is_in_transaction = false;
-    return status;
-}
-
-void view_store_replay_abandon(void *self)
-{
-    struct view_store_postgres *store = self;
-    struct error error;
-    if (!store->is_in_transaction)
-        return;
-    if (store_do(store, &ROLLBACK, VIEW_STORE_CALL_MS, &error) != STATUS_OK)
-        postgres_disconnect(store->postgres);
-    store->is_in_transaction = false;
-}
-
 enum status view_store_replay_begin(void *self, const struct uuid *cart_id, int16_t partition,
                                     struct error *error)
 {
     struct view_store_postgres *store = self;
     AUTO(postgres_result_clear) PGresult *result = NULL;
-    enum status status = begin(store, error);
-    if (status == STATUS_OK)
-        status = store_do(store, &LOCK_TABLES, VIEW_STORE_CALL_MS, error);
-    if (status == STATUS_OK) {
-        store_put_int2(store, 0, partition);
-        status = store_do(store, &LOCK_PARTITION, VIEW_STORE_CALL_MS, error);
-    }
+    enum status status = store_begin_on(store, partition, error);
     if (status == STATUS_OK) {
         store_put_uuid(store, 0, cart_id);
         status = store_run(store, &IS_PARKED, VIEW_STORE_CALL_MS, &result, error);
@@ -279,7 +210,7 @@ enum status view_store_replay_begin(void *self, const struct uuid *cart_id, int1
     if (status == STATUS_OK && PQntuples(result) == 0)
         status = error_set(error, STATUS_NOT_FOUND, "the cart is not parked");
     if (status != STATUS_OK)
-        view_store_replay_abandon(store);
+        view_store_abandon(store);
     return status;
 }
 
@@ -306,27 +237,10 @@ enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = store_run(store, &REPLAY, VIEW_STORE_CALL_MS, &result, error);
     if (status == STATUS_OK)
-        status = commit(store, error);
+        status = view_store_commit(store, error);
     if (status != STATUS_OK)
         return status;
     *ret_is_free = pg_get_int8(result, 0, 0) > 0;
     *ret_epoch = pg_get_int8(result, 0, 1);
     return STATUS_OK;
-}
-
-enum status view_store_forget_everything(void *self, struct error *error)
-{
-    struct view_store_postgres *store = self;
-    enum status status = begin(store, error);
-    if (status == STATUS_OK)
-        status = store_do(store, &ALLOW_TIME, VIEW_STORE_CALL_MS, error);
-    if (status == STATUS_OK)
-        status = store_do(store, &TRUNCATE, VIEW_STORE_REBUILD_MS, error);
-    if (status == STATUS_OK)
-        status = store_do(store, &RESET_POSITIONS, VIEW_STORE_REBUILD_MS, error);
-    if (status == STATUS_OK)
-        status = commit(store, error);
-    if (status != STATUS_OK)
-        view_store_replay_abandon(store);
-    return status;
 }

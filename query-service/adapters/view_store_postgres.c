@@ -312,7 +312,11 @@ struct view_store_postgres *view_store_postgres_new(const char *url)
         .replay_begin = view_store_replay_begin,
         .read_parked = view_store_read_parked,
         .replay_commit = view_store_replay_commit,
-        .replay_abandon = view_store_replay_abandon,
+        .rewind_begin = view_store_rewind_begin,
+        .rewind_read = view_store_rewind_read,
+        .rewind_put = view_store_rewind_put,
+        .rewind_commit = view_store_commit,
+        .abandon = view_store_abandon,
         .forget_everything = view_store_forget_everything,
     };
     return store;

@@ -1,7 +1,7 @@
 /*
  * view_store_postgres_internal.h - what the files of this adapter share: view_store_postgres.c
  * (sessions, checkpoints, carts), view_store_write.c (a batch), view_store_parked.c (parked
- * records, replay, rebuild).
+ * records, replay), view_store_again.c (rebuild, rewind), view_store_transaction.c.
  */
 #pragma once
 
@@ -50,6 +50,14 @@ MUST_CHECK enum status store_do(struct view_store_postgres *store,
                                 const struct postgres_statement *statement, int call_ms,
                                 struct error *error);
 
+/* view_store_transaction.c: begins a transaction of several statements; view_store_commit() or
+ * view_store_abandon() ends it, the latter also after a failure, and after one that has not begun.
+ */
+MUST_CHECK enum status store_begin(struct view_store_postgres *store, struct error *error);
+/* In it nobody else writes what belongs to the partition. */
+MUST_CHECK enum status store_begin_on(struct view_store_postgres *store, int16_t partition,
+                                      struct error *error);
+
 /* view_store_write.c: the columns of a view and of a timeline row as array parameters, `first` and
  * those after it. */
 void store_put_views(struct view_store_postgres *store, size_t first, const struct view_row *views,
@@ -87,5 +95,12 @@ enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
                                      const struct recorded_event *const *timeline,
                                      size_t timeline_count, bool *ret_is_free, int64_t *ret_epoch,
                                      struct error *error);
-void view_store_replay_abandon(void *self);
+enum status view_store_rewind_begin(void *self, int16_t partition, int64_t position,
+                                    struct rewound *ret_rewound, struct error *error);
+enum status view_store_rewind_read(void *self, stored_event_fn *visit, void *context,
+                                   bool *ret_more, struct error *error);
+enum status view_store_rewind_put(void *self, const struct view_row *views, size_t count,
+                                  struct error *error);
+enum status view_store_commit(void *self, struct error *error);
+void view_store_abandon(void *self);
 enum status view_store_forget_everything(void *self, struct error *error);

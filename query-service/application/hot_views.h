@@ -4,7 +4,7 @@
  *
  * What is found here is what the database holds: views are kept only of partitions that this
  * process projects, and the projection closes a cart before it writes it. Where that is not enough
- * - another process rebuilds the views, or has our partitions while we were frozen and do not know
+ * - another process makes views again, or has our partitions while we were frozen and do not know
  * it yet - a view is HOT_VIEW_US old at most.
  *
  * Whoever does not find a cart gets a ticket, reads the database and puts back what it read. A

@@ -1,6 +1,6 @@
 #include "parked_replay.h"
 
-#include "cart_view.h"
+#include "view_row.h"
 
 #include <stdlib.h>
 
@@ -84,15 +84,7 @@ static enum status commit(const struct view_store *store, const struct replay *a
         cart_view_render(&replay->view, &body);
         if (!text_ok(&body))
             return no_memory(error);
-        row = (struct view_row){
-            .cart_id = at->cart_id,
-            .partition = at->partition,
-            .version = replay->view.version,
-            .status = cart_view_status_name(replay->view.status),
-            .customer_id = replay->view.customer_id,
-            .updated_at_us = replay->view.updated_at_us,
-            .body = text_str(&body),
-        };
+        row = view_row_of(&replay->view, at->partition, text_str(&body));
     }
     ret_step->version = row.version;
     return store->replay_commit(store->self, &at->cart_id, replay->count > 0 ? &row : NULL,
@@ -114,13 +106,13 @@ static enum status replay_some(const struct view_store *store, struct replay *at
     if (status == STATUS_OK)
         status = store->read_parked(store->self, &at->cart_id, take_record, replay, error);
     if (status == STATUS_OK && replay->has_failed && replay->count == 0) {
-        store->replay_abandon(store->self);
+        store->abandon(store->self);
         return STATUS_OK;
     }
     if (status == STATUS_OK)
         status = commit(store, at, replay, ret_is_free, ret_step, error);
     if (status != STATUS_OK) {
-        store->replay_abandon(store->self);
+        store->abandon(store->self);
         return status;
     }
     at->result.events_applied += (int64_t)replay->count;

@@ -2,6 +2,7 @@
 
 #include "cart_partition.h"
 #include "utf8.h"
+#include "view_row.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -311,18 +312,6 @@ enum status batch_park_junk(struct projection_batch *batch, const struct batch_i
     return add_parked(batch, item, reason) != NULL ? STATUS_OK : no_memory(error);
 }
 
-static void fill_row(const struct cached_cart *cart, struct view_row *row)
-{
-    *row = (struct view_row){
-        .cart_id = cart->cart_id,
-        .partition = cart->partition,
-        .version = cart->view.version,
-        .status = cart_view_status_name(cart->view.status),
-        .customer_id = cart->view.customer_id,
-        .updated_at_us = cart->view.updated_at_us,
-    };
-}
-
 enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
                          struct error *error)
 {
@@ -334,7 +323,7 @@ enum status batch_finish(struct projection_batch *batch, struct view_write *ret_
         cart->is_changed = false;
         cart->body_bytes = batch->bodies.length - start;
         view_cache_charge(batch->cache, cart);
-        fill_row(cart, &batch->views[i]);
+        batch->views[i] = view_row_of(&cart->view, cart->partition, STR_NONE);
     }
     if (!text_ok(&batch->bodies))
         return no_memory(error);

@@ -17,12 +17,13 @@ enum {
     REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
     DEAD_LETTERS_MAX = 100,                /* the same */
     PARKED_BYTES_MAX = 4 * 1024 * 1024,    /* of them, plus one record */
+    REWIND_EVENTS_MAX = 200,               /* events in one answer */
 };
 
 #define KAFKA_OFFSET_UNKNOWN INT64_C(-1)
 
 /* How far a partition has been applied. `epoch` counts what changed the partition's views other
- * than by following the log (rebuild, replay). */
+ * than by following the log (rebuild, replay, rewind). */
 struct checkpoint {
     int64_t position;       /* 0: nothing */
     struct uuid event_id;   /* of the event at that position */
@@ -90,6 +91,14 @@ struct parked_record {
 typedef enum status parked_record_fn(void *context, const struct parked_record *record,
                                      struct error *error);
 
+/* What a rewind has begun with. */
+struct rewound {
+    int64_t position; /* of the last event that still counts as applied; 0: none does */
+    int64_t carts;    /* whose views are not what they were */
+};
+typedef enum status stored_event_fn(void *context, const struct recorded_event *event,
+                                    struct error *error);
+
 /* What one batch writes. Rows of partitions that are not in `moves` do not occur. */
 struct view_write {
     const struct checkpoint_move *moves;
@@ -154,9 +163,8 @@ struct view_store {
      * A replay of one cart: begin (its partition stands still until the end; STATUS_NOT_FOUND: it
      * is not parked any more), load_carts, read_parked (the first records in order of position, up
      * to REPLAY_RECORDS_MAX and PARKED_BYTES_MAX), then replay_commit or, also after a failure,
-     * replay_abandon. replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the
-     * records that have been applied, parks the cart no longer when none is left, and raises the
-     * epoch.
+     * abandon. replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the records
+     * that have been applied, parks the cart no longer when none is left, and raises the epoch.
      */
     enum status (*replay_begin)(void *self, const struct uuid *cart_id, int16_t partition,
                                 struct error *error);
@@ -167,7 +175,23 @@ struct view_store {
                                  const struct recorded_event *const *timeline,
                                  size_t timeline_count, bool *ret_is_free, int64_t *ret_epoch,
                                  struct error *error);
-    void (*replay_abandon)(void *self);
+
+    /*
+     * A rewind of one partition: begin (it stands still until the end, and is at the last event
+     * before `position` up to which none is missing; what was made of later ones is forgotten, and
+     * the views of the carts that they had changed; the epoch is raised. STATUS_NOT_FOUND: none has
+     * been applied from `position` on). Then read: events that are left of carts without a view,
+     * by cart and version, up to REWIND_EVENTS_MAX each time, without partition and metadata; put
+     * the views of such carts; and commit or, also after a failure, abandon.
+     */
+    enum status (*rewind_begin)(void *self, int16_t partition, int64_t position,
+                                struct rewound *ret_rewound, struct error *error);
+    enum status (*rewind_read)(void *self, stored_event_fn *visit, void *context, bool *ret_more,
+                               struct error *error);
+    enum status (*rewind_put)(void *self, const struct view_row *views, size_t count,
+                              struct error *error);
+    enum status (*rewind_commit)(void *self, struct error *error);
+    void (*abandon)(void *self); /* of either */
 
     /* Forgets everything that was derived, and which log it came from. Projectors that run begin
      * again by themselves. */

@@ -252,7 +252,7 @@ def test_given_a_call_that_fails_when_parked_carts_are_replayed_then_none_is_los
         return service
 
     try:
-        for arguments in (["--replay-parked"], ["--rebuild"]):
+        for arguments in (["--replay-parked"], ["--replay-from", "0:5"], ["--rebuild"]):
             each_run_fails(make, arguments, lambda service: service.refilled.bring_back())
     finally:
         for log in logs:

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from cart_model import fold
+from invariants import check_log, check_views
 from shop import Shop, eventually, line, new_id, problem, random_command
 from test_model import SKUS, call
 
@@ -358,3 +359,35 @@ def test_given_a_rebuild_from_the_first_position_then_views_and_histories_are_wh
         return True
 
     eventually(made_again, seconds=120)
+
+
+def test_given_views_that_are_wrong_since_a_time_when_replayed_from_its_position_then_they_are_right(stack_factory):
+    stack = stack_factory(partitions=1)
+    shop, carts = PatientShop(stack.command_url, stack.query_url), [new_id() for _ in range(8)]
+    versions = {cart: shop.create(cart).json()["version"] for cart in carts[:6]}
+    versions.update({cart: shop.add(cart, line(f"sku-{n}")).json()["version"] for n in range(3) for cart in carts[:6]})
+    since = shop.events(cartId=carts[5])[-1]["occurredAt"]
+    versions.update({cart: shop.create(cart).json()["version"] for cart in carts[6:]})
+    versions.update({cart: shop.add(cart, line()).json()["version"] for cart in carts[3:]})
+    paths = [f"/v1/carts/{cart}{what}" for cart, version in versions.items()
+             for what in (f"?minVersion={version}", f"?version={version - 1}", "/history")]
+    before = [shop.read(path, headers={"Prefer": "wait=10"}) for path in paths]
+    check_views(stack.query_database_url, check_log(stack.command_database_url))
+
+    position = shop.read(f"/v1/events?partition=0&from={since}&limit=1", shop.command_url)["events"][0]["position"]
+    with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE cart_views SET body = '{}' WHERE cart_id IN"
+                       " (SELECT cart_id FROM cart_timeline WHERE position >= %s)", (position,))
+        cursor.execute("DELETE FROM cart_timeline WHERE position > %s", (position,))
+    query = stack.process("query-service")
+    done = query.run("--replay-from", f"0:{position}")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout == f"5 carts were taken back; running query services go on from position {position} of partition 0\n"
+    answers = [Shop(stack.command_url, stack.query_url).get(path) for path in paths]
+    assert all(answer.status_code != 200 or answer.json() == was
+               for answer, was, path in zip(answers, before, paths, strict=True) if "minVersion" in path)
+    eventually(lambda: [shop.get(path).json() for path in paths] == before)
+    check_views(stack.query_database_url, check_log(stack.command_database_url))
+    for place in ("", "all", "0", "0:", ":1", "0:0", "1:1", "0:1x", "-1:1"):
+        done = query.run("--replay-from", place)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", "--replay-from takes PARTITION:POSITION\n"), place

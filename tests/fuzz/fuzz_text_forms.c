@@ -1,7 +1,8 @@
-/* Input: a text that may be a time, a UUID, UTF-8 or JSON. */
+/* Input: a text that may be a time, a UUID, a place in the log, UTF-8 or JSON. */
 #include "clock.h"
 #include "fuzz.h"
 #include "json_scan.h"
+#include "log_place.h"
 #include "utf8.h"
 #include "uuid.h"
 
@@ -26,6 +27,17 @@ static void check_uuid(struct str text)
     uuid_format(&uuid, formatted);
     REQUIRE(uuid_parse(str_from(formatted), &back));
     REQUIRE(uuid_equal(&uuid, &back));
+}
+
+static void check_place(struct str text)
+{
+    struct log_place place;
+    if (!log_place_parse(text, 1024, &place))
+        return;
+    char formatted[32];
+    int length = snprintf(formatted, sizeof(formatted), "%d:%lld", place.partition,
+                          (long long)place.position);
+    REQUIRE(str_equal((struct str){formatted, (size_t)length}, text));
 }
 
 static void check_utf8(struct str text)
@@ -61,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct str text = input_of(bytes, size);
     check_time(text);
     check_uuid(text);
+    check_place(text);
     check_utf8(text);
     check_json_scan(text);
     return 0;

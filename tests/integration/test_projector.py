@@ -2,85 +2,15 @@
 
 import concurrent.futures
 import pathlib
-import threading
 import time
 
 import psycopg2
 import pytest
 
-from invariants import check_views, read_topic
-from projector_driver import LogServer, MadeUpLog, ProjectorProcess, Publisher
-from service import COMPLAINTS
+from invariants import check_views
+from projector_driver import Publisher
+from projector_setting import PARTITIONS, Making, Setting
 from shop import eventually
-
-PARTITIONS = 6
-
-
-class Setting:
-    """A made-up log, a fresh topic and a fresh read database, and the projectors between them."""
-
-    def __init__(self, infrastructure, folder):
-        self.infrastructure, self.folder = infrastructure, folder
-        self.kafka = infrastructure.kafka
-        self.databases = infrastructure.fresh_databases(kinds=["query"])
-        self.database_url, self.owner_url = self.databases.query, self.databases.query_owner
-        self.topic, self.dead_topic = infrastructure.fresh_topics(PARTITIONS)
-        self.publisher = Publisher(self.kafka.servers, self.topic)
-        self.log = MadeUpLog(PARTITIONS)
-        self.server = LogServer(self.log)
-        self.projectors = []
-
-    def projector(self, start=True, **env):
-        made = ProjectorProcess(self.folder / f"projector-{len(self.projectors)}.log", **{
-            "QUERY_DATABASE_URL": self.database_url, "KAFKA_BOOTSTRAP_SERVERS": self.kafka.servers,
-            "KAFKA_TOPIC": self.topic, "KAFKA_DEAD_LETTER_TOPIC": self.dead_topic, "KAFKA_GROUP_ID": self.topic,
-            "COMMAND_URL": self.server.url, "PARTITIONS": PARTITIONS, **env})
-        self.projectors.append(made)
-        return made.start() if start else made
-
-    def sql(self, statement, parameters=None):
-        with psycopg2.connect(self.owner_url) as connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else None
-
-    def publish(self, events):
-        self.publisher.publish(events)
-
-    def make(self, count):
-        """Makes events and publishes them."""
-        self.publish(self.log.make(count))
-
-    def positions(self):
-        return dict(self.sql("SELECT partition, position FROM projection_positions"))
-
-    def wait_applied(self, seconds=60):
-        wanted = {number: len(events) for number, events in enumerate(self.log.events)}
-        eventually(lambda: {**dict.fromkeys(wanted, 0), **self.positions()} == wanted, seconds)
-
-    def check(self, seconds=60):
-        """Every view is the fold of its events, every event is in its timeline, once."""
-        self.wait_applied(seconds)
-        check_views(self.database_url, self.log.all(), seconds)
-        timeline = self.sql("SELECT partition, position, event_id::text, data::text FROM cart_timeline ORDER BY 1, 2")
-        assert timeline == [(e["partition"], e["position"], e["eventId"], e["data"]) for e in self.log.all()]
-
-    def dead_letters(self):
-        return read_topic(self.kafka.servers, self.dead_topic, 1)[0]
-
-    def re_create_topic(self, partitions=PARTITIONS):
-        self.kafka.delete_topic(self.topic)
-        self.kafka.create_topic(self.topic, partitions)
-
-    def close(self):
-        self.infrastructure.ensure_running()
-        for projector in self.projectors:
-            projector.finish()
-        self.server.close()
-        for topic in (self.topic, self.dead_topic):
-            self.kafka.delete_topic(topic)
-        self.infrastructure.drop_databases(self.databases)
-        complaints = [made.tail(60) for made in self.projectors if COMPLAINTS.search(made.log_file.read_text())]
-        assert not complaints, complaints[0]
 
 
 @pytest.fixture
@@ -97,27 +27,6 @@ def test_given_events_in_the_topic_then_each_view_is_the_fold_of_its_events(sett
     setting.make(500)
     setting.check()
     projector.wait(applied=3500, duplicates=0, gaps=0, stale=0, parked=0, waiting=0)
-
-
-class Making:
-    """`with Making(setting):` … events happen and are published all the time."""
-
-    def __init__(self, setting, batch=40, pause=0.01):
-        self.setting, self.batch, self.pause = setting, batch, pause
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-    def _run(self):
-        while not self.stopping.wait(self.pause):
-            self.setting.make(self.batch)
 
 
 def test_given_a_restart_then_it_goes_on_where_it_was(setting):

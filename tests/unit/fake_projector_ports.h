@@ -641,7 +641,7 @@ static inline enum status fake_replay_commit(void *self, const struct uuid *cart
     return STATUS_OK;
 }
 
-static inline void fake_replay_abandon(void *self)
+static inline void fake_abandon(void *self)
 {
     struct fake *fake = self;
     fake->is_replaying = false;
@@ -786,22 +786,22 @@ static inline struct fake *fake_new(void)
     fake->feed_port =
         (struct event_feed){fake, fake_poll, fake_start, fake_stop, fake_commit, fake_end_offset};
     fake->store_port = (struct view_store){
-        fake,
-        fake_read_log,
-        fake_adopt_log,
-        fake_load_checkpoints,
-        fake_load_carts,
-        fake_begin_write,
-        fake_end_write,
-        fake_count_parked,
-        fake_read_dead_letters,
-        fake_mark_dead_lettered,
-        fake_next_parked_cart,
-        fake_replay_begin,
-        fake_read_parked,
-        fake_replay_commit,
-        fake_replay_abandon,
-        fake_forget_everything,
+        .self = fake,
+        .read_log = fake_read_log,
+        .adopt_log = fake_adopt_log,
+        .load_checkpoints = fake_load_checkpoints,
+        .load_carts = fake_load_carts,
+        .begin_write = fake_begin_write,
+        .end_write = fake_end_write,
+        .count_parked = fake_count_parked,
+        .read_dead_letters = fake_read_dead_letters,
+        .mark_dead_lettered = fake_mark_dead_lettered,
+        .next_parked_cart = fake_next_parked_cart,
+        .replay_begin = fake_replay_begin,
+        .read_parked = fake_read_parked,
+        .replay_commit = fake_replay_commit,
+        .abandon = fake_abandon,
+        .forget_everything = fake_forget_everything,
     };
     fake->log_port = (struct log_client){fake, fake_ask, fake_reply};
     fake->dead_port = (struct dead_letter_topic){fake, fake_send, fake_delivered};

@@ -138,7 +138,7 @@ static enum status replay_commit(void *self, const struct uuid *id, const struct
     return STATUS_OK;
 }
 
-static void replay_abandon(void *self)
+static void abandon(void *self)
 {
     (void)self;
     cr_assert(cart.is_replaying);
@@ -150,7 +150,7 @@ static const struct view_store store = {.next_parked_cart = next_parked_cart,
                                         .load_carts = load_carts,
                                         .read_parked = read_parked,
                                         .replay_commit = replay_commit,
-                                        .replay_abandon = replay_abandon};
+                                        .abandon = abandon};
 
 static void done(void)
 {
