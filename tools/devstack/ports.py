@@ -4,7 +4,7 @@ import socket
 
 from .report import Trouble
 
-LANES = 3
+LANES = 4
 _given = set()  # to what may not listen yet
 
 
@@ -20,7 +20,7 @@ def is_free(port, address="127.0.0.1"):
 
 def free_port():
     """A port that nobody listens on now, outside the range from which the kernel takes its own, and that this process was
-    not given lately. Runs beside each other, with another PORT_LANE (0, 1 or 2) in the environment of each, never choose
+    not given lately. Runs beside each other, with another PORT_LANE (0 to 3) in the environment of each, never choose
     the same."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as limits:
         lowest = int(limits.read().split()[0])
