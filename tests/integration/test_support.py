@@ -8,6 +8,8 @@ import time
 import psycopg2
 import pytest
 
+from devstack.ports import free_port
+
 
 def rows(url, statement):
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
@@ -113,3 +115,7 @@ def test_given_a_proxy_when_it_acts_after_a_pattern_then_no_answer_is_quicker(pr
             client.send(b"the pattern")
             with contextlib.suppress(OSError):
                 assert client.recv(100) == b""
+
+
+def test_given_services_that_do_not_listen_yet_then_no_two_have_one_port():
+    assert len({free_port() for _ in range(400)}) == 400
