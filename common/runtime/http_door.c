@@ -166,7 +166,10 @@ static void attend(struct http_door *door, const struct epoll_event *event)
         accept_some(door);
         return;
     }
-    struct http_connection *connection = door->newcomers[event->data.fd].connection;
+    const struct http_newcomer *newcomer = &door->newcomers[event->data.fd];
+    if (!newcomer->waits)
+        return; /* it was handed over, and could not be taken out of the set */
+    struct http_connection *connection = newcomer->connection;
     enum arrival arrival = look(connection->fd, event->events);
     if (arrival == HEAD_HAS_COME)
         hand_over(door, connection);
