@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -206,17 +205,6 @@ static void free_members(struct http_door *door)
     http_addresses_done(&door->addresses);
 }
 
-static bool start_thread(struct http_door *door)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&door->thread, NULL, keep_door, door);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed == 0;
-}
-
 enum status http_door_open(struct http_door *door, struct http_server *server, size_t files_max,
                            struct error *error)
 {
@@ -229,7 +217,8 @@ enum status http_door_open(struct http_door *door, struct http_server *server, s
     };
     http_addresses_init(&door->addresses, server->options.connections_per_address_max);
     if (door->epoll_fd >= 0 && door->wake_fd >= 0 && door->newcomers != NULL &&
-        watch(door, server->listen_fd) && watch(door, door->wake_fd) && start_thread(door))
+        watch(door, server->listen_fd) && watch(door, door->wake_fd) &&
+        http_start_thread(&door->thread, keep_door, door) == 0)
         return STATUS_OK;
     free_members(door);
     return error_set(error, STATUS_INTERNAL, "no files, memory or thread to accept connections");

@@ -1,11 +1,9 @@
-#include "http_guard.h"
-
+#include "http_internal.h"
 #include "http_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,13 +120,7 @@ enum status http_guard_start(struct http_guard *guard, struct metric *timeouts, 
     if (guard->wake_fd < 0)
         return error_set(error, STATUS_INTERNAL, "eventfd: %s", strerror(errno));
     pthread_mutex_init(&guard->lock, NULL);
-
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&guard->thread, NULL, run_guard, guard);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failed = http_start_thread(&guard->thread, run_guard, guard);
     if (failed != 0) {
         pthread_mutex_destroy(&guard->lock);
         close(guard->wake_fd);

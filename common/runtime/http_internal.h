@@ -53,6 +53,9 @@ struct http_server {
     struct http_metrics metrics;
 };
 
+/* http_server.c: a thread that no signal interrupts; 0, or why there is none. */
+MUST_CHECK int http_start_thread(pthread_t *thread, void *(*run)(void *context), void *context);
+
 /* http_handler.c */
 void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode code);

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -18,6 +19,17 @@
 #include <unistd.h>
 
 enum { OTHER_FILES = 256 /* open files of the process that are not its clients' connections */ };
+
+int http_start_thread(pthread_t *thread, void *(*run)(void *context), void *context)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, NULL, run, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
 
 static _Noreturn void on_library_panic(void *context, const char *file, unsigned line,
                                        const char *reason)
