@@ -274,7 +274,7 @@ static void publish(struct relay *relay)
             if (!due && relay->in_flight > before)
                 let_events_gather();
         }
-        bool is_full = due && relay->in_flight > relay->resume_at && relay->resume_at > 0;
+        bool is_full = due && relay->resume_at > 0;
         relay_wait(relay, is_full || next_check_us < next_read_us ? next_check_us : next_read_us);
     }
 }
