@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.2  # between two looks; AT_ONCE are looked at, and a look takes
 ORIGIN, NDJSON = {"Origin": "https://shop.example"}, {"Accept": "application/x-ndjson"}
 ONCE_OR_ALWAYS = pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
 MEMORY = {"malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup"}
-ENV = {"CORS_ORIGINS": "https://shop.example", "HTTP_THREADS": 1}
+ENV = {"CORS_ORIGINS": "https://shop.example", "HTTP_THREADS": 1, "HTTP_CONNECTIONS_PER_ADDRESS_MAX": 1000}
 
 
 @pytest.fixture(autouse=True)

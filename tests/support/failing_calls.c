@@ -17,6 +17,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <search.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -134,6 +135,8 @@ CALL(int, eventfd, (unsigned count, int flags), (count, flags), -1)
 CALL(int, epoll_create1, (int flags), (flags), -1)
 CALL(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
      (epoll, operation, fd, event), -1)
+CALL(void *, tsearch, (const void *key, void **root, int (*compare)(const void *, const void *)),
+     (key, root, compare), NULL)
 CALL(ssize_t, getrandom, (void *bytes, size_t size, unsigned flags), (bytes, size, flags), -1)
 CALL(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size), -1)
 CALL(int, getrlimit64, (int resource, struct rlimit *limit), (resource, limit), -1)
