@@ -19,6 +19,13 @@ struct relay_partition {
     int64_t log_end;           /* the last position of the log, as of the last look */
 };
 
+/* What became of the events of one read. */
+struct relay_page {
+    int64_t count; /* sent */
+    struct error failure;
+    bool full; /* the producer takes no more */
+};
+
 struct relay {
     struct relay_options options;
     struct relay_stats stats;
@@ -39,10 +46,11 @@ struct relay {
     char detail[RELAY_DETAIL_MAX];
     bool leading;
     int64_t in_flight;
-    int64_t resume_at;    /* read on when no more than this is in flight */
-    int64_t progress_us;  /* when something was last delivered, or nothing was waiting */
-    int trims_left;       /* attempts to delete late events */
-    struct error failure; /* why the producer has to be replaced; STATUS_OK: it is fine */
+    int64_t resume_at;      /* read on when no more than this is in flight */
+    int64_t progress_us;    /* when something was last delivered, or nothing was waiting */
+    int trims_left;         /* attempts to delete late events */
+    struct relay_page page; /* of the last read */
+    struct error failure;   /* why the producer has to be replaced; STATUS_OK: it is fine */
 };
 
 /* Says where the relay stands: to the observer, and to the log when the state is another one. */
@@ -69,10 +77,13 @@ bool relay_lose_leadership(struct relay *relay, const struct error *error);
 /* Leads until leadership is lost or the relay stops. */
 void relay_lead(struct relay *relay);
 
-/*
- * relay_send.c: reads and sends one page. False: leadership is lost, or relay->failure says what is
- * wrong. *ret_more: there may be more to read at once.
- */
+/* relay_send.c: sends the event, which has to be the next one after *position, and moves that on.
+ * False: `page` says why not. */
+bool relay_send_next(const struct relay_publisher *publisher, const struct recorded_event *event,
+                     int64_t *position, struct relay_page *page);
+
+/* Reads and sends one page. False: leadership is lost, or relay->failure says what is wrong.
+ * *ret_more: there may be more to read at once. */
 bool relay_send_page(struct relay *relay, bool *ret_more);
 
 /* False, and relay->failure is set: more events are on their way than may be sent by a producer

@@ -15,9 +15,7 @@ struct republish {
     int64_t *sent;      /* by partition: the last position sent */
     int64_t *positions; /* room for an answer */
     int32_t *limits;
-    int64_t count;
-    struct error failure;
-    bool full;
+    struct relay_page page; /* of all reads together */
 };
 
 static void ignore_delivery(void *context, const struct relay_delivery *delivery)
@@ -28,25 +26,8 @@ static void ignore_delivery(void *context, const struct relay_delivery *delivery
 static bool send_again(void *context, const struct recorded_event *event)
 {
     struct republish *republish = context;
-    const struct relay_publisher *publisher = republish->options->publisher;
-    int64_t expected = republish->sent[event->partition] + 1;
-    if (event->position != expected) {
-        error_set(&republish->failure, STATUS_INVALID,
-                  "partition %d: the log has no event at position %" PRId64, event->partition,
-                  expected);
-        return false;
-    }
-    enum status status = publisher->send(publisher->self, event, &republish->failure);
-    if (status == STATUS_UNAVAILABLE) {
-        republish->failure = (struct error){0};
-        republish->full = true;
-        return false;
-    }
-    if (status != STATUS_OK)
-        return false;
-    republish->sent[event->partition] = event->position;
-    republish->count++;
-    return true;
+    return relay_send_next(republish->options->publisher, event, &republish->sent[event->partition],
+                           &republish->page);
 }
 
 /* How many events of each partition to read next; false when there are none left. */
@@ -88,20 +69,20 @@ static enum status send_all(struct republish *republish, int64_t deadline_us, st
     const struct relay_publisher *publisher = republish->options->publisher;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && plan_page(republish)) {
-        int64_t before = republish->count;
+        int64_t before = republish->page.count;
         status = read_page(republish, deadline_us, error);
-        if (status == STATUS_OK && republish->failure.status != STATUS_OK) {
-            *error = republish->failure;
+        if (status == STATUS_OK && republish->page.failure.status != STATUS_OK) {
+            *error = republish->page.failure;
             return error->status;
         }
-        if (status == STATUS_OK && republish->count == before && !republish->full)
+        if (status == STATUS_OK && republish->page.count == before && !republish->page.full)
             return error_set(error, STATUS_INVALID, "the log ends before the topic does");
         /* A full queue is given the time to empty itself. */
-        if (status == STATUS_OK && republish->full)
+        if (status == STATUS_OK && republish->page.full)
             status = publisher->flush(publisher->self, deadline_us, error);
         else if (status == STATUS_OK)
             status = publisher->serve(publisher->self, error);
-        republish->full = false;
+        republish->page.full = false;
         if (status == STATUS_OK && clock_monotonic_us() >= deadline_us)
             status = error_set(error, STATUS_UNAVAILABLE, "not everything was sent in time");
     }
@@ -157,6 +138,6 @@ enum status relay_republish(const struct relay_options *options, int partition, 
     free(republish.positions);
     free(republish.limits);
     if (status == STATUS_OK)
-        *ret_count = republish.count;
+        *ret_count = republish.page.count;
     return status;
 }

@@ -12,23 +12,14 @@ enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
 _Static_assert((RELAY_IN_FLIGHT_MAX - RESUME_AT) / PARTITION_COUNT_MAX > 0,
                "a page has room for an event of each partition");
 
-struct page {
-    struct relay *relay;
-    struct error failure;
-    bool full; /* the producer takes no more */
-};
-
-static bool send_event(void *context, const struct recorded_event *event)
+bool relay_send_next(const struct relay_publisher *publisher, const struct recorded_event *event,
+                     int64_t *position, struct relay_page *page)
 {
-    struct page *page = context;
-    struct relay *relay = page->relay;
-    const struct relay_publisher *publisher = relay->options.publisher;
-    struct relay_partition *partition = &relay->partitions[event->partition];
-    if (event->position != partition->queued + 1) {
+    if (event->position != *position + 1) {
         error_set(&page->failure, STATUS_INVALID,
                   "partition %d: the log has no event at position %" PRId64 " but one at %" PRId64
                   ": nothing is skipped",
-                  event->partition, partition->queued + 1, event->position);
+                  event->partition, *position + 1, event->position);
         return false;
     }
     enum status status = publisher->send(publisher->self, event, &page->failure);
@@ -39,9 +30,16 @@ static bool send_event(void *context, const struct recorded_event *event)
     }
     if (status != STATUS_OK)
         return false;
-    partition->queued = event->position;
-    relay->in_flight++;
+    *position = event->position;
+    page->count++;
     return true;
+}
+
+static bool send_event(void *context, const struct recorded_event *event)
+{
+    struct relay *relay = context;
+    struct relay_partition *partition = &relay->partitions[event->partition];
+    return relay_send_next(relay->options.publisher, event, &partition->queued, &relay->page);
 }
 
 /*
@@ -109,22 +107,23 @@ bool relay_send_page(struct relay *relay, bool *ret_more)
 {
     const struct relay_log *log = relay->options.log;
     plan_page(relay);
-    struct page page = {.relay = relay};
+    relay->page = (struct relay_page){0};
     struct error error = {0};
     bool more = false;
     if (relay->in_flight == 0)
         relay->progress_us = clock_monotonic_us();
     enum status status =
         log->read(log->self, relay->positions, relay->limits, relay_deadline(RELAY_LOG_CALL_MS),
-                  send_event, &page, &more, &error);
+                  send_event, relay, &more, &error);
+    relay->in_flight += relay->page.count;
     atomic_store(&relay->stats.in_flight, relay->in_flight);
     if (status != STATUS_OK)
         return relay_lose_leadership(relay, &error);
-    if (page.failure.status != STATUS_OK) {
-        relay->failure = page.failure;
+    if (relay->page.failure.status != STATUS_OK) {
+        relay->failure = relay->page.failure;
         return false;
     }
-    relay->resume_at = page.full ? relay->in_flight / 2 : is_any_held(relay) ? 0 : RESUME_AT;
-    *ret_more = more || page.full;
+    relay->resume_at = relay->page.full ? relay->in_flight / 2 : is_any_held(relay) ? 0 : RESUME_AT;
+    *ret_more = more || relay->page.full;
     return true;
 }
