@@ -31,7 +31,6 @@ enum {
     ANSWER_MS = 3000,
     ANSWER_POLL_MS = 10,
     UPDATE_METRICS_MS = 500,
-    EXIT_USAGE = 2,
 };
 
 struct command_service {

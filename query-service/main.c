@@ -30,7 +30,6 @@ enum {
     ANSWER_POLL_MS = 10,
     BODY_BYTES_MAX = 1024, /* nothing here has a body */
     WATCH_MS = 500,
-    EXIT_USAGE = 2,
 };
 
 struct query_service {

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 enum {
-    EXIT_USAGE = 2,
     EXIT_TERMINATED = 128 + SIGTERM,
     VERBS_MAX = 8,
     HELP_TEXT_MAX = 65536,

@@ -10,6 +10,8 @@
 #include "metrics.h"
 #include "openapi_document.h"
 
+enum { EXIT_USAGE = 2 }; /* an argument or a setting that is wrong */
+
 /* Something else that the program can do than serve: `--rebuild`, `--republish all`. */
 struct service_verb {
     const char *name;     /* "rebuild" */
@@ -31,7 +33,7 @@ enum service_action { SERVICE_RUN, SERVICE_EXIT };
 struct service_arguments {
     const struct service_verb *verb; /* NULL: serve */
     const char *verb_argument;       /* borrowed from argv, or NULL */
-    int exit_code; /* for SERVICE_EXIT: 0, or 2 after every error has been printed */
+    int exit_code; /* for SERVICE_EXIT: 0, or EXIT_USAGE after every error has been printed */
 };
 
 /*
