@@ -88,6 +88,22 @@ static inline void wait_delivered(int64_t total)
     }
 }
 
+static inline void wait_in_flight(int64_t count)
+{
+    int64_t until_us = deadline(PATIENCE_MS);
+    while (atomic_load(&relay_stats(relay)->in_flight) != count) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "not %ld in flight", (long)count);
+        usleep(1000);
+    }
+}
+
+static inline void hold_deliveries(bool hold)
+{
+    fake_lock(fake);
+    fake->hold = hold;
+    fake_unlock(fake);
+}
+
 static inline void wait_restart(void)
 {
     int64_t until_us = deadline(PATIENCE_MS);

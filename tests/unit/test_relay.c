@@ -315,13 +315,9 @@ Test(relay, given_events_on_their_way_when_it_stops_then_they_are_delivered_firs
     append(0, 1);
     start();
     wait_published(0, 1);
-    fake_lock(fake);
-    fake->hold = true;
-    fake_unlock(fake);
+    hold_deliveries(true);
     append(0, 10);
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->in_flight) != 10)
-        cr_assert_lt(clock_monotonic_us(), until_us);
+    wait_in_flight(10);
     stop();
     expect_records(0, 0, 1, 11);
     cr_assert(!fake->open);

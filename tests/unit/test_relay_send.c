@@ -54,13 +54,9 @@ Test(relay_send,
     append(0, 1);
     start();
     wait_published(0, 1);
-    fake_lock(fake);
-    fake->hold = true;
-    fake_unlock(fake);
+    hold_deliveries(true);
     append(0, 9);
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->in_flight) != 9)
-        cr_assert_lt(clock_monotonic_us(), until_us);
+    wait_in_flight(9);
     clock_ahead_us = (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
     relay_wake(relay);
     wait_restart();
@@ -114,9 +110,7 @@ Test(relay_send,
     start();
     usleep(QUIET_MS * 1000);
     cr_assert_eq(fake->trims, 0, "the beginning is not there yet");
-    fake_lock(fake);
-    fake->hold = false;
-    fake_unlock(fake);
+    hold_deliveries(false);
     wait_trim(3, 1);
     wait_published(0, 20);
     expect_records(0, 3, 1, 20);
@@ -210,17 +204,13 @@ Test(relay_send, given_a_topic_that_takes_nothing_then_what_is_in_flight_has_a_l
     start();
     wait_published(0, 1);
     wait_published(1, 1);
-    fake_lock(fake);
-    fake->hold = true;
-    fake_unlock(fake);
+    hold_deliveries(true);
     append(0, 29999);
     append(1, 19999);
     wait_state(RELAY_STALLED);
     cr_assert_leq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX);
     cr_assert_geq(fake->in_flight_max, RELAY_IN_FLIGHT_MAX / 2);
-    fake_lock(fake);
-    fake->hold = false;
-    fake_unlock(fake);
+    hold_deliveries(false);
     wait_published(0, 30000);
     wait_published(1, 20000);
     expect_records(0, 0, 1, 30000);
