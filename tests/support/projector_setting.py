@@ -1,11 +1,10 @@
 """The projectors between a made-up log, a topic and a read database of their own; and events that keep coming."""
 
-import threading
-
 import psycopg2
 
 from invariants import check_views, read_topic
 from projector_driver import LogServer, MadeUpLog, ProjectorProcess, Publisher
+from repeating import Repeating
 from service import COMPLAINTS
 from shop import eventually
 
@@ -81,22 +80,12 @@ class Setting:
         assert not complaints, complaints[0]
 
 
-class Making:
+class Making(Repeating):
     """`with Making(setting):` … events happen and are published all the time."""
 
     def __init__(self, setting, batch=40, pause=0.01):
-        self.setting, self.batch, self.pause = setting, batch, pause
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run)
+        super().__init__(pause)
+        self.setting, self.batch = setting, batch
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-    def _run(self):
-        while not self.stopping.wait(self.pause):
-            self.setting.make(self.batch)
+    def turn(self):
+        self.setting.make(self.batch)

@@ -9,6 +9,7 @@ import time
 
 import psycopg2
 
+from repeating import Repeating
 from service import SANITIZER_OPTIONS, build_folder
 from shop import eventually
 
@@ -61,30 +62,19 @@ def _random_id():
     return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
 
-class Appending:
+class Appending(Repeating):
     """`with Appending(log):` … events are appended all the time, in batches of changing size."""
 
     def __init__(self, log, pause=0.002):
-        self.log, self.pause = log, pause
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run)
+        super().__init__(pause)
+        self.log, self.batch = log, 0
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-    def _run(self):
-        batch = 0
-        while not self.stopping.wait(self.pause):
-            batch += 1
-            try:
-                self.log.append(1 + batch * 7 % 60)
-            except psycopg2.Error:
-                self.log.connection = None
+    def turn(self):
+        self.batch += 1
+        try:
+            self.log.append(1 + self.batch * 7 % 60)
+        except psycopg2.Error:
+            self.log.connection = None
 
 
 class RelayProcess:
