@@ -206,6 +206,7 @@ def test_given_a_topic_that_is_deleted_and_made_again_then_it_goes_on_and_no_vie
     projector = setting.projector()
     setting.make(2000)
     setting.check()
+    projector.wait(applied=2000)  # its status comes after the views
     changed = projector.status["changed"]
     setting.re_create_topic()
     setting.publisher = Publisher(setting.kafka.servers, setting.topic)
