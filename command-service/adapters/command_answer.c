@@ -49,8 +49,7 @@ static void answer_refusal(struct http_request *http, const struct command_outco
     struct problem problem = {.status = text->status,
                               .type = text->type,
                               .title = text->title,
-                              .detail = str_from(text->detail),
-                              .current_version = -1};
+                              .detail = str_from(text->detail)};
     if (outcome->refusal == CART_REFUSED_CLOSED)
         problem.cart_status = cart_status_name(outcome->cart_status);
     if (outcome->refusal == CART_REFUSED_VERSION_MISMATCH)
@@ -60,7 +59,7 @@ static void answer_refusal(struct http_request *http, const struct command_outco
 
 static void answer_failure(struct http_request *http, enum status status)
 {
-    struct problem problem = {.status = 503, .current_version = -1, .retry_after_s = RETRY_AFTER_S};
+    struct problem problem = {.status = 503, .retry_after_s = RETRY_AFTER_S};
     switch (status) {
     case STATUS_UNAVAILABLE:
         problem.type = "event-store-unavailable";
@@ -180,6 +179,5 @@ void command_answer_overloaded(struct http_request *http)
                                            .type = "overloaded",
                                            .title = "Overloaded",
                                            .detail = STR_LITERAL("nothing was done; try again"),
-                                           .current_version = -1,
                                            .retry_after_s = RETRY_AFTER_S});
 }

@@ -127,7 +127,6 @@ static void refuse_body(struct http_request *http, const struct body_problems *p
                                                  .type = "invalid-value",
                                                  .title = "Invalid value",
                                                  .detail = STR_LITERAL("see errors"),
-                                                 .current_version = -1,
                                                  .errors = problems->errors,
                                                  .error_count = problems->error_count});
 }

@@ -35,11 +35,8 @@ static void log_call_free(struct log_call *call)
 
 static void answer_unavailable(struct http_request *http, const char *type, const char *title)
 {
-    http_respond_problem(http, &(struct problem){.status = 503,
-                                                 .type = type,
-                                                 .title = title,
-                                                 .current_version = -1,
-                                                 .retry_after_s = 1});
+    http_respond_problem(
+        http, &(struct problem){.status = 503, .type = type, .title = title, .retry_after_s = 1});
 }
 
 static void answer_failure(struct log_call *call, enum status status, const char *why)

@@ -125,7 +125,6 @@ static enum MHD_Result refuse_and_close(struct http_request *request, int status
                                              .type = type,
                                              .title = title,
                                              .detail = str_from(detail),
-                                             .current_version = -1,
                                              .close = true});
 }
 
@@ -188,8 +187,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *bytes
                                               .type = "body-too-large",
                                               .title = "Body too large",
                                               .detail = STR_LITERAL("the body is above the limit "
-                                                                    "of this service"),
-                                              .current_version = -1});
+                                                                    "of this service")});
         return MHD_NO;
     }
     if (!http_request_append_body(request, bytes, length))
@@ -238,15 +236,13 @@ static enum MHD_Result handle(struct http_request *request)
     if (request->uri_result == HTTP_URI_UNKNOWN)
         return refuse(request, &(struct problem){.status = 404,
                                                  .type = "no-such-resource",
-                                                 .title = "No such resource",
-                                                 .current_version = -1});
+                                                 .title = "No such resource"});
     if (needs_json(request) && !http_request_body_is_json(request))
         return refuse(request, &(struct problem){.status = 415,
                                                  .type = "unsupported-media-type",
                                                  .title = "Unsupported media type",
                                                  .detail = STR_LITERAL("a body must be "
-                                                                       "application/json"),
-                                                 .current_version = -1});
+                                                                       "application/json")});
     begin_handling(request);
     /* After it is counted as owed: http_server_stop() waits for whoever did not see it stopping. */
     if (atomic_load(&server->stopping))

@@ -15,8 +15,7 @@ static void refuse_unreadable_length(struct http_connection *connection)
                                                .type = "malformed-request",
                                                .title = "Malformed request",
                                                .detail = STR_LITERAL("Content-Length is not a "
-                                                                     "number"),
-                                               .current_version = -1});
+                                                                     "number")});
 }
 
 /*

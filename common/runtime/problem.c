@@ -44,7 +44,7 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
         json_out_key(&out, "cartStatus");
         json_out_string(&out, str_from(problem->cart_status));
     }
-    if (problem->current_version >= 0) {
+    if (problem->current_version > 0) {
         json_out_key(&out, "currentVersion");
         json_out_int(&out, problem->current_version);
     }
@@ -104,7 +104,6 @@ void http_respond_methods(struct http_request *request, const char *allow, struc
                                                         .type = "method-not-allowed",
                                                         .title = "Method not allowed",
                                                         .detail = detail,
-                                                        .current_version = -1,
                                                         .allow = allow});
 }
 
@@ -123,7 +122,6 @@ void http_refuse(struct http_request *request, int status, const char *type, con
                                            .type = type,
                                            .title = title,
                                            .detail = str_from(detail),
-                                           .current_version = -1,
                                            .retry_after_s = status == 503 ? RETRY_DEFAULT_S : 0});
 }
 

@@ -19,7 +19,7 @@ struct problem {
     const char *title;                  /* static */
     struct str detail;                  /* or none */
     const char *cart_status;            /* extension cartStatus, or NULL */
-    int64_t current_version;            /* extension currentVersion, or -1 */
+    int64_t current_version;            /* extension currentVersion, or 0 */
     int retry_after_s;                  /* header Retry-After, or 0 */
     const char *allow;                  /* header Allow, or NULL */
     const struct problem_error *errors; /* extension errors */
@@ -32,8 +32,7 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
 
 /* Answers the request with it; a 500 also carries the request's id as `requestId`. */
 void http_respond_problem(struct http_request *request, const struct problem *problem);
-/* The usual case. `current_version` is left out, `detail` is formatted (UTF-8, cut at 511 bytes); a
- * 503 says Retry-After: 1. */
+/* The usual case. `detail` is formatted (UTF-8, cut at 511 bytes); a 503 says Retry-After: 1. */
 void http_refuse(struct http_request *request, int status, const char *type, const char *title,
                  const char *detail_format, ...) PRINTF_LIKE(5, 6);
 

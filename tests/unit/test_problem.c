@@ -17,12 +17,10 @@ static void expect_json(const struct problem *problem, const char *expected)
 
 Test(problem, has_the_members_of_rfc_9457)
 {
-    expect_json(&(struct problem){.status = 404,
-                                  .type = "cart-not-found",
-                                  .title = "Cart not found",
-                                  .current_version = -1},
-                "{\"type\":\"urn:cartledger:problem:cart-not-found\",\"title\":\"Cart not found\","
-                "\"status\":404}");
+    expect_json(
+        &(struct problem){.status = 404, .type = "cart-not-found", .title = "Cart not found"},
+        "{\"type\":\"urn:cartledger:problem:cart-not-found\",\"title\":\"Cart not found\","
+        "\"status\":404}");
 }
 
 Test(problem, carries_its_extensions)
@@ -32,10 +30,10 @@ Test(problem, carries_its_extensions)
                                   .title = "Cart closed",
                                   .detail = STR_LITERAL("no \"more\"\n"),
                                   .cart_status = "merged",
-                                  .current_version = 0},
+                                  .current_version = 7},
                 "{\"type\":\"urn:cartledger:problem:cart-closed\",\"title\":\"Cart closed\","
                 "\"status\":409,\"detail\":\"no \\\"more\\\"\\n\",\"cartStatus\":\"merged\","
-                "\"currentVersion\":0}");
+                "\"currentVersion\":7}");
 }
 
 Test(problem, lists_every_error_with_its_pointer)
@@ -44,7 +42,6 @@ Test(problem, lists_every_error_with_its_pointer)
     expect_json(&(struct problem){.status = 422,
                                   .type = "invalid-value",
                                   .title = "Invalid value",
-                                  .current_version = -1,
                                   .errors = errors,
                                   .error_count = ARRAY_SIZE(errors)},
                 "{\"type\":\"urn:cartledger:problem:invalid-value\",\"title\":\"Invalid value\","
@@ -54,9 +51,7 @@ Test(problem, lists_every_error_with_its_pointer)
 
 Test(problem, an_internal_error_names_the_request)
 {
-    expect_json(
-        &(struct problem){
-            .status = 500, .type = "internal", .title = "Internal error", .current_version = -1},
-        "{\"type\":\"urn:cartledger:problem:internal\",\"title\":\"Internal error\","
-        "\"status\":500,\"requestId\":\"0198\"}");
+    expect_json(&(struct problem){.status = 500, .type = "internal", .title = "Internal error"},
+                "{\"type\":\"urn:cartledger:problem:internal\",\"title\":\"Internal error\","
+                "\"status\":500,\"requestId\":\"0198\"}");
 }
