@@ -59,28 +59,14 @@ static void answer_refusal(struct http_request *http, const struct command_outco
 
 static void answer_failure(struct http_request *http, enum status status)
 {
-    struct problem problem = {.status = 503, .retry_after_s = RETRY_AFTER_S};
-    switch (status) {
-    case STATUS_UNAVAILABLE:
-        problem.type = "event-store-unavailable";
-        problem.title = "Event store unavailable";
-        problem.detail = STR_LITERAL("nothing was done; try again");
-        break;
-    case STATUS_UNCERTAIN:
-        problem.type = "outcome-unknown";
-        problem.title = "Outcome unknown";
-        problem.detail = STR_LITERAL(
-            "the command may or may not have happened; read the cart before trying again");
-        break;
-    default:
-        problem.status = 500;
-        problem.type = "internal";
-        problem.title = "Internal error";
-        problem.detail = STR_LITERAL("nothing was done");
-        problem.retry_after_s = 0;
-        break;
-    }
-    http_respond_problem(http, &problem);
+    if (status == STATUS_UNAVAILABLE)
+        http_refuse(http, 503, "event-store-unavailable", "Event store unavailable",
+                    "nothing was done; try again");
+    else if (status == STATUS_UNCERTAIN)
+        http_refuse(http, 503, "outcome-unknown", "Outcome unknown",
+                    "the command may or may not have happened; read the cart before trying again");
+    else
+        http_refuse(http, 500, "internal", "Internal error", "nothing was done");
 }
 
 static void write_events(const struct command_outcome *outcome, struct json_out *out)
@@ -174,10 +160,5 @@ void command_answer(struct http_request *http, const struct command_request *req
 
 void command_answer_overloaded(struct http_request *http)
 {
-    http_respond_problem(http,
-                         &(struct problem){.status = 503,
-                                           .type = "overloaded",
-                                           .title = "Overloaded",
-                                           .detail = STR_LITERAL("nothing was done; try again"),
-                                           .retry_after_s = RETRY_AFTER_S});
+    http_refuse(http, 503, "overloaded", "Overloaded", "nothing was done; try again");
 }

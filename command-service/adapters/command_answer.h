@@ -6,8 +6,6 @@
 #include "command_request.h"
 #include "http.h"
 
-enum { RETRY_AFTER_S = 1 };
-
 /* Answers `http` from request->outcome. `correlation_id` is sent back when it is not none. */
 void command_answer(struct http_request *http, const struct command_request *request,
                     struct str correlation_id);
