@@ -43,8 +43,6 @@ static void answer_failure(struct log_call *call, enum status status, const char
 {
     if (status == STATUS_UNAVAILABLE) {
         answer_unavailable(call->http, "event-store-unavailable", "Event store unavailable");
-    } else if (status == STATUS_NO_MEMORY) {
-        http_refuse_no_memory(call->http);
     } else {
         log_error("log-reader", "the log could not be read",
                   LOG_TEXT("requestId", http_request_id(call->http)), LOG_STR("error", why));
@@ -60,16 +58,7 @@ static void refuse_answer(struct log_task *task, enum status status, const char 
 
 static void answer_json(struct log_call *call)
 {
-    if (!text_ok(&call->text)) {
-        answer_failure(call, STATUS_NO_MEMORY, "out of memory");
-        return;
-    }
-    size_t length;
-    char *bytes = text_steal(&call->text, &length);
-    http_respond(call->http, &(struct http_response){.status = 200,
-                                                     .content_type = "application/json",
-                                                     .body = {bytes, length},
-                                                     .free_body = true});
+    http_respond_text(call->http, 200, "application/json", &call->text);
     log_call_free(call);
 }
 

@@ -129,3 +129,18 @@ void http_refuse_no_memory(struct http_request *request)
 {
     http_refuse(request, 503, "overloaded", "Overloaded", "memory is short; try again");
 }
+
+void http_respond_text(struct http_request *request, int status, const char *content_type,
+                       struct text *text)
+{
+    size_t length;
+    char *body = text_steal(text, &length);
+    if (body == NULL) {
+        http_refuse_no_memory(request);
+        return;
+    }
+    http_respond(request, &(struct http_response){.status = status,
+                                                  .content_type = content_type,
+                                                  .body = {body, length},
+                                                  .free_body = true});
+}

@@ -39,6 +39,10 @@ void http_refuse(struct http_request *request, int status, const char *type, con
 /* Memory is out, which may pass: 503 `overloaded`. */
 void http_refuse_no_memory(struct http_request *request);
 
+/* Answers with the text, which it empties; as above when that has failed. */
+void http_respond_text(struct http_request *request, int status, const char *content_type,
+                       struct text *text);
+
 /* Answers a method that the path's handler does not take: OPTIONS with 204, every other one with
  * 405 and `detail` (may be none). Both name in Allow what the path takes: "GET, HEAD, OPTIONS". */
 void http_respond_methods(struct http_request *request, const char *allow, struct str detail);

@@ -175,24 +175,12 @@ bool service_stop_requested(int wait_ms)
     return true;
 }
 
-static void respond_text(struct http_request *request, int status, const char *content_type,
-                         struct text *text)
-{
-    if (!text_ok(text)) {
-        http_refuse_no_memory(request);
-        return;
-    }
-    http_respond(request, &(struct http_response){.status = status,
-                                                  .content_type = content_type,
-                                                  .body = text_str(text)});
-}
-
 static void answer_metrics(struct http_request *request, struct metrics *metrics)
 {
     AUTO(text_done)
     struct text text = TEXT_INIT(METRICS_TEXT_MAX);
     metrics_write(metrics, &text);
-    respond_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    http_respond_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
 static void answer_ready(struct http_request *request, struct health *health)
@@ -200,7 +188,7 @@ static void answer_ready(struct http_request *request, struct health *health)
     AUTO(text_done)
     struct text text = TEXT_INIT(HEALTH_TEXT_MAX);
     bool ready = health_write(health, &text);
-    respond_text(request, ready ? 200 : 503, "application/json", &text);
+    http_respond_text(request, ready ? 200 : 503, "application/json", &text);
 }
 
 /* Compares weakly (RFC 9110, 13.1.2). The tag is quoted, and within a quoted tag no quote can be,

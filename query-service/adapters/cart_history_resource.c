@@ -151,15 +151,7 @@ static void answer_page(struct history_question *question)
         json_out_null(out);
     }
     json_out_end_object(out);
-    struct http_response response = {
-        .status = 200, .content_type = "application/json", .free_body = true};
-    char *body = text_steal(&question->text, &response.body.length);
-    if (body == NULL) {
-        http_refuse_no_memory(question->http);
-        return;
-    }
-    response.body.bytes = body;
-    http_respond(question->http, &response);
+    http_respond_text(question->http, 200, "application/json", &question->text);
 }
 
 /* The page goes on from what is kept of the cart, if anything is; the first page never is. */

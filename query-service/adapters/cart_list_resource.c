@@ -57,15 +57,7 @@ static void answer_page(struct list_question *question, bool more)
         json_out_null(out);
     }
     json_out_end_object(out);
-    struct http_response response = {
-        .status = 200, .content_type = "application/json", .free_body = true};
-    char *body = text_steal(&question->text, &response.body.length);
-    if (body == NULL) {
-        http_refuse_no_memory(question->http);
-        return;
-    }
-    response.body.bytes = body;
-    http_respond(question->http, &response);
+    http_respond_text(question->http, 200, "application/json", &question->text);
 }
 
 static void answer(struct view_request *request, enum view_outcome outcome, int32_t version,
