@@ -59,7 +59,7 @@ static enum status build_stores(struct lane_side *side, const struct command_con
 static enum status check_store(struct lane_side *side, struct error *error)
 {
     struct uuid log_id;
-    int64_t deadline_us = clock_monotonic_us() + CHECK_STORE_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(CHECK_STORE_MS);
     enum status status = event_store_postgres_check(side->stores[0], deadline_us, &log_id, error);
     if (status != STATUS_UNAVAILABLE)
         return status;

@@ -46,11 +46,6 @@ struct command_service {
     struct http_server *server;
 };
 
-static int64_t in_ms(int64_t milliseconds)
-{
-    return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
-}
-
 static int fail(const char *what, const struct error *error)
 {
     log_error("command-service", what, LOG_STR("error", error->message));
@@ -142,11 +137,11 @@ static void stop(struct command_service *service)
         health_drain(service->health);
         usleep(NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
         http_server_quiesce(service->server);
-        int64_t deadline_us = in_ms(ANSWER_MS);
+        int64_t deadline_us = clock_deadline_us(ANSWER_MS);
         while (http_server_pending(service->server) > 0 && clock_monotonic_us() < deadline_us)
             usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
     }
-    lane_side_stop(&service->lane_side, in_ms(ANSWER_MS));
+    lane_side_stop(&service->lane_side, clock_deadline_us(ANSWER_MS));
     log_reader_stop(service->log_reader);
     http_server_stop(service->server);
     relay_side_stop(&service->relay_side);

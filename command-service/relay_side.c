@@ -5,11 +5,6 @@
 
 enum { CHECK_TOPIC_MS = 2000, FLUSH_MS = 2000 };
 
-static int64_t in_ms(int64_t milliseconds)
-{
-    return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
-}
-
 static void state_changed(void *context, enum relay_state state, bool ok, const char *detail)
 {
     const struct relay_side *side = context;
@@ -19,7 +14,8 @@ static void state_changed(void *context, enum relay_state state, bool ok, const 
 /* The service keeps its promise without a topic, but not beside one that is split differently. */
 static enum status check_topic(struct relay_side *side, struct error *error)
 {
-    enum status status = publisher_kafka_check_topic(side->publisher, in_ms(CHECK_TOPIC_MS), error);
+    enum status status =
+        publisher_kafka_check_topic(side->publisher, clock_deadline_us(CHECK_TOPIC_MS), error);
     if (status == STATUS_CONFLICT)
         return status;
     if (status != STATUS_OK)
@@ -72,13 +68,13 @@ enum status relay_side_start(struct relay_side *side, const struct command_confi
 void relay_side_stop(struct relay_side *side)
 {
     if (side->relay != NULL)
-        relay_stop(side->relay, in_ms(FLUSH_MS));
+        relay_stop(side->relay, clock_deadline_us(FLUSH_MS));
 }
 
 void relay_side_done(struct relay_side *side)
 {
     relay_free(side->relay);
-    publisher_kafka_free(side->publisher, in_ms(FLUSH_MS));
+    publisher_kafka_free(side->publisher, clock_deadline_us(FLUSH_MS));
     log_source_postgres_free(side->source);
     *side = (struct relay_side){0};
 }

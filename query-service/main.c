@@ -113,7 +113,7 @@ static void stop(struct query_service *service)
         usleep(NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
         http_server_quiesce(service->server);
         read_side_end_waiting(&service->read_side);
-        int64_t deadline_us = clock_monotonic_us() + ANSWER_MS * MICROSECONDS_PER_MILLISECOND;
+        int64_t deadline_us = clock_deadline_us(ANSWER_MS);
         while (http_server_pending(service->server) > 0 && clock_monotonic_us() < deadline_us)
             usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
     }

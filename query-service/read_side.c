@@ -38,7 +38,7 @@ static void connected(void *context, int change)
 static enum status look_at_store(struct read_side *side, struct error *error)
 {
     const struct view_source *source = view_source_postgres_port(side->sources[0]);
-    int64_t deadline_us = clock_monotonic_us() + FIRST_LOOK_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(FIRST_LOOK_MS);
     enum status status = source->connect(source->self, deadline_us, error);
     if (status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN)
         return status;

@@ -6,11 +6,6 @@
 
 enum { CHECK_TOPIC_MS = 2000, CLOSE_MS = 1500 };
 
-static int64_t in_ms(int64_t milliseconds)
-{
-    return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
-}
-
 static void said(void *context, enum projector_subject subject, bool ok, const char *detail)
 {
     const struct write_side *side = context;
@@ -61,8 +56,8 @@ static enum status check_topic(struct write_side *side, const struct query_confi
                                struct error *error)
 {
     int count;
-    enum status status =
-        event_feed_kafka_partition_count(side->feed, in_ms(CHECK_TOPIC_MS), &count, error);
+    enum status status = event_feed_kafka_partition_count(
+        side->feed, clock_deadline_us(CHECK_TOPIC_MS), &count, error);
     if (status == STATUS_OK && count != config->partitions)
         return error_set(error, STATUS_CONFLICT,
                          "the topic has %d partitions, but %d are configured", count,
@@ -128,8 +123,8 @@ void write_side_stop(struct write_side *side)
 void write_side_done(struct write_side *side)
 {
     projector_free(side->projector);
-    event_feed_kafka_free(side->feed, in_ms(CLOSE_MS));
-    dead_letter_kafka_free(side->dead_letters, in_ms(CLOSE_MS));
+    event_feed_kafka_free(side->feed, clock_deadline_us(CLOSE_MS));
+    dead_letter_kafka_free(side->dead_letters, clock_deadline_us(CLOSE_MS));
     log_client_http_free(side->log);
     view_store_postgres_free(side->store);
     *side = (struct write_side){0};

@@ -249,7 +249,7 @@ static void submit(const struct command_routes *routes, struct cart_call *call)
     if (request->command.type == CART_MERGE)
         request->source_partition =
             cart_partition(&request->command.merge.source_cart_id, routes->partition_count);
-    request->deadline_us = clock_monotonic_us() + LANE_DEADLINE_MS * MICROSECONDS_PER_MILLISECOND;
+    request->deadline_us = clock_deadline_us(LANE_DEADLINE_MS);
     request->done = answer_and_free;
 
     struct http_request *http = call->http;

@@ -72,7 +72,7 @@ static int64_t connect_deadline(struct log_reader *reader, const struct log_task
     pthread_mutex_lock(&reader->lock);
     bool is_down = reader->is_down;
     pthread_mutex_unlock(&reader->lock);
-    return is_down ? clock_monotonic_us() + LOG_CONNECT_DOWN_MS * MICROSECONDS_PER_MILLISECOND
+    return is_down ? clock_deadline_us(LOG_CONNECT_DOWN_MS)
                    : task->queued_at_us + LOG_ANSWER_MS * MICROSECONDS_PER_MILLISECOND;
 }
 

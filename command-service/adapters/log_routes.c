@@ -74,8 +74,8 @@ static void add_to_page(const struct recorded_event *event, void *context)
 static void run_page(struct log_task *task, struct postgres *postgres)
 {
     struct log_call *call = (struct log_call *)task;
-    int64_t deadline_us = clock_monotonic_us() + LOG_PAGE_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
-    int64_t look_until_us = clock_monotonic_us() + LOG_PAGE_LOOK_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(LOG_PAGE_WAIT_MS);
+    int64_t look_until_us = clock_deadline_us(LOG_PAGE_LOOK_MS);
     json_out_object(&call->out);
     json_out_key(&call->out, "events");
     json_out_array(&call->out);
@@ -119,7 +119,7 @@ static void run_stream(struct log_task *task, struct postgres *postgres)
 {
     struct log_call *call = (struct log_call *)task;
     int rows = call->remaining < LOG_CHUNK_ROWS ? (int)call->remaining : LOG_CHUNK_ROWS;
-    int64_t deadline_us = clock_monotonic_us() + LOG_CHUNK_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(LOG_CHUNK_WAIT_MS);
     bool more;
     struct error error = {.message = "the chunk does not fit"};
     enum status status = log_query_chunk(postgres, &call->filter, rows, deadline_us, &call->place,
@@ -170,7 +170,7 @@ static void begin_stream(struct log_call *call)
 static void run_partitions(struct log_task *task, struct postgres *postgres)
 {
     struct log_call *call = (struct log_call *)task;
-    int64_t deadline_us = clock_monotonic_us() + LOG_PAGE_WAIT_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(LOG_PAGE_WAIT_MS);
     struct error error;
     enum status status = log_query_partitions(postgres, deadline_us, call->routes->partition_count,
                                               call->routes->published_position,

@@ -52,11 +52,6 @@ struct expiry_sweep {
 enum { KINDS = 2 };
 _Static_assert(PARTITION_COUNT_MAX *KINDS <= EXPIRY_EVENTS_MAX, "each walk may read an event");
 
-static int64_t deadline(int milliseconds)
-{
-    return clock_monotonic_us() + (int64_t)milliseconds * MICROSECONDS_PER_MILLISECOND;
-}
-
 static int64_t before(const struct expiry_sweep *sweep, int64_t lifetime_s)
 {
     return lifetime_s == 0 ? INT64_MIN : sweep->now_us - lifetime_s * MICROSECONDS_PER_SECOND;
@@ -159,7 +154,7 @@ static bool submit(struct expiry_sweep *sweep, struct command_request *request)
     bool is_closed = sweep->is_closed;
     sweep->unanswered++;
     pthread_mutex_unlock(&sweep->lock);
-    request->deadline_us = deadline(LANE_DEADLINE_MS);
+    request->deadline_us = clock_deadline_us(LANE_DEADLINE_MS);
     if (!is_closed && sweep->options.submit(sweep->options.context, request))
         return true;
     request->outcome.status = STATUS_UNAVAILABLE;
@@ -216,7 +211,7 @@ static bool lead(struct expiry_sweep *sweep)
     const struct expiry_log *log = sweep->options.log;
     struct error error = {0};
     bool is_new = false;
-    enum status status = log->lead(log->self, deadline(EXPIRY_CALL_MS), &is_new, &error);
+    enum status status = log->lead(log->self, clock_deadline_us(EXPIRY_CALL_MS), &is_new, &error);
     atomic_store(&sweep->stats.leading, status == STATUS_OK);
     if (status != STATUS_OK && status != STATUS_CONFLICT)
         tell_trouble(sweep, &error);
@@ -252,7 +247,7 @@ static int round_of(struct expiry_sweep *sweep)
     if (sweep->walk_count == 0)
         return EXPIRY_ROUND_MS;
     enum status status = log->read(log->self, sweep->walks, sweep->walk_count, sweep->events_max,
-                                   deadline(EXPIRY_CALL_MS), visit, sweep, &error);
+                                   clock_deadline_us(EXPIRY_CALL_MS), visit, sweep, &error);
     if (status != STATUS_OK) {
         tell_trouble(sweep, &error);
         return EXPIRY_ROUND_MS;
@@ -271,7 +266,7 @@ static int round_of(struct expiry_sweep *sweep)
 /* False when the sweep is closed. */
 static bool pause_for(struct expiry_sweep *sweep, int milliseconds)
 {
-    int64_t until_us = deadline(milliseconds);
+    int64_t until_us = clock_deadline_us(milliseconds);
     struct timespec until = {.tv_sec = until_us / MICROSECONDS_PER_SECOND,
                              .tv_nsec = until_us % MICROSECONDS_PER_SECOND * 1000};
     int waited = 0;

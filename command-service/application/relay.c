@@ -103,7 +103,7 @@ static bool try_to_lead(struct relay *relay)
 {
     const struct relay_log *log = relay->options.log;
     struct error error = {0};
-    enum status status = log->lead(log->self, relay_deadline(RELAY_LOG_CALL_MS), &error);
+    enum status status = log->lead(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), &error);
     if (status == STATUS_OK)
         return true;
     if (status == STATUS_CONFLICT) {
@@ -122,14 +122,14 @@ static void watch(struct relay *relay)
     const struct relay_publisher *publisher = relay->options.publisher;
     struct error error = {0};
     int64_t *published = relay->positions;
-    if (publisher->watch(publisher->self, relay_deadline(RELAY_FIND_MS), published, &error) !=
+    if (publisher->watch(publisher->self, clock_deadline_us(RELAY_FIND_MS), published, &error) !=
         STATUS_OK)
         return;
     for (int p = 0; p < relay->options.partition_count; p++)
         atomic_store(&relay->partitions[p].published, published[p]);
 
     int64_t *ends = relay->positions;
-    if (log->ends(log->self, relay_deadline(RELAY_LOG_CALL_MS), ends, &error) != STATUS_OK)
+    if (log->ends(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), ends, &error) != STATUS_OK)
         return;
     int64_t lag = 0;
     for (int p = 0; p < relay->options.partition_count; p++) {
@@ -155,10 +155,10 @@ static void *run(void *argument)
             log->resign(log->self);
         } else if (relay->state == RELAY_FOLLOWING && clock_monotonic_us() >= next_watch_us) {
             watch(relay);
-            next_watch_us = relay_deadline(RELAY_WATCH_MS);
+            next_watch_us = clock_deadline_us(RELAY_WATCH_MS);
         }
         if (!relay_is_stopping(relay))
-            relay_wait(relay, relay_deadline(RELAY_FOLLOW_MS));
+            relay_wait(relay, clock_deadline_us(RELAY_FOLLOW_MS));
     }
     log->resign(log->self);
     relay_report(relay, RELAY_STOPPED, "stopped");

@@ -94,8 +94,3 @@ bool relay_check_producer(struct relay *relay);
  * Other failures are the log's. Reads the log's ends on the way into log_ends[]. */
 enum status relay_compare(const struct relay_options *options, const struct relay_topic_end *ends,
                           int64_t *log_ends, struct error *error);
-
-static inline int64_t relay_deadline(int wait_ms)
-{
-    return clock_monotonic_us() + (int64_t)wait_ms * MICROSECONDS_PER_MILLISECOND;
-}

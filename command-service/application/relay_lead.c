@@ -11,7 +11,7 @@
 static void close_publisher(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
-    publisher->close(publisher->self, relay_deadline(RELAY_CLOSE_MS));
+    publisher->close(publisher->self, clock_deadline_us(RELAY_CLOSE_MS));
     relay->in_flight = 0;
     atomic_store(&relay->stats.in_flight, 0);
 }
@@ -21,7 +21,7 @@ static bool look_at_log(struct relay *relay)
 {
     const struct relay_log *log = relay->options.log;
     struct error error = {0};
-    if (log->ends(log->self, relay_deadline(RELAY_LOG_CALL_MS), relay->positions, &error) !=
+    if (log->ends(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), relay->positions, &error) !=
         STATUS_OK)
         return relay_lose_leadership(relay, &error);
     int64_t lag = 0;
@@ -36,7 +36,7 @@ static bool look_at_log(struct relay *relay)
 
 static void pause_leading(struct relay *relay, int wait_ms)
 {
-    int64_t until_us = relay_deadline(wait_ms);
+    int64_t until_us = clock_deadline_us(wait_ms);
     while (!relay_is_stopping(relay) && look_at_log(relay)) {
         relay_turn(relay);
         int64_t now_us = clock_monotonic_us();
@@ -76,7 +76,7 @@ enum status relay_compare(const struct relay_options *options, const struct rela
                           int64_t *log_ends, struct error *error)
 {
     const struct relay_log *log = options->log;
-    int64_t deadline_us = relay_deadline(RELAY_LOG_CALL_MS);
+    int64_t deadline_us = clock_deadline_us(RELAY_LOG_CALL_MS);
     enum status status = log->ends(log->self, deadline_us, log_ends, error);
     for (int p = 0; status == STATUS_OK && p < options->partition_count; p++) {
         const struct relay_topic_end *end = &ends[p];
@@ -131,8 +131,8 @@ static bool find_place(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
     struct error error = {0};
-    enum status status =
-        publisher->find_ends(publisher->self, relay_deadline(RELAY_FIND_MS), relay->ends, &error);
+    enum status status = publisher->find_ends(publisher->self, clock_deadline_us(RELAY_FIND_MS),
+                                              relay->ends, &error);
     if (status != STATUS_OK)
         return topic_failed(relay, status, &error);
     status = relay_compare(&relay->options, relay->ends, relay->positions, &error);
@@ -164,8 +164,8 @@ static bool check_topic(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
     struct error error = {0};
-    enum status status = publisher->next_offsets(publisher->self, relay_deadline(RELAY_GLANCE_MS),
-                                                 relay->positions, &error);
+    enum status status = publisher->next_offsets(
+        publisher->self, clock_deadline_us(RELAY_GLANCE_MS), relay->positions, &error);
     if (status == STATUS_NOT_FOUND || status == STATUS_CONFLICT) {
         relay->failure = error;
         return false;
@@ -196,8 +196,8 @@ static void trim_topic(struct relay *relay)
     }
     if (!is_any_late)
         return;
-    enum status status =
-        publisher->trim(publisher->self, relay->positions, relay_deadline(RELAY_TRIM_MS), &error);
+    enum status status = publisher->trim(publisher->self, relay->positions,
+                                         clock_deadline_us(RELAY_TRIM_MS), &error);
     if (status != STATUS_OK)
         relay_count_error(relay);
     if (status != STATUS_OK && status != STATUS_INVALID && --relay->trims_left > 0)
@@ -259,7 +259,7 @@ static void publish(struct relay *relay)
                 return;
             trim_topic(relay);
             report_progress(relay);
-            next_check_us = relay_deadline(RELAY_CHECK_MS);
+            next_check_us = clock_deadline_us(RELAY_CHECK_MS);
         }
         bool is_time = now_us >= next_read_us;
         if (atomic_exchange(&relay->woken, false) || is_time)
@@ -268,7 +268,7 @@ static void publish(struct relay *relay)
             int64_t before = relay->in_flight;
             if (!relay_send_page(relay, &due))
                 return;
-            next_read_us = relay_deadline(RELAY_POLL_MS);
+            next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
                 continue;
             if (!due && relay->in_flight > before)

@@ -52,13 +52,13 @@ static enum status read_page(struct republish *republish, int64_t deadline_us, s
         bool more;
         enum status status =
             log->read(log->self, republish->sent, republish->limits,
-                      relay_deadline(RELAY_LOG_CALL_MS), send_again, republish, &more, error);
+                      clock_deadline_us(RELAY_LOG_CALL_MS), send_again, republish, &more, error);
         if ((status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN) ||
             ++failures == READ_FAILURES_MAX || clock_monotonic_us() >= deadline_us)
             return status;
         if (failures > 1)
             usleep(READ_PAUSE_MS * MICROSECONDS_PER_MILLISECOND);
-        status = log->connect(log->self, relay_deadline(RELAY_LOG_CALL_MS), error);
+        status = log->connect(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), error);
         if (status != STATUS_OK && status != STATUS_UNAVAILABLE)
             return status;
     }
@@ -95,9 +95,9 @@ static enum status republish_from(struct republish *republish, int partition, in
     const struct relay_options *options = republish->options;
     const struct relay_log *log = options->log;
     const struct relay_publisher *publisher = options->publisher;
-    enum status status = log->connect(log->self, relay_deadline(RELAY_LOG_CALL_MS), error);
+    enum status status = log->connect(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), error);
     if (status == STATUS_OK)
-        status = publisher->find_ends(publisher->self, relay_deadline(RELAY_FIND_MS),
+        status = publisher->find_ends(publisher->self, clock_deadline_us(RELAY_FIND_MS),
                                       republish->ends, error);
     if (status == STATUS_OK)
         status = relay_compare(options, republish->ends, republish->positions, error);
@@ -131,7 +131,7 @@ enum status relay_republish(const struct relay_options *options, int partition, 
         status = error_set(error, STATUS_NO_MEMORY, "republish: out of memory");
     else
         status = republish_from(&republish, partition, from, deadline_us, error);
-    options->publisher->close(options->publisher->self, relay_deadline(RELAY_CLOSE_MS));
+    options->publisher->close(options->publisher->self, clock_deadline_us(RELAY_CLOSE_MS));
     options->log->resign(options->log->self);
     free(republish.ends);
     free(republish.sent);

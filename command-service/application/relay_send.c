@@ -113,7 +113,7 @@ bool relay_send_page(struct relay *relay, bool *ret_more)
     if (relay->in_flight == 0)
         relay->progress_us = clock_monotonic_us();
     enum status status =
-        log->read(log->self, relay->positions, relay->limits, relay_deadline(RELAY_LOG_CALL_MS),
+        log->read(log->self, relay->positions, relay->limits, clock_deadline_us(RELAY_LOG_CALL_MS),
                   send_event, relay, &more, &error);
     relay->in_flight += relay->page.count;
     atomic_store(&relay->stats.in_flight, relay->in_flight);

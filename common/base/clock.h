@@ -21,10 +21,15 @@ enum {
     MICROSECONDS_PER_MILLISECOND = 1000,
 };
 
+/* The monotonic moment that many milliseconds from now. */
+static inline int64_t clock_deadline_us(int64_t milliseconds)
+{
+    return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
+}
+
 /* Years 0001 to 9999; writes TIME_TEXT_LENGTH characters and a NUL. */
 void time_format(int64_t time_us, char ret_text[TIME_TEXT_LENGTH + 1]);
 
 /* RFC 3339 date-time: any offset, 0 to 9 decimals (cut to microseconds), `T` and `Z` in either
- * case. A leap second
- * (23:59:60 in UTC) is taken as the following second. False for anything else. */
+ * case. A leap second (23:59:60 in UTC) is the following second. False for anything else. */
 MUST_CHECK bool time_parse(struct str text, int64_t *ret_time_us);

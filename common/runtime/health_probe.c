@@ -57,7 +57,7 @@ static size_t receive_all(int fd, char *answer, size_t size, int64_t deadline_us
 enum status health_probe(const char *bind_address, uint16_t port, int timeout_ms,
                          struct error *error)
 {
-    int64_t deadline_us = clock_monotonic_us() + timeout_ms * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(timeout_ms);
     int fd = connect_to(
         bind_address, port,
         (struct timeval){.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L});

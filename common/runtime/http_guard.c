@@ -168,8 +168,8 @@ static void start_lingering(struct http_guard *guard, int fd)
     if (kept < 0)
         return;
     shutdown(kept, SHUT_WR);
-    guard->lingering[guard->lingering_count++] = (struct http_lingering){
-        kept, clock_monotonic_us() + HTTP_LINGER_MS * MICROSECONDS_PER_MILLISECOND};
+    guard->lingering[guard->lingering_count++] =
+        (struct http_lingering){kept, clock_deadline_us(HTTP_LINGER_MS)};
     wake(guard);
 }
 

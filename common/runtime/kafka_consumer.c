@@ -242,8 +242,7 @@ void kafka_consumer_tend(struct kafka_consumer *consumer)
     struct error error = {.status = STATUS_OK};
     if (open_client(consumer, &client, &error) != STATUS_OK)
         return; /* found again next time */
-    close_client(consumer, clock_monotonic_us() +
-                               (int64_t)KAFKA_CONSUMER_CALL_MS * MICROSECONDS_PER_MILLISECOND);
+    close_client(consumer, clock_deadline_us(KAFKA_CONSUMER_CALL_MS));
     consumer->fetching = (struct kafka_fetching){0};
     enum status status = join_group(consumer, client, &error);
     consumer->problem = error;

@@ -59,6 +59,5 @@ void kafka_fetching_tend(struct kafka_fetching *fetching, rd_kafka_t *client, co
         is_queue_long(client))
         return;
     fetching->asks_left = ask(fetching, client, topic) ? fetching->asks_left - 1 : 0;
-    fetching->ask_at_us =
-        clock_monotonic_us() + (int64_t)KAFKA_FETCHING_ASK_MS * MICROSECONDS_PER_MILLISECOND;
+    fetching->ask_at_us = clock_deadline_us(KAFKA_FETCHING_ASK_MS);
 }

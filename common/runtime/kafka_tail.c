@@ -8,7 +8,7 @@
 
 enum {
     POLL_STEP_MS = 100,
-    DISCARD_WAIT_US = 500 * MICROSECONDS_PER_MILLISECOND,
+    DISCARD_WAIT_MS = 500,
     ID_WAIT_MS = 50, /* for the topic's id, which nothing else needs */
 };
 
@@ -84,7 +84,7 @@ static enum status open_client(struct kafka_tail *tail, struct error *error)
     if (tail->topic != NULL)
         return STATUS_OK;
     status = kafka_error_set(error, rd_kafka_last_error(), "Kafka reader: topic");
-    close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+    close_client(tail, clock_deadline_us(DISCARD_WAIT_MS));
     return status;
 }
 
@@ -142,7 +142,7 @@ enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline
         status = ask_partition_count(tail, deadline_us, &count, error);
     if (status == STATUS_OK && kafka_topic_ask(&tail->watch, tail->client, tail->name, 0,
                                                ID_WAIT_MS) == KAFKA_TOPIC_IS_ANOTHER) {
-        close_client(tail, clock_monotonic_us() + DISCARD_WAIT_US);
+        close_client(tail, clock_deadline_us(DISCARD_WAIT_MS));
         status = open_client(tail, error);
     }
     if (status == STATUS_OK)

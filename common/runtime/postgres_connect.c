@@ -167,8 +167,7 @@ static enum status begin_attempt(struct postgres *postgres, struct error *error)
     PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
     PQsetErrorVerbosity(postgres->connection, PQERRORS_VERBOSE);
     postgres->attempt_next = PGRES_POLLING_WRITING;
-    postgres->attempt_until_us =
-        clock_monotonic_us() + (int64_t)POSTGRES_ATTEMPT_MS * MICROSECONDS_PER_MILLISECOND;
+    postgres->attempt_until_us = clock_deadline_us(POSTGRES_ATTEMPT_MS);
     if (PQstatus(postgres->connection) == CONNECTION_BAD)
         return connect_failed(postgres, error);
     return STATUS_OK;

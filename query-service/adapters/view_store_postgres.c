@@ -72,7 +72,7 @@ static enum status send(struct view_store_postgres *store,
         formats[i] = 1;
     }
     struct postgres_parameters parameters = {values, lengths, formats};
-    store->deadline_us = clock_monotonic_us() + (int64_t)call_ms * MICROSECONDS_PER_MILLISECOND;
+    store->deadline_us = clock_deadline_us(call_ms);
     return postgres_send(store->postgres, statement, &parameters, true, store->deadline_us, error);
 }
 
@@ -91,8 +91,7 @@ static enum status connect(struct view_store_postgres *store, struct error *erro
     if (store->is_in_transaction)
         return error_set(error, STATUS_UNAVAILABLE, "the connection was lost in a transaction");
     store->is_set_up = false;
-    int64_t deadline_us =
-        clock_monotonic_us() + (int64_t)VIEW_STORE_CONNECT_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t deadline_us = clock_deadline_us(VIEW_STORE_CONNECT_MS);
     enum status status = postgres_connect(store->postgres, deadline_us, error);
     if (status != STATUS_OK)
         return status == STATUS_INVALID ? STATUS_UNAVAILABLE : status;

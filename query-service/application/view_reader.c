@@ -129,7 +129,7 @@ static void take(struct view_reader *reader, struct reader_thread *thread)
 /* The lock is held. */
 static void wait_ms(struct view_reader *reader, pthread_cond_t *condition, int milliseconds)
 {
-    int64_t until_us = clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
+    int64_t until_us = clock_deadline_us(milliseconds);
     struct timespec until = {until_us / MICROSECONDS_PER_SECOND,
                              until_us % MICROSECONDS_PER_SECOND * 1000};
     pthread_cond_timedwait(condition, &reader->lock, &until);

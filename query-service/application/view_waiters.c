@@ -250,7 +250,7 @@ static void look(struct view_waiters *waiters)
 static void wait_until(struct view_waiters *waiters, int64_t until_us)
 {
     if (waiters->is_down)
-        until_us = clock_monotonic_us() + VIEW_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
+        until_us = clock_deadline_us(VIEW_RETRY_MS);
     struct timespec until = {until_us / MICROSECONDS_PER_SECOND,
                              until_us % MICROSECONDS_PER_SECOND * 1000};
     pthread_cond_timedwait(&waiters->wake, &waiters->lock, &until);
