@@ -21,11 +21,7 @@ struct command_lane *command_lane_new(const struct command_lane_options *options
         return NULL;
     }
     pthread_mutex_init(&lane->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&lane->work, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&lane->work, NULL);
     return lane;
 }
 
@@ -161,8 +157,6 @@ enum wake { WAKE_WORK, WAKE_LOOK, WAKE_END };
 static enum wake wait_for_work(struct command_lane *lane)
 {
     int64_t look_us = next_look_us(lane);
-    struct timespec until = {.tv_sec = look_us / MICROSECONDS_PER_SECOND,
-                             .tv_nsec = look_us % MICROSECONDS_PER_SECOND * 1000};
     enum wake wake = WAKE_WORK;
     pthread_mutex_lock(&lane->lock);
     while (lane->queue_count + lane->again_count == 0 && wake == WAKE_WORK) {
@@ -171,7 +165,7 @@ static enum wake wait_for_work(struct command_lane *lane)
             break;
         }
         lane->is_asleep = true;
-        if (pthread_cond_timedwait(&lane->work, &lane->lock, &until) != 0)
+        if (clock_cond_wait(&lane->work, &lane->lock, look_us) != 0)
             wake = WAKE_LOOK;
         lane->is_asleep = false;
     }

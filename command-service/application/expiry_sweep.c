@@ -267,12 +267,10 @@ static int round_of(struct expiry_sweep *sweep)
 static bool pause_for(struct expiry_sweep *sweep, int milliseconds)
 {
     int64_t until_us = clock_deadline_us(milliseconds);
-    struct timespec until = {.tv_sec = until_us / MICROSECONDS_PER_SECOND,
-                             .tv_nsec = until_us % MICROSECONDS_PER_SECOND * 1000};
     int waited = 0;
     pthread_mutex_lock(&sweep->lock);
     while (!sweep->is_closed && waited == 0)
-        waited = pthread_cond_timedwait(&sweep->changed, &sweep->lock, &until);
+        waited = clock_cond_wait(&sweep->changed, &sweep->lock, until_us);
     bool goes_on = !sweep->is_closed;
     pthread_mutex_unlock(&sweep->lock);
     return goes_on;
@@ -297,11 +295,7 @@ struct expiry_sweep *expiry_sweep_new(const struct expiry_sweep_options *options
         return NULL;
     sweep->options = *options;
     pthread_mutex_init(&sweep->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&sweep->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&sweep->changed, NULL);
     sweep->way_count = (size_t)options->partition_count * KINDS;
     sweep->ways = calloc(sweep->way_count, sizeof(*sweep->ways));
     sweep->walks = calloc(sweep->way_count, sizeof(*sweep->walks));

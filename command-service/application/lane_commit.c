@@ -3,7 +3,6 @@
 #include "log.h"
 
 #include <assert.h>
-#include <time.h>
 
 /* One batch on its way into the log. docs/adr/0002 explains why each step is safe. */
 struct commit {
@@ -80,8 +79,7 @@ static enum step reconnect(struct command_lane *lane, struct commit *commit)
         int64_t next_us = lane_deadline(clock_monotonic_us(), LANE_PROBE_MS, commit->limit_us);
         if (!commit->is_uncertain || clock_monotonic_us() >= commit->limit_us)
             return give_up(lane, commit, STATUS_UNAVAILABLE);
-        struct timespec until = {.tv_sec = next_us / MICROSECONDS_PER_SECOND,
-                                 .tv_nsec = next_us % MICROSECONDS_PER_SECOND * 1000};
+        struct timespec until = clock_timespec(next_us);
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     }
     if (!lane->is_cache_suspect)

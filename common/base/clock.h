@@ -10,7 +10,9 @@
 #include "macros.h"
 #include "str.h"
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_us(void);
@@ -25,6 +27,21 @@ enum {
 static inline int64_t clock_deadline_us(int64_t milliseconds)
 {
     return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
+}
+
+/* A moment, for calls that take CLOCK_MONOTONIC. */
+static inline struct timespec clock_timespec(int64_t monotonic_us)
+{
+    return (struct timespec){.tv_sec = monotonic_us / MICROSECONDS_PER_SECOND,
+                             .tv_nsec = monotonic_us % MICROSECONDS_PER_SECOND * 1000};
+}
+
+/* Waits for a condition until a monotonic moment; 0, or ETIMEDOUT. */
+static inline int clock_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock,
+                                  int64_t until_us)
+{
+    const struct timespec until = clock_timespec(until_us);
+    return pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
 }
 
 /* Years 0001 to 9999; writes TIME_TEXT_LENGTH characters and a NUL. */

@@ -51,12 +51,8 @@ struct view_reader *view_reader_new(const struct view_reader_options *options)
     }
     reader->observer = options->observer;
     pthread_mutex_init(&reader->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&reader->work, &monotonic);
-    pthread_cond_init(&reader->retry, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&reader->work, NULL);
+    pthread_cond_init(&reader->retry, NULL);
     view_queue_init(&reader->carts, options->queue_max);
     view_queue_init(&reader->pages, options->list_queue_max);
     reader->threads = threads;
@@ -127,18 +123,10 @@ static void take(struct view_reader *reader, struct reader_thread *thread)
 }
 
 /* The lock is held. */
-static void wait_ms(struct view_reader *reader, pthread_cond_t *condition, int milliseconds)
-{
-    int64_t until_us = clock_deadline_us(milliseconds);
-    struct timespec until = {until_us / MICROSECONDS_PER_SECOND,
-                             until_us % MICROSECONDS_PER_SECOND * 1000};
-    pthread_cond_timedwait(condition, &reader->lock, &until);
-}
-
 static void wait_for_work(struct view_reader *reader)
 {
     reader->idle_count++;
-    wait_ms(reader, &reader->work, VIEW_PING_MS);
+    clock_cond_wait(&reader->work, &reader->lock, clock_deadline_us(VIEW_PING_MS));
     reader->idle_count--;
 }
 
@@ -330,7 +318,7 @@ static void reconnect(struct reader_thread *thread)
         note_state(thread, &error);
         pthread_mutex_lock(&reader->lock);
         if (!reader->is_stopping)
-            wait_ms(reader, &reader->retry, VIEW_RETRY_MS);
+            clock_cond_wait(&reader->retry, &reader->lock, clock_deadline_us(VIEW_RETRY_MS));
         pthread_mutex_unlock(&reader->lock);
         return;
     }

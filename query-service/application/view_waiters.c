@@ -49,11 +49,7 @@ struct view_waiters *view_waiters_new(const struct view_waiters_options *options
     waiters->observer = options->observer;
     waiters->link = (struct view_link){.source = options->source, .observer = &waiters->observer};
     pthread_mutex_init(&waiters->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&waiters->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&waiters->wake, NULL);
     return waiters;
 }
 
@@ -251,9 +247,7 @@ static void wait_until(struct view_waiters *waiters, int64_t until_us)
 {
     if (waiters->is_down)
         until_us = clock_deadline_us(VIEW_RETRY_MS);
-    struct timespec until = {until_us / MICROSECONDS_PER_SECOND,
-                             until_us % MICROSECONDS_PER_SECOND * 1000};
-    pthread_cond_timedwait(&waiters->wake, &waiters->lock, &until);
+    clock_cond_wait(&waiters->wake, &waiters->lock, until_us);
 }
 
 static void *thread_main(void *argument)
