@@ -1,6 +1,7 @@
 #include "cloud_event.h"
 
 #include "clock.h"
+#include "number.h"
 #include "utf8.h"
 
 static const char type_prefix[] = "cartledger.cart.";
@@ -48,24 +49,6 @@ static enum status collect(const struct cloud_header *headers, size_t count,
     return STATUS_OK;
 }
 
-/* Decimal, from 1, without leading zeros. */
-static bool parse_number(struct str text, int64_t most, int64_t *ret_number)
-{
-    if (text.length == 0 || text.bytes[0] == '0')
-        return false;
-    int64_t number = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.bytes[i];
-        if (c < '0' || c > '9' || !money_multiply(number, 10, &number) ||
-            !money_add(number, c - '0', &number))
-            return false;
-    }
-    if (number > most)
-        return false;
-    *ret_number = number;
-    return true;
-}
-
 /* cartledger.cart.ItemAdded.v1 */
 static bool parse_type(struct str text, struct str *ret_type, int16_t *ret_schema_version)
 {
@@ -78,7 +61,7 @@ static bool parse_type(struct str text, struct str *ret_type, int16_t *ret_schem
         return false;
     int64_t schema_version;
     struct str number = {dot + 2, text.length - end - 2};
-    if (!parse_number(number, INT16_MAX, &schema_version))
+    if (!number_parse(number, 1, INT16_MAX, &schema_version))
         return false;
     *ret_type = (struct str){text.bytes + start, end - start};
     *ret_schema_version = (int16_t)schema_version;
@@ -103,9 +86,9 @@ static enum status read_place(struct str key, const struct str values[HEADER_COU
         return malformed(error, "ce_type");
     if (!time_parse(values[HEADER_TIME], &event->occurred_at_us))
         return malformed(error, "ce_time");
-    if (!parse_number(values[HEADER_CARTVERSION], INT32_MAX, &version))
+    if (!number_parse(values[HEADER_CARTVERSION], 1, INT32_MAX, &version))
         return malformed(error, "ce_cartversion");
-    if (!parse_number(values[HEADER_POSITION], INT64_MAX, &event->position))
+    if (!number_parse(values[HEADER_POSITION], 1, INT64_MAX, &event->position))
         return malformed(error, "ce_position");
     if (!str_is_none(values[HEADER_SUBJECT]) && !str_equal(values[HEADER_SUBJECT], key) &&
         (!uuid_parse(values[HEADER_SUBJECT], &subject) || !uuid_equal(&subject, &event->cart_id)))

@@ -1,6 +1,7 @@
 #include "notify.h"
 
-#include <errno.h>
+#include "number.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -62,13 +63,8 @@ void notify_status(struct notify_manager *manager, const char *status)
 /* A whole positive number, or 0. */
 static int64_t number_from(const char *name)
 {
-    const char *text = getenv(name);
-    if (text == NULL || text[0] < '0' || text[0] > '9')
-        return 0;
-    char *end;
-    errno = 0;
-    long long number = strtoll(text, &end, 10);
-    return errno != 0 || *end != '\0' ? 0 : number;
+    int64_t number;
+    return number_parse(str_from(getenv(name)), 1, INT64_MAX, &number) ? number : 0;
 }
 
 void notify_manager_begin(struct notify_manager *manager)
