@@ -111,7 +111,7 @@ static uint32_t fingerprint(const struct log_filter *filter)
     return murmur2((struct str){text, (size_t)length});
 }
 
-void log_cursor_write(const struct log_filter *filter, const struct log_place *place,
+void log_cursor_write(const struct log_filter *filter, const struct scan_place *place,
                       char ret_cursor[LOG_CURSOR_LENGTH + 1])
 {
     snprintf(ret_cursor, LOG_CURSOR_LENGTH + 1, "%04x%016" PRIx64 "%08" PRIx32,
@@ -135,7 +135,7 @@ static bool read_hex(const char *digits, size_t count, uint64_t *ret_value)
 }
 
 bool log_cursor_read(struct str cursor, const struct log_filter *filter,
-                     struct log_place *ret_place)
+                     struct scan_place *ret_place)
 {
     uint64_t partition;
     uint64_t position;
@@ -145,7 +145,7 @@ bool log_cursor_read(struct str cursor, const struct log_filter *filter,
         return false;
     if (partition > INT16_MAX || position > INT64_MAX || print != fingerprint(filter))
         return false;
-    *ret_place = (struct log_place){(int16_t)partition, (int64_t)position, 0};
+    *ret_place = (struct scan_place){(int16_t)partition, (int64_t)position, 0};
     return true;
 }
 
@@ -194,7 +194,7 @@ static void put_time(struct parameters *parameters, int index, int64_t time_us)
 }
 
 static void fill(struct parameters *parameters, const struct log_filter *filter,
-                 const struct log_place *place, int rows)
+                 const struct scan_place *place, int rows)
 {
     *parameters = (struct parameters){0};
     for (int i = 0; i < PARAMETER_COUNT; i++)
@@ -237,7 +237,7 @@ static bool is_search(const struct log_filter *filter)
 }
 
 /* The window's end is $3 where others have the last partition. */
-static void put_window(struct parameters *parameters, const struct log_place *place, int64_t width)
+static void put_window(struct parameters *parameters, const struct scan_place *place, int64_t width)
 {
     int64_t end;
     if (__builtin_add_overflow(place->position, width, &end))
@@ -248,7 +248,7 @@ static void put_window(struct parameters *parameters, const struct log_place *pl
 /* Moves *place to just before the next event that matches, or at least a window further. What is up
  * to a partition's last position is there for good, so nothing can turn up behind us. */
 static enum status look_ahead(struct postgres *postgres, const struct log_filter *filter,
-                              int64_t deadline_us, struct log_place *place, bool *ret_more,
+                              int64_t deadline_us, struct scan_place *place, bool *ret_more,
                               struct error *error)
 {
     struct parameters parameters;
@@ -264,13 +264,13 @@ static enum status look_ahead(struct postgres *postgres, const struct log_filter
     *ret_more = true;
     int64_t last = PQntuples(result) == 1 ? pg_get_int8(result, 0, 1) : 0;
     if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)) {
-        *place = (struct log_place){place->partition, pg_get_int8(result, 0, 0) - 1, 0};
+        *place = (struct scan_place){place->partition, pg_get_int8(result, 0, 0) - 1, 0};
     } else if (place->position < last - place->stride) {
         place->position += place->stride;
         if (is_between_times(filter) && place->stride < LAST_STRIDE)
             place->stride *= 2;
     } else if (place->partition < filter->last_partition) {
-        *place = (struct log_place){(int16_t)(place->partition + 1), 0, 0};
+        *place = (struct scan_place){(int16_t)(place->partition + 1), 0, 0};
     } else {
         *ret_more = false;
     }
@@ -285,7 +285,7 @@ static const struct postgres_statement *scan_statement(const struct log_filter *
 }
 
 enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter, int rows,
-                            int64_t deadline_us, struct log_place *place, log_visitor *visit,
+                            int64_t deadline_us, struct scan_place *place, log_visitor *visit,
                             void *context, bool *ret_more, struct error *error)
 {
     if (place->stride > 0)
@@ -307,7 +307,7 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
     int found = PQntuples(result);
     for (int row = 0; row < found; row++) {
         struct recorded_event event = event_of_row(result, row);
-        *place = (struct log_place){event.partition, event.position, 0};
+        *place = (struct scan_place){event.partition, event.position, 0};
         visit(&event, context);
     }
     *ret_more = true;
@@ -317,7 +317,7 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
     if (is_search(filter))
         place->stride = FIRST_STRIDE;
     else if (!filter->has_cart && place->partition < filter->last_partition)
-        *place = (struct log_place){(int16_t)(place->partition + 1), 0, 0};
+        *place = (struct scan_place){(int16_t)(place->partition + 1), 0, 0};
     else
         *ret_more = false;
     return STATUS_OK;

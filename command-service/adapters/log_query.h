@@ -28,18 +28,17 @@ struct log_filter {
 };
 
 /* Behind this event; position 0 is before the first one. */
-struct log_place {
+struct scan_place {
     int16_t partition;
     int64_t position;
-    int64_t
-        stride; /* log_query_chunk's own, not in a cursor: how far it looks ahead; 0: it reads */
+    int64_t stride; /* log_query_chunk's own, in no cursor: how far it looks ahead; 0: it reads */
 };
 
-void log_cursor_write(const struct log_filter *filter, const struct log_place *place,
+void log_cursor_write(const struct log_filter *filter, const struct scan_place *place,
                       char ret_cursor[LOG_CURSOR_LENGTH + 1]);
 /* False when it is not a cursor, or one of another filter. */
 MUST_CHECK bool log_cursor_read(struct str cursor, const struct log_filter *filter,
-                                struct log_place *ret_place);
+                                struct scan_place *ret_place);
 
 /* Called once an event; its texts are borrowed for the call. */
 typedef void log_visitor(const struct recorded_event *event, void *context);
@@ -51,7 +50,7 @@ typedef void log_visitor(const struct recorded_event *event, void *context);
  * postgres_execute(); nothing is written by reading, so none is uncertain.
  */
 MUST_CHECK enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter,
-                                       int rows, int64_t deadline_us, struct log_place *place,
+                                       int rows, int64_t deadline_us, struct scan_place *place,
                                        log_visitor *visit, void *context, bool *ret_more,
                                        struct error *error);
 

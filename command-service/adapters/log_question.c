@@ -86,9 +86,9 @@ static bool read_filter(const struct str values[PARAMETER_COUNT], int partition_
 }
 
 static bool read_place(const struct str values[PARAMETER_COUNT], const struct log_filter *filter,
-                       struct log_place *place, char *ret_problem)
+                       struct scan_place *place, char *ret_problem)
 {
-    *place = (struct log_place){filter->first_partition, 0, 0};
+    *place = (struct scan_place){filter->first_partition, 0, 0};
     if (!str_is_none(values[CURSOR]) && !log_cursor_read(values[CURSOR], filter, place))
         return wrong(ret_problem, "cursor is not one that these parameters gave");
     if (str_is_none(values[AFTER]))

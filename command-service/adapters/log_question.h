@@ -11,8 +11,8 @@ enum { LOG_PROBLEM_MAX = 256 };
 
 struct log_question {
     struct log_filter filter;
-    struct log_place place; /* where to begin */
-    int limit;              /* 0: not given */
+    struct scan_place place; /* where to begin */
+    int limit;               /* 0: not given */
 };
 
 /* False with one line in `ret_problem` that says which parameter is wrong and how. */

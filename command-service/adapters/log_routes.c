@@ -21,7 +21,7 @@ struct log_call {
     struct http_request *http; /* NULL once the answer is a stream */
     struct http_stream *stream;
     struct log_filter filter;
-    struct log_place place;
+    struct scan_place place;
     int64_t remaining; /* events that may still be given; INT64_MAX: no limit */
     struct text text;
     struct json_out out;

@@ -33,7 +33,7 @@ static void check_log(struct str text)
     static const struct log_filter filter = {
         .last_partition = 5, .from_us = INT64_MIN, .before_us = INT64_MAX};
     char again[LOG_CURSOR_LENGTH + 1];
-    struct log_place place;
+    struct scan_place place;
     if (!log_cursor_read(text, &filter, &place))
         return;
     REQUIRE(place.partition >= 0 && place.position >= 0 && place.stride == 0);

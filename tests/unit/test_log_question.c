@@ -176,7 +176,7 @@ Test(log_question, given_after_when_without_partition_or_with_a_cursor_then_refu
 static void make_cursor(const char *query, char ret_cursor[LOG_CURSOR_LENGTH + 1])
 {
     when_asked(query);
-    log_cursor_write(&question.filter, &(struct log_place){4, INT64_C(1234567890123), 0},
+    log_cursor_write(&question.filter, &(struct scan_place){4, INT64_C(1234567890123), 0},
                      ret_cursor);
     cr_assert_eq(strlen(ret_cursor), (size_t)LOG_CURSOR_LENGTH);
 }
