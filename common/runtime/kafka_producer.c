@@ -31,7 +31,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     struct kafka_delivery delivery = {
         .partition = message->partition,
         .tag = (int64_t)(intptr_t)message->_private,
-        .offset = message->offset >= 0 ? message->offset : KAFKA_OFFSET_UNKNOWN,
+        .offset = message->offset >= 0 ? message->offset : -1,
     };
     producer->complaint[0] = '\0';
     producer->delivered(producer->context, &delivery);

@@ -14,12 +14,10 @@
 
 struct kafka_producer;
 
-enum { KAFKA_OFFSET_UNKNOWN = -1 };
-
 struct kafka_delivery {
     int32_t partition;
     int64_t tag;    /* as given to kafka_producer_send() */
-    int64_t offset; /* in the Kafka partition; KAFKA_OFFSET_UNKNOWN: written, but not known where */
+    int64_t offset; /* in the Kafka partition; -1: written, but not known where */
 };
 
 struct kafka_producer_options {
