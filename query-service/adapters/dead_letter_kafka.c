@@ -57,16 +57,6 @@ static rd_kafka_headers_t *make_headers(const struct dead_letter_kafka *topic,
     return headers;
 }
 
-/* librdkafka declares bytes that it only reads as writable. */
-static void *unconst(const void *bytes)
-{
-    union {
-        const void *in;
-        void *out;
-    } pointer = {.in = bytes};
-    return pointer.out;
-}
-
 static enum status send_record(void *self, const struct parked_record *record, struct error *error)
 {
     struct dead_letter_kafka *topic = self;
@@ -81,9 +71,9 @@ static enum status send_record(void *self, const struct parked_record *record, s
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic->topic},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
         {.vtype = RD_KAFKA_VTYPE_KEY,
-         .u.mem = {.ptr = unconst(record->key.bytes), .size = record->key.length}},
+         .u.mem = {(char *)(uintptr_t)record->key.bytes, record->key.length}},
         {.vtype = RD_KAFKA_VTYPE_VALUE,
-         .u.mem = {.ptr = unconst(record->value.bytes), .size = record->value.length}},
+         .u.mem = {(char *)(uintptr_t)record->value.bytes, record->value.length}},
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = record_id},
     };
