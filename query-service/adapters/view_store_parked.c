@@ -2,10 +2,6 @@
 
 #include "record_headers.h"
 
-static const Oid INT2_ARRAY[] = {PG_INT2_ARRAY};
-static const Oid INT8_ARRAY[] = {PG_INT8_ARRAY};
-static const Oid UUID[] = {PG_UUID};
-
 #define RECORD_COLUMNS                                                                             \
     "record_id, partition, coalesce(position, 0), coalesce(kafka_offset, -1), cart_id, key,"       \
     " value, headers, reason"
@@ -16,7 +12,7 @@ static const struct postgres_statement COUNT_PARKED = {
            "       (SELECT count(*) FROM parked_records"
            "        WHERE partition = ANY ($1) AND dead_lettered_at IS NULL)",
     .parameter_count = 1,
-    .parameter_types = INT2_ARRAY,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
 /* The length of a bytea is told without reading it. */
 #define RECORD_SIZE                                                                                \
@@ -43,7 +39,7 @@ static const struct postgres_statement MARK_DEAD_LETTERED = {
     .name = "mark_dead_lettered",
     .sql = "UPDATE parked_records SET dead_lettered_at = now() WHERE record_id = ANY ($1)",
     .parameter_count = 1,
-    .parameter_types = INT8_ARRAY,
+    .parameter_types = (const Oid[]){PG_INT8_ARRAY},
 };
 static const struct postgres_statement FIRST_PARKED_CART_OF_ALL = {
     .name = "first_parked_cart",
@@ -54,13 +50,13 @@ static const struct postgres_statement NEXT_PARKED_CART = {
     .sql = "SELECT cart_id, partition FROM parked_carts WHERE cart_id > $1"
            " ORDER BY cart_id LIMIT 1",
     .parameter_count = 1,
-    .parameter_types = UUID,
+    .parameter_types = (const Oid[]){PG_UUID},
 };
 static const struct postgres_statement READ_PARKED = {
     .name = "read_parked",
     .sql = PARKED_RECORDS("cart_id = $1 ORDER BY position LIMIT 500"),
     .parameter_count = 1,
-    .parameter_types = UUID,
+    .parameter_types = (const Oid[]){PG_UUID},
 };
 _Static_assert(REPLAY_RECORDS_MAX == 500, "the limit in READ_PARKED");
 
@@ -68,7 +64,7 @@ static const struct postgres_statement IS_PARKED = {
     .name = "is_parked",
     .sql = "SELECT 1 FROM parked_carts WHERE cart_id = $1",
     .parameter_count = 1,
-    .parameter_types = UUID,
+    .parameter_types = (const Oid[]){PG_UUID},
 };
 
 static const Oid REPLAY_TYPES[] = {PG_UUID, VIEW_COLUMN_TYPES, TIMELINE_COLUMN_TYPES};
@@ -100,19 +96,11 @@ static const struct postgres_statement REPLAY = {
     .parameter_types = REPLAY_TYPES,
 };
 
-static void put_partitions(struct view_store_postgres *store, const int16_t *partitions,
-                           size_t count)
-{
-    struct text *array = store_array(store, 0, PG_INT2, count);
-    for (size_t i = 0; i < count; i++)
-        pg_array_int2(array, partitions[i]);
-}
-
 enum status view_store_count_parked(void *self, const int16_t *partitions, size_t count,
                                     int64_t *ret_carts, int64_t *ret_pending, struct error *error)
 {
     struct view_store_postgres *store = self;
-    put_partitions(store, partitions, count);
+    store_put_partitions(store, 0, partitions, count);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = store_run(store, &COUNT_PARKED, VIEW_STORE_CALL_MS, &result, error);
     if (status != STATUS_OK)
@@ -160,7 +148,7 @@ enum status view_store_read_dead_letters(void *self, const int16_t *partitions, 
                                          struct error *error)
 {
     struct view_store_postgres *store = self;
-    put_partitions(store, partitions, count);
+    store_put_partitions(store, 0, partitions, count);
     store_put_int8(store, 1, after);
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = store_run(store, &READ_DEAD_LETTERS, VIEW_STORE_CALL_MS, &result, error);

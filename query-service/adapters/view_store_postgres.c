@@ -43,6 +43,14 @@ void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uu
     text_append(store_parameter(store, n), (const char *)value->bytes, sizeof(value->bytes));
 }
 
+void store_put_partitions(struct view_store_postgres *store, size_t n, const int16_t *partitions,
+                          size_t count)
+{
+    struct text *array = store_array(store, n, PG_INT2, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int2(array, partitions[i]);
+}
+
 /*
  * Everything here is found by a key or an index. The tables may be empty when a plan is made and
  * have a million rows a minute later, long before anybody has counted them: a plan that reads a
@@ -128,11 +136,6 @@ enum status store_do(struct view_store_postgres *store, const struct postgres_st
     return store_run(store, statement, call_ms, &result, error);
 }
 
-static const Oid INT2[] = {PG_INT2};
-static const Oid UUID[] = {PG_UUID};
-static const Oid INT2_ARRAY[] = {PG_INT2_ARRAY};
-static const Oid UUID_ARRAY[] = {PG_UUID_ARRAY};
-
 static const struct postgres_statement READ_LOG = {
     .name = "read_log",
     .sql = "SELECT log_id, partition_count FROM projection_log",
@@ -141,19 +144,19 @@ static const struct postgres_statement NOTE_LOG = {
     .name = "note_log",
     .sql = "INSERT INTO projection_log (partition_count) VALUES ($1) ON CONFLICT DO NOTHING",
     .parameter_count = 1,
-    .parameter_types = INT2,
+    .parameter_types = (const Oid[]){PG_INT2},
 };
 static const struct postgres_statement ADOPT_LOG = {
     .name = "adopt_log",
     .sql = "UPDATE projection_log SET log_id = $1 WHERE log_id IS NULL",
     .parameter_count = 1,
-    .parameter_types = UUID,
+    .parameter_types = (const Oid[]){PG_UUID},
 };
 static const struct postgres_statement NOTE_PARTITIONS = {
     .name = "note_partitions",
     .sql = "INSERT INTO projection_positions (partition) SELECT unnest($1) ON CONFLICT DO NOTHING",
     .parameter_count = 1,
-    .parameter_types = INT2_ARRAY,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
 static const struct postgres_statement LOAD_CHECKPOINTS = {
     .name = "load_checkpoints",
@@ -161,7 +164,7 @@ static const struct postgres_statement LOAD_CHECKPOINTS = {
            " FROM unnest($1) WITH ORDINALITY AS w (partition, n)"
            " JOIN projection_positions AS p USING (partition) ORDER BY w.n",
     .parameter_count = 1,
-    .parameter_types = INT2_ARRAY,
+    .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
 #define BODY_SIZE POSTGRES_SIZE("v.body")
 /* As many carts as fit: each whose predecessors take less than the limit (VIEW_LOAD_BYTES_MAX). */
@@ -176,7 +179,7 @@ static const struct postgres_statement LOAD_CARTS = {
            "  LEFT JOIN parked_carts AS k ON k.cart_id = w.cart_id) AS c"
            " WHERE total - size <= 4194304 ORDER BY n",
     .parameter_count = 1,
-    .parameter_types = UUID_ARRAY,
+    .parameter_types = (const Oid[]){PG_UUID_ARRAY},
 };
 _Static_assert(VIEW_LOAD_BYTES_MAX == 4194304, "the limit in LOAD_CARTS");
 
@@ -211,14 +214,6 @@ static enum status adopt_log(void *self, const struct uuid *log_id, struct error
     return store_do(store, &ADOPT_LOG, VIEW_STORE_CALL_MS, error);
 }
 
-static void put_partitions(struct view_store_postgres *store, const int16_t *partitions,
-                           size_t count)
-{
-    struct text *array = store_array(store, 0, PG_INT2, count);
-    for (size_t i = 0; i < count; i++)
-        pg_array_int2(array, partitions[i]);
-}
-
 static struct checkpoint checkpoint_of(const PGresult *result, int row)
 {
     struct checkpoint checkpoint = {
@@ -240,7 +235,7 @@ static enum status load_checkpoints(void *self, const int16_t *partitions, size_
     struct view_store_postgres *store = self;
     for (int attempt = 0; attempt < 2; attempt++) {
         AUTO(postgres_result_clear) PGresult *result = NULL;
-        put_partitions(store, partitions, count);
+        store_put_partitions(store, 0, partitions, count);
         enum status status =
             store_run(store, &LOAD_CHECKPOINTS, VIEW_STORE_CALL_MS, &result, error);
         if (status != STATUS_OK)

@@ -33,6 +33,9 @@ struct text *store_array(struct view_store_postgres *store, size_t n, Oid elemen
 void store_put_int2(struct view_store_postgres *store, size_t n, int16_t value);
 void store_put_int8(struct view_store_postgres *store, size_t n, int64_t value);
 void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uuid *value);
+/* An array. */
+void store_put_partitions(struct view_store_postgres *store, size_t n, const int16_t *partitions,
+                          size_t count);
 
 /* Connects unless connected, and runs a statement whose parameters are the first ones; binary
  * results. */

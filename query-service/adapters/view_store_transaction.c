@@ -13,12 +13,11 @@ static const struct postgres_statement LOCK_TABLES = {
 };
 /* A statement of its own, so that the next one's snapshot is of after the lock: what a projector
  * wrote while we waited for it is seen. */
-static const Oid LOCK_TYPES[] = {PG_INT2};
 static const struct postgres_statement LOCK_PARTITION = {
     .name = "lock_partition",
     .sql = "SELECT partition FROM projection_positions WHERE partition = $1 FOR UPDATE",
     .parameter_count = 1,
-    .parameter_types = LOCK_TYPES,
+    .parameter_types = (const Oid[]){PG_INT2},
 };
 
 enum status store_begin(struct view_store_postgres *store, struct error *error)
