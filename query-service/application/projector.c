@@ -168,11 +168,21 @@ static void take_change(struct projector *projector, const struct feed_change *c
              LOG_INT("partition", change->partition));
 }
 
-static int count_ours(struct projector *projector)
+size_t projector_list_ours(struct projector *projector)
 {
-    int count = 0;
+    size_t count = 0;
     for (int i = 0; i < projector->options.partition_count; i++)
-        count += projector->partitions[i].is_ours ? 1 : 0;
+        if (projector->partitions[i].is_ours)
+            projector->numbers[count++] = (int16_t)i;
+    return count;
+}
+
+size_t projector_list_in_phase(struct projector *projector, enum progress_phase phase)
+{
+    size_t count = 0;
+    for (int i = 0; i < projector->options.partition_count; i++)
+        if (projector->partitions[i].is_ours && projector->partitions[i].progress.phase == phase)
+            projector->numbers[count++] = (int16_t)i;
     return count;
 }
 
@@ -185,16 +195,6 @@ static void wake_stopped(struct projector *projector)
             projector->now_us >= partition->look_again_at_us)
             progress_reload(&partition->progress);
     }
-}
-
-static size_t list_loading(struct projector *projector)
-{
-    size_t count = 0;
-    for (int i = 0; i < projector->options.partition_count; i++)
-        if (projector->partitions[i].is_ours &&
-            projector->partitions[i].progress.phase == PROGRESS_LOADING)
-            projector->numbers[count++] = (int16_t)i;
-    return count;
 }
 
 static void begin_following(struct projector *projector, size_t index)
@@ -236,7 +236,7 @@ static void load_partitions(struct projector *projector)
     if (has_mismatch && projector->now_us < projector->look_again_at_us)
         return;
     wake_stopped(projector);
-    size_t count = list_loading(projector);
+    size_t count = projector_list_in_phase(projector, PROGRESS_LOADING);
     if (count == 0)
         return;
     const struct view_store *store = projector->options.store;
@@ -294,7 +294,7 @@ static bool poll_feed(struct projector *projector)
     for (size_t i = 0; i < batch.change_count; i++)
         take_change(projector, &batch.changes[i]);
     if (batch.change_count > 0)
-        stat_set(&projector->stats.partitions_assigned, count_ours(projector));
+        stat_set(&projector->stats.partitions_assigned, (int64_t)projector_list_ours(projector));
     if (batch.record_count > 0)
         projector_project_records(projector, batch.records, batch.record_count);
     return batch.is_full;

@@ -135,6 +135,9 @@ static inline void backoff_reset(struct backoff *backoff)
 
 /* NULL: not ours. */
 struct projector_partition *projector_find(struct projector *projector, int partition);
+/* Our partitions, all or those in that phase, into projector->numbers; how many there are. */
+size_t projector_list_ours(struct projector *projector);
+size_t projector_list_in_phase(struct projector *projector, enum progress_phase phase);
 
 /* projector.c: the partition's place is read from the store again, and its carts forgotten. */
 void projector_reload(struct projector *projector, struct projector_partition *partition);

@@ -10,17 +10,6 @@ static const char subject[] = "projector";
 
 /* What goes on beside the batches: offsets for tools, lag, what others did, dead letters. */
 
-static size_t list_in_phase(struct projector *projector, enum progress_phase phase)
-{
-    size_t count = 0;
-    for (int i = 0; i < projector->options.partition_count; i++) {
-        const struct projector_partition *partition = &projector->partitions[i];
-        if (partition->is_ours && partition->progress.phase == phase)
-            projector->numbers[count++] = (int16_t)i;
-    }
-    return count;
-}
-
 static void commit_offsets(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
@@ -76,7 +65,7 @@ static void recheck_idle(struct projector *projector)
     const struct view_store *store = projector->options.store;
     int64_t idle_us = (int64_t)PROJECTOR_TEND_MS * MICROSECONDS_PER_MILLISECOND;
     size_t count = 0;
-    for (size_t i = 0, all = list_in_phase(projector, PROGRESS_FOLLOWING); i < all; i++)
+    for (size_t i = 0, all = projector_list_in_phase(projector, PROGRESS_FOLLOWING); i < all; i++)
         if (projector->now_us - projector->partitions[projector->numbers[i]].written_at_us >=
             idle_us)
             projector->numbers[count++] = projector->numbers[i];
@@ -102,19 +91,10 @@ static void recheck_idle(struct projector *projector)
     }
 }
 
-static size_t list_ours(struct projector *projector)
-{
-    size_t count = 0;
-    for (int i = 0; i < projector->options.partition_count; i++)
-        if (projector->partitions[i].is_ours)
-            projector->numbers[count++] = (int16_t)i;
-    return count;
-}
-
 static void count_parked(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
-    size_t count = list_ours(projector);
+    size_t count = projector_list_ours(projector);
     struct error error;
     if (store->count_parked(store->self, projector->numbers, count, &projector->parked_carts,
                             &projector->pending_dead_letters, &error) != STATUS_OK)
@@ -146,7 +126,7 @@ static void send_dead_letters(struct projector *projector)
         !backoff_is_over(&projector->dead_letters, projector->now_us))
         return;
     struct error error;
-    size_t count = list_ours(projector);
+    size_t count = projector_list_ours(projector);
     projector->dead_letters_seen = 0;
     enum status status = store->read_dead_letters(store->self, projector->numbers, count,
                                                   projector->dead_letter_reached, send_dead_letter,
@@ -228,15 +208,15 @@ static void say(struct projector *projector, enum projector_subject about, bool 
 
 static const char *detail_of(struct projector *projector, enum progress_phase phase)
 {
-    size_t count = list_in_phase(projector, phase);
+    size_t count = projector_list_in_phase(projector, phase);
     return count > 0 ? projector->partitions[projector->numbers[0]].progress.detail : NULL;
 }
 
 static void say_progress(struct projector *projector)
 {
-    size_t following = list_in_phase(projector, PROGRESS_FOLLOWING);
-    size_t loading = list_in_phase(projector, PROGRESS_LOADING);
-    size_t ours = list_ours(projector);
+    size_t following = projector_list_in_phase(projector, PROGRESS_FOLLOWING);
+    size_t loading = projector_list_in_phase(projector, PROGRESS_LOADING);
+    size_t ours = projector_list_ours(projector);
     const char *stopped = detail_of(projector, PROGRESS_STOPPED);
     const char *asking = detail_of(projector, PROGRESS_ASKING);
     const char *mismatch = projector->count_mismatch[0] != '\0' ? projector->count_mismatch
@@ -281,10 +261,10 @@ void projector_say(struct projector *projector)
         return;
     projector->has_news = false;
     stat_set(&projector->stats.partitions_waiting,
-             (int64_t)(list_in_phase(projector, PROGRESS_ASKING) +
-                       list_in_phase(projector, PROGRESS_LOADING)));
+             (int64_t)(projector_list_in_phase(projector, PROGRESS_ASKING) +
+                       projector_list_in_phase(projector, PROGRESS_LOADING)));
     stat_set(&projector->stats.partitions_stopped,
-             (int64_t)list_in_phase(projector, PROGRESS_STOPPED));
+             (int64_t)projector_list_in_phase(projector, PROGRESS_STOPPED));
     say_progress(projector);
     say_parked(projector);
 }
