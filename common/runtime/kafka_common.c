@@ -202,6 +202,23 @@ enum status kafka_error_set(struct error *error, rd_kafka_resp_err_t code, const
     return error_set(error, kafka_status(code), "%s: %s", action, rd_kafka_err2str(code));
 }
 
+enum status kafka_partition_count(rd_kafka_t *client, rd_kafka_topic_t *topic, const char *name,
+                                  int wait_ms, int *ret_count, struct error *error)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, topic, &metadata, wait_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = metadata->topic_cnt == 1 ? metadata->topics[0].err
+                                        : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        *ret_count = metadata->topics[0].partition_cnt;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    return error_set(error, kafka_status(code), "topic %s: %s", name, rd_kafka_err2str(code));
+}
+
 int kafka_wait_ms(int64_t deadline_us)
 {
     int64_t left_us = deadline_us - clock_monotonic_us();

@@ -66,6 +66,11 @@ enum status kafka_status(rd_kafka_resp_err_t code);
 /* Fills `error` with "ACTION: librdkafka's words" and returns its status. */
 enum status kafka_error_set(struct error *error, rd_kafka_resp_err_t code, const char *action);
 
+/* How many partitions the topic of that name has; waits for an answer up to `wait_ms`. */
+MUST_CHECK enum status kafka_partition_count(rd_kafka_t *client, rd_kafka_topic_t *topic,
+                                             const char *name, int wait_ms, int *ret_count,
+                                             struct error *error);
+
 /*
  * Ends a client. *Steals* it; NULL is fine. rd_kafka_destroy() can block for long when a broker
  * hangs, so it runs on a thread of its own that is waited for until the deadline (monotonic

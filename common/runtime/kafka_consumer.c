@@ -269,24 +269,6 @@ rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wai
     return NULL;
 }
 
-static enum status ask_partition_count(struct kafka_consumer *consumer, int wait_ms, int *ret_count,
-                                       struct error *error)
-{
-    const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_resp_err_t code =
-        rd_kafka_metadata(consumer->client, 0, consumer->topic_handle, &metadata, wait_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
-        code = metadata->topics[0].err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        *ret_count = metadata->topics[0].partition_cnt;
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return STATUS_OK;
-    return error_set(error, kafka_status(code), "topic %s: %s", consumer->options.topic,
-                     rd_kafka_err2str(code));
-}
-
 /* librdkafka says when contact is lost, but not when it is back. */
 enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *error)
 {
@@ -296,7 +278,9 @@ enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *
     if (now_us >= consumer->probe_at_us) {
         int count;
         struct error found = {.status = STATUS_OK};
-        enum status status = ask_partition_count(consumer, KAFKA_CONSUMER_PROBE_MS, &count, &found);
+        enum status status =
+            kafka_partition_count(consumer->client, consumer->topic_handle, consumer->options.topic,
+                                  KAFKA_CONSUMER_PROBE_MS, &count, &found);
         consumer->problem = found;
         consumer->problem.status = status;
         consumer->probe_at_us =
@@ -310,7 +294,8 @@ enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *
 enum status kafka_consumer_partition_count(struct kafka_consumer *consumer, int64_t deadline_us,
                                            int *ret_count, struct error *error)
 {
-    return ask_partition_count(consumer, kafka_wait_ms(deadline_us), ret_count, error);
+    return kafka_partition_count(consumer->client, consumer->topic_handle, consumer->options.topic,
+                                 kafka_wait_ms(deadline_us), ret_count, error);
 }
 
 enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partition, int64_t offset,

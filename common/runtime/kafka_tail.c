@@ -113,33 +113,14 @@ void kafka_tail_free(struct kafka_tail *tail, int64_t deadline_us)
     free(tail);
 }
 
-static enum status ask_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
-                                       struct error *error)
-{
-    const rd_kafka_metadata_t *metadata;
-    rd_kafka_resp_err_t code =
-        rd_kafka_metadata(tail->client, 0, tail->topic, &metadata, kafka_wait_ms(deadline_us));
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return kafka_error_set(error, code, "Kafka: asking for the topic");
-
-    enum status status = STATUS_OK;
-    if (metadata->topic_cnt != 1)
-        status = error_set(error, STATUS_UNAVAILABLE, "Kafka: no word about the topic");
-    else if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        status = kafka_error_set(error, metadata->topics[0].err, "Kafka: asking for the topic");
-    else
-        *ret_count = metadata->topics[0].partition_cnt;
-    rd_kafka_metadata_destroy(metadata);
-    return status;
-}
-
 enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us, int *ret_count,
                                        struct error *error)
 {
     int count = 0;
     enum status status = tail->client == NULL ? open_client(tail, error) : STATUS_OK;
     if (status == STATUS_OK)
-        status = ask_partition_count(tail, deadline_us, &count, error);
+        status = kafka_partition_count(tail->client, tail->topic, tail->name,
+                                       kafka_wait_ms(deadline_us), &count, error);
     if (status == STATUS_OK && kafka_topic_ask(&tail->watch, tail->client, tail->name, 0,
                                                ID_WAIT_MS) == KAFKA_TOPIC_IS_ANOTHER) {
         close_client(tail, clock_deadline_us(DISCARD_WAIT_MS));
