@@ -113,28 +113,24 @@ void query_metrics_free(struct query_metrics *metrics)
     free(metrics);
 }
 
-void query_metrics_looked_up(void *context, size_t carts, int64_t duration_us)
+void query_metrics_looked_up(struct query_metrics *metrics, size_t carts, int64_t duration_us)
 {
-    const struct query_metrics *metrics = context;
     metric_observe(metrics->group_size, (double)carts);
     metric_observe(metrics->group_seconds, (double)duration_us / MICROSECONDS_PER_SECOND);
 }
 
-void query_metrics_queued(void *context, size_t requests)
+void query_metrics_queued(struct query_metrics *metrics, size_t requests)
 {
-    const struct query_metrics *metrics = context;
     metric_set(metrics->queue_depth, (double)requests);
 }
 
-void query_metrics_waiting(void *context, size_t requests)
+void query_metrics_waiting(struct query_metrics *metrics, size_t requests)
 {
-    const struct query_metrics *metrics = context;
     metric_set(metrics->waiters, (double)requests);
 }
 
-void query_metrics_connected(void *context, int change)
+void query_metrics_connected(struct query_metrics *metrics, int change)
 {
-    const struct query_metrics *metrics = context;
     metric_add(metrics->connections, change);
 }
 

@@ -14,11 +14,11 @@ struct query_metrics;
 MUST_CHECK struct query_metrics *query_metrics_new(struct metrics *metrics);
 void query_metrics_free(struct query_metrics *metrics); /* takes NULL */
 
-/* For the members of struct view_observer; `context` is the struct query_metrics. */
-void query_metrics_looked_up(void *context, size_t carts, int64_t duration_us);
-void query_metrics_queued(void *context, size_t requests);
-void query_metrics_waiting(void *context, size_t requests);
-void query_metrics_connected(void *context, int change);
+/* What struct view_observer is told. */
+void query_metrics_looked_up(struct query_metrics *metrics, size_t carts, int64_t duration_us);
+void query_metrics_queued(struct query_metrics *metrics, size_t requests);
+void query_metrics_waiting(struct query_metrics *metrics, size_t requests);
+void query_metrics_connected(struct query_metrics *metrics, int change);
 
 /* One transaction of the projector. */
 void query_metrics_projected(struct query_metrics *metrics, size_t events, int64_t duration_us);
