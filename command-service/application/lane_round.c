@@ -113,10 +113,10 @@ static void fill_batch(struct command_lane *lane, const struct taken *taken, boo
         next = request->next;
         int64_t latest_us = request->deadline_us - LANE_MINIMUM_MS * MICROSECONDS_PER_MILLISECOND;
         int64_t now_us = clock_monotonic_us();
-        if (may_begin && (now_us > latest_us || now_us > taken->begin_before_us))
+        bool is_late = now_us > latest_us || now_us > taken->begin_before_us;
+        if (may_begin && is_late)
             lane_observe(lane, LANE_COMMANDS_REFUSED_BUSY, 1);
-        if (!may_begin || now_us > latest_us || now_us > taken->begin_before_us ||
-            !add_to_batch(lane, request))
+        if (!may_begin || is_late || !add_to_batch(lane, request))
             answer(request, STATUS_UNAVAILABLE);
     }
 }
