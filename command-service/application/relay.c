@@ -85,9 +85,8 @@ void relay_wait(struct relay *relay, int64_t until_us)
             (int)((left_us + MICROSECONDS_PER_MILLISECOND - 1) / MICROSECONDS_PER_MILLISECOND);
     struct pollfd notified = {.fd = relay->notify_fd, .events = POLLIN};
     if (poll(&notified, 1, wait_ms) == 1) {
-        uint64_t count;
-        ssize_t got = read(relay->notify_fd, &count, sizeof(count));
-        (void)got; /* another reader there is none; an empty counter is fine */
+        eventfd_t count;
+        (void)eventfd_read(relay->notify_fd, &count); /* an empty counter is fine */
     }
 }
 
@@ -198,9 +197,8 @@ enum status relay_start(struct relay *relay, struct error *error)
 
 static void notify(struct relay *relay)
 {
-    const uint64_t one = 1;
-    ssize_t written = write(relay->notify_fd, &one, sizeof(one));
-    (void)written; /* a full counter has been seen by nobody yet, so it still wakes */
+    /* A full counter has been seen by nobody yet, so it still wakes. */
+    (void)eventfd_write(relay->notify_fd, 1);
 }
 
 void relay_stop(struct relay *relay, int64_t deadline_us)
