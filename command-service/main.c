@@ -232,22 +232,19 @@ static int run_verb(struct command_service *service, const struct service_argume
     return publish_again(service, arguments->verb_argument);
 }
 
-static const struct service_program PROGRAM = {
-    .name = "command-service",
-    .summary = "decides cart commands, keeps their events, publishes them to Kafka",
-    .settings = COMMAND_SETTINGS,
-    .setting_count = 0,
-    .verbs = VERBS,
-    .verb_count = ARRAY_SIZE(VERBS),
-};
-
 int main(int argc, char **argv)
 {
     service_block_signals();
     log_set_service("command-service");
     static struct command_service service;
-    struct service_program program = PROGRAM;
-    program.setting_count = COMMAND_SETTING_COUNT;
+    const struct service_program program = {
+        .name = "command-service",
+        .summary = "decides cart commands, keeps their events, publishes them to Kafka",
+        .settings = COMMAND_SETTINGS,
+        .setting_count = COMMAND_SETTING_COUNT,
+        .verbs = VERBS,
+        .verb_count = ARRAY_SIZE(VERBS),
+    };
     struct service_arguments arguments;
     if (service_start(&program, argc, argv, &service.config, &arguments) == SERVICE_EXIT)
         return arguments.exit_code;
