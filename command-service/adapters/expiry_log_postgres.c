@@ -18,7 +18,6 @@ _Static_assert(2 * PARTITION_COUNT_MAX * 12 + 32 <= ARRAY_BYTES_MAX, "all walks 
 
 struct expiry_log_postgres {
     struct postgres *postgres;
-    struct postgres_options options;
     bool is_leading; /* this session has the lock */
     struct text arrays[ARRAYS];
 };
@@ -180,16 +179,15 @@ struct expiry_log_postgres *expiry_log_postgres_new(const char *url)
     struct expiry_log_postgres *source = calloc(1, sizeof(*source));
     if (source == NULL)
         return NULL;
-    source->options = (struct postgres_options){
+    for (size_t i = 0; i < ARRAYS; i++)
+        source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
+    source->postgres = postgres_new(&(struct postgres_options){
         .url = url,
         .application_name = "cartledger-expiry",
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .idle_session_timeout_ms = EXPIRY_FROZEN_MS,
-    };
-    for (size_t i = 0; i < ARRAYS; i++)
-        source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
-    source->postgres = postgres_new(&source->options);
+    });
     if (source->postgres == NULL) {
         expiry_log_postgres_free(source);
         return NULL;

@@ -15,9 +15,8 @@ enum {
 
 struct log_source_postgres {
     struct postgres *postgres;
-    struct postgres_options options;
     int partition_count;
-    bool prepared; /* this session was told how to plan */
+    bool is_settled; /* this session was told how to plan */
     struct text arrays[3];
     int32_t *rows_read; /* by partition, of the page being visited */
     int first;          /* the partition that the next page begins with */
@@ -86,14 +85,14 @@ static enum status connect_log(void *self, int64_t deadline_us, struct error *er
 {
     struct log_source_postgres *source = self;
     if (!postgres_is_connected(source->postgres))
-        source->prepared = false;
+        source->is_settled = false;
     enum status status = postgres_connect(source->postgres, deadline_us, error);
-    if (status != STATUS_OK || source->prepared)
+    if (status != STATUS_OK || source->is_settled)
         return status;
     AUTO(postgres_result_clear)
     PGresult *result = NULL;
     status = execute(source, &SETTLE, NULL, NULL, deadline_us, &result, error);
-    source->prepared = status == STATUS_OK;
+    source->is_settled = status == STATUS_OK;
     return status;
 }
 
@@ -243,17 +242,16 @@ struct log_source_postgres *log_source_postgres_new(const char *url, int partiti
     if (source == NULL)
         return NULL;
     source->partition_count = partition_count;
-    source->options = (struct postgres_options){
+    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
+        source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
+    source->rows_read = calloc((size_t)partition_count, sizeof(*source->rows_read));
+    source->postgres = postgres_new(&(struct postgres_options){
         .url = url,
         .application_name = "cartledger-relay",
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .idle_session_timeout_ms = RELAY_FROZEN_MS,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(source->arrays); i++)
-        source->arrays[i] = TEXT_INIT(ARRAY_BYTES_MAX);
-    source->rows_read = calloc((size_t)partition_count, sizeof(*source->rows_read));
-    source->postgres = postgres_new(&source->options);
+    });
     if (source->rows_read == NULL || source->postgres == NULL) {
         log_source_postgres_free(source);
         return NULL;
