@@ -41,7 +41,7 @@ struct lane_side {
 
 /*
  * Builds it; nothing runs yet. `side` holds what is borrowed, and is zero otherwise. Looks at the
- * store once: STATUS_CONFLICT when it is not ours or is split differently; one that is away is
+ * store once: STATUS_INVALID when it is not ours or is split differently; one that is away is
  * waited for. The caller owes lane_side_done() whatever comes back.
  */
 MUST_CHECK enum status lane_side_build(struct lane_side *side, const struct command_config *config,

@@ -23,9 +23,9 @@ struct relay_side {
 };
 
 /*
- * Builds it; nothing runs yet. Looks at the topic once: STATUS_CONFLICT or STATUS_INVALID when it
- * is split differently than configured; one that is away is waited for. The caller owes
- * relay_side_done() whatever comes back.
+ * Builds it; nothing runs yet. Looks at the topic once: STATUS_CONFLICT when it is split
+ * differently than configured; one that is away is waited for. STATUS_INVALID: a setting that
+ * librdkafka does not take. The caller owes relay_side_done() whatever comes back.
  */
 MUST_CHECK enum status relay_side_build(struct relay_side *side,
                                         const struct command_config *config,

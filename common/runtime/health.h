@@ -29,6 +29,6 @@ void health_drain(struct health *health);
  * status`, cut at `size` - 1 bytes. */
 void health_summary(struct health *health, char *ret_line, size_t size);
 
-/* True when ready; appends
- * {"status":"ready"|"not-ready","checks":{"event-store":{"ok":true,"detail":"…"},…}}. */
+/* True when ready; appends {"status":"ready"|"not-ready","draining":false,
+ * "checks":{"event-store":{"ok":true,"required":true,"detail":"…"},…}}. */
 bool health_write(struct health *health, struct text *text);
