@@ -5,9 +5,8 @@
 
 #include <stdio.h>
 
-enum {
-    CHECK_STORE_MS = 5000
-}; /* a slow answer is waited for, so that no request comes before it */
+/* A slow answer is waited for, so that no request comes before it. */
+enum { CHECK_STORE_MS = 5000 };
 
 static void observe(void *context, enum lane_metric metric, double value)
 {

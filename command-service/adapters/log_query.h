@@ -13,8 +13,8 @@
 enum {
     LOG_CURSOR_LENGTH = 28, /* 4 + 16 + 8 hexadecimal digits */
     LOG_CHUNK_ROWS = 250,   /* rows of one statement */
-    LOG_CHUNK_BYTES =
-        1 << 20, /* of data, by POSTGRES_SIZE(): it ends behind the row that reaches this */
+    /* Of data, by POSTGRES_SIZE(): it ends behind the row that reaches this. */
+    LOG_CHUNK_BYTES = 1 << 20,
 };
 
 struct log_filter {

@@ -9,8 +9,8 @@
 enum {
     LOG_LIMIT_MAX = 1000,
     LOG_LIMIT_DEFAULT = 100,
-    LOG_PAGE_BYTES =
-        8 << 20, /* a JSON page ends early, with a cursor, behind the event that reaches this */
+    /* A JSON page ends early, with a cursor, behind the event that reaches this. */
+    LOG_PAGE_BYTES = 8 << 20,
     LOG_PAGE_WAIT_MS = 1800,  /* for all statements of a page */
     LOG_PAGE_LOOK_MS = 900,   /* then a search by time or type ends early rather than look on */
     LOG_CHUNK_WAIT_MS = 4000, /* for one chunk of a stream */

@@ -33,13 +33,12 @@ struct committed_event {
 struct command_outcome {
     enum status status;
     enum cart_refusal refusal;
-    enum cart_status cart_status; /* before the command; of the source when that is closed */
-    int32_t version;              /* of the cart: after the command, or as it was when refused */
-    bool is_replayed;             /* nothing was done now: this is the answer of the first time */
-    int64_t position;             /* of the last event appended; 0 when there is none */
-    size_t event_count;           /* a merge's is its target's */
-    struct committed_event
-        *events; /* event_count of them, owned by the request; NULL when there is none */
+    enum cart_status cart_status;   /* before the command; of the source when that is closed */
+    int32_t version;                /* of the cart: after the command, or as it was when refused */
+    bool is_replayed;               /* nothing was done now: this is the answer of the first time */
+    int64_t position;               /* of the last event appended; 0 when there is none */
+    size_t event_count;             /* a merge's is its target's */
+    struct committed_event *events; /* event_count of them, the request's own; or NULL */
 };
 
 struct command_request {

@@ -122,8 +122,7 @@ struct event_store {
     void (*release)(void *context, int64_t deadline_us);
 
     /* All events or none, in one transaction, durable when it answers STATUS_OK. Positions go up in
-     * the order of `events`. STATUS_CONFLICT: a cart already has an event of one of the versions.
-     */
+     * the order of `events`. STATUS_CONFLICT: a cart has one of the versions already. */
     enum status (*append)(void *context, struct new_event *events, size_t count,
                           int64_t deadline_us, struct error *error);
 

@@ -83,8 +83,7 @@ struct expiry_sweep_options {
 struct expiry_stats {
     _Atomic int64_t leading;       /* 1 or 0 */
     _Atomic int64_t expired_total; /* carts, by this process */
-    _Atomic int64_t
-        errors_total; /* failed calls to the log, and commands that have to be repeated */
+    _Atomic int64_t errors_total;  /* failed calls to the log, commands to be repeated */
 };
 
 struct expiry_sweep;

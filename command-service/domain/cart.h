@@ -32,8 +32,7 @@ struct cart {
     char currency[CURRENCY_LENGTH + 1];
     char *customer_id; /* or NULL: a guest */
     int64_t last_changed_at_us;
-    struct cart_line
-        *lines; /* in the order in which they were added; each owns its texts (cart_lines.c) */
+    struct cart_line *lines; /* in the order of adding; each owns its texts (cart_lines.c) */
     size_t line_count;
     size_t line_capacity;
     struct cart_coupon *coupons; /* in order of application */

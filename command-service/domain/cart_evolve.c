@@ -6,8 +6,7 @@
 
 #include <assert.h>
 
-/* What one event does. On STATUS_INVALID and STATUS_NO_MEMORY the caller says which event it was.
- */
+/* What one event does. Of a failure the caller says which event it was. */
 typedef enum status evolve_fn(struct cart *cart, const struct event_data *event);
 
 static bool is_price_of(const struct cart *cart, const struct money *price)

@@ -34,8 +34,7 @@ struct log_field {
 #define LOG_TEXT(key_, str_) ((struct log_field){.key = (key_), .is_text = true, .text = (str_)})
 #define LOG_INT(key_, number_) ((struct log_field){.key = (key_), .number = (int64_t)(number_)})
 
-/* Lines below this level are not written; the default is LOG_INFO. Call once, before threads start.
- */
+/* Lines below this level are not written; LOG_INFO by default. Call once, before threads start. */
 void log_set_level(enum log_level lowest);
 /* "debug", "info", "warning", "error". */
 bool log_level_parse(struct str text, enum log_level *ret_level);

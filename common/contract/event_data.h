@@ -13,9 +13,8 @@
 #include "text.h"
 #include "uuid.h"
 
-enum {
-    EVENT_DATA_MAX = 512 * 1024
-}; /* bytes of JSON; a checkout of 500 lines with the longest names fits */
+/* Bytes of JSON; a checkout of 500 lines with the longest names fits. */
+enum { EVENT_DATA_MAX = 512 * 1024 };
 
 struct cart_created {
     char currency[CURRENCY_LENGTH + 1];

@@ -13,9 +13,7 @@ struct http_joined_header {
     char bytes[];
 };
 
-/* A thread's free blocks of up to so many bytes are at hand (glibc's tcache; calloc() passes it
- * by).
- */
+/* Free blocks of up to so many bytes are at hand: glibc's tcache, which calloc() passes by. */
 enum { QUICK_BLOCK_MAX = 1032, USUAL_TARGET = 64 };
 _Static_assert(sizeof(struct http_request) + USUAL_TARGET <= QUICK_BLOCK_MAX,
                "a usual request costs no walk through the heap");

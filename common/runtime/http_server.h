@@ -50,8 +50,7 @@ struct http_server_options {
 MUST_CHECK enum status http_server_start(const struct http_server_options *options,
                                          struct http_server **ret_server, struct error *error);
 uint16_t http_server_port(const struct http_server *server);
-/* Stops accepting; requests that are under way are finished and answered with `Connection: close`.
- */
+/* Stops accepting; requests under way are finished and answered with `Connection: close`. */
 void http_server_quiesce(struct http_server *server);
 /* Requests whose answer is not completely sent; those that are still arriving do not count. */
 unsigned http_server_pending(const struct http_server *server);

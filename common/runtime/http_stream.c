@@ -71,8 +71,7 @@ static ssize_t take(struct http_stream *stream, char *buffer, size_t max)
     return (ssize_t)count;
 }
 
-/* Asks the source for a piece. The lock is not held meanwhile, since the source may write at once.
- */
+/* Asks the source for a piece, without the lock: the source may write at once. */
 static void ask(struct http_stream *stream)
 {
     stream->asked = true;

@@ -98,8 +98,7 @@ static void end_at_once(int signal_number)
     _exit(EXIT_TERMINATED);
 }
 
-/* A handler, not the default action: as process 1 of a container the default would be to ignore it.
- */
+/* A handler, since the default for process 1, as in a container, is to ignore the signal. */
 static void let_the_next_signal_end_us(void)
 {
     struct sigaction action = {.sa_handler = end_at_once};

@@ -19,8 +19,8 @@ struct view_store_postgres {
     struct view_store port;
     struct postgres *postgres;
     bool is_set_up; /* the session's settings */
-    bool
-        is_in_transaction; /* of several statements: not to be gone on with on another connection */
+    /* Of several statements: not to be gone on with on another connection. */
+    bool is_in_transaction;
     struct text parameters[STORE_PARAMETERS_MAX];
     int64_t deadline_us; /* of the statement under way */
 };

@@ -40,8 +40,7 @@ struct hot_views {
     size_t stripe_bytes_max;
     uint64_t seed;
     int partition_count;
-    _Atomic uint32_t
-        *epochs; /* of the partitions: changes when one is held or released; odd: held */
+    _Atomic uint32_t *epochs; /* of partitions: changes when one is held or released; odd: held */
     struct stripe stripes[STRIPES];
 };
 
@@ -65,8 +64,7 @@ struct hot_views *hot_views_new(size_t bytes_max, int partition_count, int64_t (
     return views;
 }
 
-/* --- where a cart is ---------------------------------------------------------------------------
- */
+/* --- where a cart is ------------------------------------------------------------------------- */
 
 struct spot {
     struct stripe *stripe;
@@ -91,8 +89,7 @@ static struct kept_view *find(const struct spot *spot, const struct uuid *cart_i
     return kept;
 }
 
-/* --- what is kept; the stripe's lock is held ----------------------------------------------------
- */
+/* --- what is kept; the stripe's lock is held ------------------------------------------------- */
 
 static size_t size_of(const struct kept_view *kept)
 {
@@ -149,8 +146,7 @@ void hot_views_free(struct hot_views *views)
     free(views);
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static _Atomic uint32_t *epoch_of(struct hot_views *views, const struct uuid *cart_id)
 {
@@ -241,8 +237,7 @@ const struct hot_views_stats *hot_views_stats(const struct hot_views *views)
     return &views->stats;
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 void hot_views_hold(struct hot_views *views, int16_t partition)
 {

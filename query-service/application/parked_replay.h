@@ -26,8 +26,7 @@ struct replay_step {
     int32_t version; /* now, of the cart's view; 0: it is as it was */
 };
 
-/* Goes to the next parked cart, unless it is within one. STATUS_NOT_FOUND: that was the last one.
- */
+/* Goes to the next parked cart, unless it is within one. STATUS_NOT_FOUND: there is none. */
 MUST_CHECK enum status parked_replay_find(const struct view_store *store, struct replay *replay,
                                           struct error *error);
 

@@ -300,8 +300,7 @@ static bool poll_feed(struct projector *projector)
     return batch.is_full;
 }
 
-/* While more records wait than one turn takes, the store writes one batch and the next one is made.
- */
+/* While more records wait than one turn takes, one batch is written and the next one made. */
 void projector_turn(struct projector *projector)
 {
     stat_set(&projector->stats.turned_at_us, clock_monotonic_us());

@@ -41,11 +41,10 @@ struct projector;
 struct projector_stats {
     _Atomic int64_t applied_total;    /* events in views */
     _Atomic int64_t duplicates_total; /* records whose position was applied before */
-    _Atomic int64_t
-        refilled_total;           /* events that came from the log because the topic lacked them */
-    _Atomic int64_t gaps_total;   /* times that something was missing in the topic */
-    _Atomic int64_t parked_total; /* records set aside: of parked carts, or without a place */
-    _Atomic int64_t stale_total;  /* times that a partition had been moved by somebody else */
+    _Atomic int64_t refilled_total;   /* events from the log, because the topic lacked them */
+    _Atomic int64_t gaps_total;       /* times that something was missing in the topic */
+    _Atomic int64_t parked_total;     /* records set aside: of parked carts, or without a place */
+    _Atomic int64_t stale_total;      /* times that a partition had been moved by somebody else */
     _Atomic int64_t store_failures_total;
     _Atomic int64_t log_failures_total;
     _Atomic int64_t dead_lettered_total; /* parked records delivered to the dead-letter topic */
