@@ -1,5 +1,6 @@
 #include "http_uri.h"
 
+#include "number.h"
 #include "utf8.h"
 
 #include <strings.h>
@@ -19,17 +20,6 @@ static struct span take_until(struct span *rest, char separator, bool *ret_found
     rest->bytes += used;
     rest->length -= used;
     return part;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 static bool decode(struct span part, char plus, struct str *ret_text)

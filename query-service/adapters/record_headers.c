@@ -1,6 +1,7 @@
 #include "record_headers.h"
 
 #include "json_out.h"
+#include "number.h"
 #include "utf8.h"
 
 #include <jansson.h>
@@ -50,11 +51,6 @@ void record_headers_write(const struct cloud_header *headers, size_t count, stru
     json_out_end_array(&out);
 }
 
-static int digit_of(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool decode_hex(struct source *source, struct str hex, struct str *ret_value)
 {
     struct decoded *decoded = malloc(sizeof(*decoded) + hex.length / 2 + 1);
@@ -65,8 +61,8 @@ static bool decode_hex(struct source *source, struct str hex, struct str *ret_va
     decoded->next = source->decoded;
     source->decoded = decoded;
     for (size_t i = 0; i < hex.length; i += 2) {
-        int high = digit_of(hex.bytes[i]);
-        int low = digit_of(hex.bytes[i + 1]);
+        int high = hex_digit(hex.bytes[i]);
+        int low = hex_digit(hex.bytes[i + 1]);
         if (high < 0 || low < 0)
             return false;
         decoded->bytes[i / 2] = (char)(high * 16 + low);
