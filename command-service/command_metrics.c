@@ -153,14 +153,13 @@ void command_metrics_free(struct command_metrics *metrics)
     free(metrics);
 }
 
-void *command_metrics_of_lane(struct command_metrics *metrics, int lane)
+const struct lane_series *command_metrics_of_lane(const struct command_metrics *metrics, int lane)
 {
     return &metrics->lanes[lane];
 }
 
-void command_metrics_observe(void *context, enum lane_metric metric, double value)
+void command_metrics_observe(const struct lane_series *lane, enum lane_metric metric, double value)
 {
-    const struct lane_series *lane = context;
     switch (LANE_SERIES[metric].kind) {
     case COUNTER:
         metric_add(lane->series[metric], value);

@@ -9,15 +9,17 @@
 #include "relay.h"
 
 struct command_metrics;
+struct lane_series; /* of one lane */
 
 /* *New*; everything is registered here. NULL: memory is out. */
 MUST_CHECK struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes,
                                                        int partitions);
 void command_metrics_free(struct command_metrics *metrics);
 
-/* For command_lane_observer.observe of that lane; `context` is what this returns (borrowed). */
-void *command_metrics_of_lane(struct command_metrics *metrics, int lane);
-void command_metrics_observe(void *context, enum lane_metric metric, double value);
+/* Borrowed. */
+const struct lane_series *command_metrics_of_lane(const struct command_metrics *metrics, int lane);
+/* What command_lane_observer.observe is told. */
+void command_metrics_observe(const struct lane_series *lane, enum lane_metric metric, double value);
 
 /* Copies what the relay and the sweep count; now and then, by one thread. */
 void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,

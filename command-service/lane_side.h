@@ -20,7 +20,7 @@ struct lane_side;
 /* What a lane's observer needs, and what it has said last about its store. */
 struct lane_link {
     struct lane_side *side;
-    void *counts;
+    const struct lane_series *counts;
     bool is_up;
     char detail[HEALTH_DETAIL_MAX];
 };
