@@ -23,6 +23,7 @@ struct view_source_postgres {
     struct postgres *postgres;
     struct text ids;
     struct text versions;
+    uint64_t seed;
     int16_t first[SLOTS];         /* the lookups by hash of their id: the first one, */
     int16_t next[VIEW_GROUP_MAX]; /* and the one after each */
 };
@@ -94,12 +95,9 @@ static enum status connect_source(void *self, int64_t deadline_us, struct error 
 
 /* --- carts by id --------------------------------------------------------------------------- */
 
-/* The random end of the id tells carts apart. */
-static size_t slot_of(const struct uuid *cart_id)
+static size_t slot_of(const struct view_source_postgres *source, const struct uuid *cart_id)
 {
-    uint32_t hash;
-    memcpy(&hash, cart_id->bytes + 12, sizeof(hash));
-    return (hash ^ hash >> 16) & (SLOTS - 1);
+    return uuid_hash(cart_id, source->seed) & (SLOTS - 1);
 }
 
 static void index_lookups(struct view_source_postgres *source, const struct view_lookup *lookups,
@@ -108,7 +106,7 @@ static void index_lookups(struct view_source_postgres *source, const struct view
     for (size_t i = 0; i < SLOTS; i++)
         source->first[i] = NO_LOOKUP;
     for (size_t i = 0; i < count; i++) {
-        size_t slot = slot_of(&lookups[i].cart_id);
+        size_t slot = slot_of(source, &lookups[i].cart_id);
         source->next[i] = source->first[slot];
         source->first[slot] = (int16_t)i;
     }
@@ -123,7 +121,8 @@ static void visit_by_id(const struct view_source_postgres *source,
         struct uuid cart_id = pg_get_uuid(result, row, 0);
         int32_t version = pg_get_int4(result, row, 1);
         struct str body = pg_get_str(result, row, 2);
-        for (int16_t i = source->first[slot_of(&cart_id)]; i != NO_LOOKUP; i = source->next[i])
+        for (int16_t i = source->first[slot_of(source, &cart_id)]; i != NO_LOOKUP;
+             i = source->next[i])
             if (uuid_equal(&lookups[i].cart_id, &cart_id))
                 found(context, (size_t)i, version, body);
     }
@@ -365,6 +364,7 @@ struct view_source_postgres *view_source_postgres_new(const char *url)
         return NULL;
     }
     source->postgres = postgres;
+    source->seed = uuid_hash_seed();
     source->ids = TEXT_INIT(ARRAY_BYTES_MAX);
     source->versions = TEXT_INIT(ARRAY_BYTES_MAX);
     source->port = (struct view_source){source,     connect_source, find_views,

@@ -17,6 +17,7 @@ struct view_waiters {
     pthread_t thread;
     bool is_started;
     size_t most;
+    uint64_t seed;
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -46,6 +47,7 @@ struct view_waiters *view_waiters_new(const struct view_waiters_options *options
         return NULL;
     }
     waiters->most = options->most;
+    waiters->seed = uuid_hash_seed();
     waiters->observer = options->observer;
     waiters->link = (struct view_link){.source = options->source, .observer = &waiters->observer};
     pthread_mutex_init(&waiters->lock, NULL);
@@ -63,12 +65,9 @@ void view_waiters_free(struct view_waiters *waiters)
     free(waiters);
 }
 
-/* The random end of the id tells carts apart. */
 static struct view_request **bucket_of(struct view_waiters *waiters, const struct uuid *cart_id)
 {
-    uint64_t hash;
-    memcpy(&hash, cart_id->bytes + 8, sizeof(hash));
-    return &waiters->buckets[(hash ^ hash >> 32) & (waiters->bucket_count - 1)];
+    return &waiters->buckets[uuid_hash(cart_id, waiters->seed) & (waiters->bucket_count - 1)];
 }
 
 static void tell_waiting(struct view_waiters *waiters)
