@@ -1,15 +1,12 @@
 #include "log_query.h"
 
 #include "cart_partition.h"
+#include "event_row.h"
 #include "json_out.h"
-#include "postgres_array.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define EVENT_COLUMNS                                                                              \
-    "partition, position, cart_id, version, event_id, type, schema_version, occurred_at, data, "   \
-    "metadata"
 #define COMMON_FILTER                                                                              \
     " AND ($5::text IS NULL OR type = $5)"                                                         \
     " AND occurred_at >= coalesce($6, '-infinity') AND occurred_at < coalesce($7, 'infinity')"
@@ -147,24 +144,6 @@ bool log_cursor_read(struct str cursor, const struct log_filter *filter,
         return false;
     *ret_place = (struct scan_place){(int16_t)partition, (int64_t)position, 0};
     return true;
-}
-
-enum { BYTES_COLUMN = 10 }; /* behind EVENT_COLUMNS */
-
-static struct recorded_event event_of_row(const PGresult *result, int row)
-{
-    return (struct recorded_event){
-        .partition = pg_get_int2(result, row, 0),
-        .position = pg_get_int8(result, row, 1),
-        .cart_id = pg_get_uuid(result, row, 2),
-        .version = pg_get_int4(result, row, 3),
-        .event_id = pg_get_uuid(result, row, 4),
-        .type = pg_get_str(result, row, 5),
-        .schema_version = pg_get_int2(result, row, 6),
-        .occurred_at_us = pg_get_time(result, row, 7),
-        .data = pg_get_str(result, row, 8),
-        .metadata = pg_get_str(result, row, 9),
-    };
 }
 
 enum { PARAMETER_COUNT = 8, PARAMETER_BYTES = 32 };

@@ -1,7 +1,7 @@
 #include "log_source_postgres.h"
 
+#include "event_row.h"
 #include "postgres.h"
-#include "postgres_array.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,9 +57,8 @@ static const struct postgres_statement EVENT_ID = {
  * of bytes, and one event more. They come in the order of the arrays, and by position. */
 static const struct postgres_statement READ = {
     .name = "relay_read",
-    .sql = "SELECT partition, position, cart_id, version, event_id, type, schema_version,"
-           "  occurred_at, data, metadata, bytes"
-           " FROM (SELECT e.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes"
+    .sql = "SELECT " EVENT_COLUMNS
+           ", bytes FROM (SELECT e.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes"
            "  FROM unnest($1, $2, $3) AS wanted(partition, after, most)"
            "  CROSS JOIN LATERAL (SELECT *, " DATA_SIZE " AS size FROM events"
            "   WHERE events.partition = wanted.partition AND events.position > wanted.after"
@@ -160,24 +159,6 @@ static enum status event_id(void *self, int16_t partition, int64_t position, int
     return STATUS_OK;
 }
 
-enum { BYTES_COLUMN = 10 };
-
-static void fill_event(const PGresult *result, int row, struct recorded_event *event)
-{
-    *event = (struct recorded_event){
-        .partition = pg_get_int2(result, row, 0),
-        .position = pg_get_int8(result, row, 1),
-        .cart_id = pg_get_uuid(result, row, 2),
-        .version = pg_get_int4(result, row, 3),
-        .event_id = pg_get_uuid(result, row, 4),
-        .type = pg_get_str(result, row, 5),
-        .schema_version = pg_get_int2(result, row, 6),
-        .occurred_at_us = pg_get_time(result, row, 7),
-        .data = pg_get_str(result, row, 8),
-        .metadata = pg_get_str(result, row, 9),
-    };
-}
-
 static enum status read_page(struct log_source_postgres *source, const int64_t *after,
                              const int32_t *limits, int64_t deadline_us, PGresult **ret_result,
                              struct error *error)
@@ -222,8 +203,7 @@ static enum status read_log(void *self, const int64_t *after, const int32_t *lim
     bool more = false;
     memset(source->rows_read, 0, (size_t)source->partition_count * sizeof(*source->rows_read));
     for (int row = 0; row < PQntuples(result); row++) {
-        struct recorded_event event;
-        fill_event(result, row, &event);
+        const struct recorded_event event = event_of_row(result, row);
         more = more || ++source->rows_read[event.partition] == limits[event.partition];
         bool is_refused = !visit(context, &event);
         if (!is_refused && pg_get_int8(result, row, BYTES_COLUMN) < RELAY_PAGE_BYTES_MAX)
