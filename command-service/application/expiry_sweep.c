@@ -50,7 +50,7 @@ struct expiry_sweep {
 };
 
 enum { KINDS = 2 };
-_Static_assert(PARTITION_COUNT_MAX *KINDS <= EXPIRY_EVENTS_MAX, "each walk may read an event");
+_Static_assert(PARTITION_COUNT_MAX <= EXPIRY_EVENTS_MAX / KINDS, "each walk may read an event");
 
 static int64_t before(const struct expiry_sweep *sweep, int64_t lifetime_s)
 {
