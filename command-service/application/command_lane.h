@@ -16,9 +16,6 @@
 #include "event_store.h"
 
 enum {
-    LANE_QUEUE_MAX_DEFAULT = 1024, /* commands waiting for the lane */
-    LANE_CACHE_BYTES_DEFAULT = 64 * 1024 * 1024,
-
     /* One batch. A command is taken while all three are not reached. */
     LANE_BATCH_COMMANDS_MAX = 512,
     LANE_BATCH_EVENTS_MAX = 4096,
@@ -79,8 +76,8 @@ struct command_lane_options {
     int index;                /* names the thread and the log lines */
     struct event_store store; /* used by the lane's thread alone */
     struct cart_limits limits;
-    size_t queue_max;
-    size_t cache_bytes_max;
+    size_t queue_max;       /* commands waiting for the lane */
+    size_t cache_bytes_max; /* of carts */
     struct command_lane_observer observer;
 };
 

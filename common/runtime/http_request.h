@@ -34,7 +34,7 @@ struct http_request {
     const char *cors_origin; /* the configured one that it comes from, or NULL */
     bool is_preflight;       /* it asks what that origin may do here */
     const char *route;
-    int64_t started_us;
+    int64_t started_us; /* monotonic */
     char id[UUID_TEXT_LENGTH + 1];
 
     enum http_uri_result uri_result;

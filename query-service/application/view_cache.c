@@ -104,11 +104,6 @@ void view_cache_charge(struct view_cache *cache, struct cached_cart *cart)
     cache->bytes += cart->charged_bytes;
 }
 
-size_t view_cache_bytes(const struct view_cache *cache)
-{
-    return cache->bytes;
-}
-
 void view_cache_free(struct view_cache *cache)
 {
     if (cache == NULL)

@@ -49,4 +49,3 @@ void view_cache_trim(struct view_cache *cache);
 
 /* Takes `cart` for what it is now. */
 void view_cache_charge(struct view_cache *cache, struct cached_cart *cart);
-size_t view_cache_bytes(const struct view_cache *cache);

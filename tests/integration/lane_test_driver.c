@@ -293,7 +293,7 @@ static void writer_begin(struct writer *writer, const struct settings *settings,
         .store = event_store_postgres_port(writer->store),
         .limits = CART_LIMITS_DEFAULT,
         .queue_max = CLIENTS_MAX,
-        .cache_bytes_max = LANE_CACHE_BYTES_DEFAULT,
+        .cache_bytes_max = 64 << 20,
         .observer = {.context = writer, .observe = observe},
     };
     writer->lane = command_lane_new(&options);

@@ -78,7 +78,7 @@ STORY_FUNCTION void story_begin(void)
         .store = fake_port(&story.store),
         .limits = CART_LIMITS_DEFAULT,
         .queue_max = STORY_REQUESTS_MAX,
-        .cache_bytes_max = LANE_CACHE_BYTES_DEFAULT,
+        .cache_bytes_max = 64 << 20,
         .observer = {.observe = story_observe,
                      .committed = story_committed,
                      .store_changed = story_store_changed},
