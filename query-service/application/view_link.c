@@ -7,7 +7,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void set_up(struct view_link *link, bool is_up)
+static void set_is_up(struct view_link *link, bool is_up)
 {
     if (link->is_up == is_up)
         return;
@@ -22,7 +22,7 @@ static enum status connect_by(struct view_link *link, int64_t deadline_us, struc
     int64_t limit_us = now_us + VIEW_CONNECT_MS * MICROSECONDS_PER_MILLISECOND;
     enum status status =
         link->source->connect(link->source->self, earlier(deadline_us, limit_us), error);
-    set_up(link, status == STATUS_OK);
+    set_is_up(link, status == STATUS_OK);
     return status;
 }
 
@@ -33,103 +33,88 @@ enum status view_link_connect(struct view_link *link, struct error *error)
     return connect_by(link, INT64_MAX, error);
 }
 
-/* One of the calls, so that they share the second try. */
-struct call {
-    enum view_question question;
-    const struct view_lookup *lookups;
-    size_t count;
-    view_found_fn *found;
-    const struct view_list *list;
-    view_row_fn *row;
-    const struct view_events *events;
-    view_event_fn *event;
-    bool *ret_more;
-    const struct uuid *cart_id;
-    int64_t time_us;
-    int32_t *ret_version;
-    void *context;
+/* At one call. A connection that turns out to be broken is made again, once. */
+struct attempts {
+    struct view_link *link;
+    int64_t began_us;
+    int64_t deadline_us;
+    int count;
+    enum status status; /* of the last one */
 };
 
-static enum status try_once(struct view_link *link, const struct call *call, int64_t deadline_us,
-                            struct error *error)
+static struct attempts attempts_of(struct view_link *link)
 {
-    enum status status = connect_by(link, deadline_us, error);
-    if (status != STATUS_OK)
-        return status;
-    const struct view_source *source = link->source;
-    switch (call->question) {
-    case VIEW_CART:
-        return source->find(source->self, call->lookups, call->count, deadline_us, call->found,
-                            call->context, error);
-    case VIEW_PAGE:
-        return source->list(source->self, call->list, deadline_us, call->row, call->context,
-                            call->ret_more, error);
-    case VIEW_EVENTS:
-        return source->events(source->self, call->events, deadline_us, call->event, call->context,
-                              call->ret_more, error);
-    case VIEW_VERSION_AT:
-        break;
+    int64_t now_us = clock_monotonic_us();
+    return (struct attempts){.link = link,
+                             .began_us = now_us,
+                             .deadline_us = now_us + VIEW_CALL_MS * MICROSECONDS_PER_MILLISECOND};
+}
+
+static bool is_worth_another(const struct attempts *attempts)
+{
+    bool is_broken = attempts->status == STATUS_UNAVAILABLE || attempts->status == STATUS_UNCERTAIN;
+    return is_broken && attempts->count < 2 &&
+           clock_monotonic_us() - attempts->began_us < VIEW_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
+}
+
+/* Connects for the next one. False: there is none, and attempts->status is what came of it all. */
+static bool next_attempt(struct attempts *attempts, struct error *error)
+{
+    while (attempts->count == 0 || is_worth_another(attempts)) {
+        attempts->count++;
+        attempts->status = connect_by(attempts->link, attempts->deadline_us, error);
+        if (attempts->status == STATUS_OK)
+            return true;
     }
-    return source->version_at(source->self, call->cart_id, call->time_us, deadline_us,
-                              call->ret_version, error);
-}
-
-static bool is_broken(enum status status)
-{
-    return status == STATUS_UNAVAILABLE || status == STATUS_UNCERTAIN;
-}
-
-static enum status run(struct view_link *link, const struct call *call, struct error *error)
-{
-    int64_t start_us = clock_monotonic_us();
-    int64_t deadline_us = start_us + VIEW_CALL_MS * MICROSECONDS_PER_MILLISECOND;
-    enum status status = try_once(link, call, deadline_us, error);
-    bool was_quick = clock_monotonic_us() - start_us < VIEW_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
-    if (is_broken(status) && was_quick)
-        status = try_once(link, call, deadline_us, error);
-    set_up(link, status == STATUS_OK || status == STATUS_INTERNAL || status == STATUS_NOT_FOUND);
-    return status;
+    set_is_up(attempts->link, attempts->status == STATUS_OK ||
+                                  attempts->status == STATUS_INTERNAL ||
+                                  attempts->status == STATUS_NOT_FOUND);
+    return false;
 }
 
 enum status view_link_find(struct view_link *link, const struct view_lookup *lookups, size_t count,
                            view_found_fn *found, void *context, struct error *error)
 {
-    struct call call = {.question = VIEW_CART,
-                        .lookups = lookups,
-                        .count = count,
-                        .found = found,
-                        .context = context};
-    return run(link, &call, error);
+    const struct view_source *source = link->source;
+    struct attempts attempts = attempts_of(link);
+    while (next_attempt(&attempts, error))
+        attempts.status =
+            source->find(source->self, lookups, count, attempts.deadline_us, found, context, error);
+    return attempts.status;
 }
 
 enum status view_link_list(struct view_link *link, const struct view_list *list, view_row_fn *row,
                            void *context, bool *ret_more, struct error *error)
 {
-    struct call call = {
-        .question = VIEW_PAGE, .list = list, .row = row, .ret_more = ret_more, .context = context};
-    return run(link, &call, error);
+    const struct view_source *source = link->source;
+    struct attempts attempts = attempts_of(link);
+    while (next_attempt(&attempts, error))
+        attempts.status =
+            source->list(source->self, list, attempts.deadline_us, row, context, ret_more, error);
+    return attempts.status;
 }
 
 enum status view_link_events(struct view_link *link, const struct view_events *events,
                              view_event_fn *event, void *context, bool *ret_more,
                              struct error *error)
 {
-    struct call call = {.question = VIEW_EVENTS,
-                        .events = events,
-                        .event = event,
-                        .ret_more = ret_more,
-                        .context = context};
-    return run(link, &call, error);
+    const struct view_source *source = link->source;
+    struct attempts attempts = attempts_of(link);
+    while (next_attempt(&attempts, error))
+        attempts.status = source->events(source->self, events, attempts.deadline_us, event, context,
+                                         ret_more, error);
+    return attempts.status;
 }
 
 enum status view_link_version_at(struct view_link *link, const struct uuid *cart_id,
                                  int64_t time_us, int32_t *ret_version, struct error *error)
 {
-    struct call call = {.question = VIEW_VERSION_AT,
-                        .cart_id = cart_id,
-                        .time_us = time_us,
-                        .ret_version = ret_version};
-    return run(link, &call, error);
+    const struct view_source *source = link->source;
+    struct attempts attempts = attempts_of(link);
+    while (next_attempt(&attempts, error))
+        attempts.status = source->version_at(source->self, cart_id, time_us, attempts.deadline_us,
+                                             ret_version, error);
+    return attempts.status;
 }
 
 enum status view_link_ping(struct view_link *link, struct error *error)
