@@ -202,8 +202,9 @@ static int run(struct command_service *service)
     return EXIT_SUCCESS;
 }
 
-static int publish_again(struct command_service *service, const char *argument)
+static int publish_again(void *context, const char *argument)
 {
+    struct command_service *service = context;
     struct republish_range range;
     struct error error;
     if (!republish_range_parse(argument, service->config.partitions, &range)) {
@@ -215,22 +216,20 @@ static int publish_again(struct command_service *service, const char *argument)
     return republish(&range, &service->relay_side.options);
 }
 
-enum { REPUBLISH, HEALTHCHECK };
+static int healthcheck(void *context, const char *argument)
+{
+    (void)argument;
+    const struct command_service *service = context;
+    return service_healthcheck(service->config.bind, service->config.port);
+}
 
 static const struct service_verb VERBS[] = {
-    [REPUBLISH] =
-        {"republish", "all|PARTITION:POSITION",
-         "publish the log again from there, beside a running service; consumers skip duplicates"},
-    [HEALTHCHECK] = {"healthcheck", NULL,
-                     "ask the service that runs with these settings whether it is ready"},
+    {"republish", "all|PARTITION:POSITION",
+     "publish the log again from there, beside a running service; consumers skip duplicates",
+     publish_again},
+    {"healthcheck", NULL, "ask the service that runs with these settings whether it is ready",
+     healthcheck},
 };
-
-static int run_verb(struct command_service *service, const struct service_arguments *arguments)
-{
-    if (arguments->verb == &VERBS[HEALTHCHECK])
-        return service_healthcheck(service->config.bind, service->config.port);
-    return publish_again(service, arguments->verb_argument);
-}
 
 int main(int argc, char **argv)
 {
@@ -251,7 +250,8 @@ int main(int argc, char **argv)
 
     log_set_level(log_level_of(service.config.log_level));
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
-    int code = arguments.verb == NULL ? run(&service) : run_verb(&service, &arguments);
+    int code = arguments.verb == NULL ? run(&service)
+                                      : arguments.verb->run(&service, arguments.verb_argument);
     release(&service);
     return code;
 }

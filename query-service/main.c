@@ -168,11 +168,12 @@ static int run(struct query_service *service)
     return EXIT_SUCCESS;
 }
 
-static int rebuild(const struct query_config *config, const char *argument)
+static int rebuild(void *context, const char *argument)
 {
     (void)argument;
+    const struct query_service *service = context;
     struct error error;
-    if (write_side_rebuild(config, &error) != STATUS_OK) {
+    if (write_side_rebuild(&service->config, &error) != STATUS_OK) {
         fprintf(stderr, "cannot rebuild: %s\n", error.message);
         return EXIT_FAILURE;
     }
@@ -180,16 +181,17 @@ static int rebuild(const struct query_config *config, const char *argument)
     return EXIT_SUCCESS;
 }
 
-static int replay_from(const struct query_config *config, const char *argument)
+static int replay_from(void *context, const char *argument)
 {
+    const struct query_service *service = context;
     struct error error;
     struct log_place place;
     struct rewound rewound;
-    if (!log_place_parse(str_from(argument), config->partitions, &place)) {
+    if (!log_place_parse(str_from(argument), service->config.partitions, &place)) {
         fprintf(stderr, "--replay-from takes PARTITION:POSITION\n");
         return EXIT_USAGE;
     }
-    enum status status = write_side_replay_from(config, &place, &rewound, &error);
+    enum status status = write_side_replay_from(&service->config, &place, &rewound, &error);
     if (status == STATUS_NOT_FOUND) {
         printf("nothing to do: no event of partition %d from position %lld on has been applied\n",
                place.partition, (long long)place.position);
@@ -205,12 +207,13 @@ static int replay_from(const struct query_config *config, const char *argument)
     return EXIT_SUCCESS;
 }
 
-static int replay_parked(const struct query_config *config, const char *argument)
+static int replay_parked(void *context, const char *argument)
 {
     (void)argument;
+    const struct query_service *service = context;
     struct error error;
     struct replay_result result;
-    if (write_side_replay_parked(config, &result, &error) != STATUS_OK) {
+    if (write_side_replay_parked(&service->config, &result, &error) != STATUS_OK) {
         fprintf(stderr, "cannot replay: %s\n", error.message);
         return EXIT_FAILURE;
     }
@@ -220,23 +223,21 @@ static int replay_parked(const struct query_config *config, const char *argument
     return EXIT_SUCCESS;
 }
 
-static int healthcheck(const struct query_config *config, const char *argument)
+static int healthcheck(void *context, const char *argument)
 {
     (void)argument;
-    return service_healthcheck(config->bind, config->port);
+    const struct query_service *service = context;
+    return service_healthcheck(service->config.bind, service->config.port);
 }
 
-static const struct {
-    struct service_verb verb;
-    int (*run)(const struct query_config *config, const char *argument);
-} VERBS[] = {
-    {{"rebuild", NULL, "forget every view, so that they are made again from the log"}, rebuild},
-    {{"replay-from", "PARTITION:POSITION",
-      "take a partition's views back to before this event, so that they are made again from there"},
+static const struct service_verb VERBS[] = {
+    {"rebuild", NULL, "forget every view, so that they are made again from the log", rebuild},
+    {"replay-from", "PARTITION:POSITION",
+     "take a partition's views back to before this event, so that they are made again from there",
      replay_from},
-    {{"replay-parked", NULL, "apply the records of parked carts, as far as it now works"},
+    {"replay-parked", NULL, "apply the records of parked carts, as far as it now works",
      replay_parked},
-    {{"healthcheck", NULL, "ask the service that runs with these settings whether it is ready"},
+    {"healthcheck", NULL, "ask the service that runs with these settings whether it is ready",
      healthcheck},
 };
 
@@ -245,15 +246,12 @@ int main(int argc, char **argv)
     service_block_signals();
     log_set_service("query-service");
     static struct query_service service;
-    struct service_verb verbs[ARRAY_SIZE(VERBS)];
-    for (size_t i = 0; i < ARRAY_SIZE(VERBS); i++)
-        verbs[i] = VERBS[i].verb;
     const struct service_program program = {
         .name = "query-service",
         .summary = "makes cart views from the topic and answers GETs from them",
         .settings = QUERY_SETTINGS,
         .setting_count = QUERY_SETTING_COUNT,
-        .verbs = verbs,
+        .verbs = VERBS,
         .verb_count = ARRAY_SIZE(VERBS),
     };
     struct service_arguments arguments;
@@ -262,9 +260,8 @@ int main(int argc, char **argv)
 
     log_set_level(log_level_of(service.config.log_level));
     json_object_seed(0); /* jansson's first object must not be made by two threads at once */
-    int code = arguments.verb == NULL
-                   ? run(&service)
-                   : VERBS[arguments.verb - verbs].run(&service.config, arguments.verb_argument);
+    int code = arguments.verb == NULL ? run(&service)
+                                      : arguments.verb->run(&service, arguments.verb_argument);
     release(&service);
     return code;
 }

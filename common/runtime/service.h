@@ -17,6 +17,7 @@ struct service_verb {
     const char *name;     /* "rebuild" */
     const char *argument; /* "PARTITION:POSITION" for --help; NULL when it takes none */
     const char *meaning;  /* one sentence */
+    int (*run)(void *context, const char *argument); /* answers the exit code; for main to call */
 };
 
 struct service_program {
