@@ -35,7 +35,7 @@ static void print_help(const struct service_program *program)
     AUTO(text_done)
     struct text text = TEXT_INIT(HELP_TEXT_MAX);
     config_describe(program->settings, program->setting_count, &text);
-    printf("\nConfiguration, from the environment or the file (secrets also as "
+    printf("\nConfiguration, from the environment or the file (texts also as "
            "NAME_FILE):\n\n" STR_FORMAT,
            STR_ARGS(text_str(&text)));
 }
