@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 enum {
     UNUSED_BLOCK = 1, /* the buffer of a response whose body is never read */
@@ -243,6 +244,17 @@ enum MHD_Result http_answer_send(struct http_request *request)
     return result;
 }
 
+/* As libmicrohttpd adds it to what it sends (RFC 9110, 6.6.1). */
+static void add_date(struct text *head)
+{
+    char date[sizeof("Thu, 01 Jan 1970 00:00:00 GMT")];
+    struct tm parts;
+    time_t now = time(NULL);
+    gmtime_r(&now, &parts);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    (void)add_to_text(head, "Date", date);
+}
+
 /* Past libmicrohttpd. Nothing else was sent for this request, so the socket's buffer has room, but
  * for the end of a large body. */
 static void write_answer(const struct http_request *request, const struct http_response *answer)
@@ -251,6 +263,7 @@ static void write_answer(const struct http_request *request, const struct http_r
     AUTO(text_done) struct text head = TEXT_INIT(HEAD_MAX);
     text_format(&head, "HTTP/1.1 %d %s\r\n", answer->status,
                 MHD_get_reason_phrase_for((unsigned)answer->status));
+    add_date(&head);
     (void)add_headers(request, answer, add_to_text, &head);
     if (answer->status != 204)
         text_format(&head, "Content-Length: %zu\r\n", answer->body.length);

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -126,6 +127,7 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(server, raw, has_
             reader = Reader(sock)
             answer = reader.answer(has_body)
             assert answer.status == 200 and answer.headers["x-request-id"] and answer.headers["cache-control"] == "no-store"
+            assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < SOON
             assert not has_body or answer.body in (b"hello\n", b"later\n")
             assert receive_all(sock) == reader.data == b""
 
@@ -237,7 +239,7 @@ def test_a_chunked_body_above_the_limit_is_refused_while_it_comes(server):
         sock.sendall(post_chunked("/echo", b"x" * 40000, b"x" * 40000, end=b""))
         reader = Reader(sock)
         answer = reader.answer()
-        assert answer.status == 413 and answer.problem() == "body-too-large"
+        assert answer.status == 413 and answer.problem() == "body-too-large" and "date" in answer.headers
         assert receive_all(sock) == b""
 
 
