@@ -173,6 +173,11 @@ static size_t cors_headers(const struct http_request *request, const char *allow
         ret_headers);
 }
 
+static bool closes(const struct http_request *request)
+{
+    return request->close || atomic_load(&request->server->draining);
+}
+
 /* The header values of `answer` are terminated. */
 static bool add_headers(const struct http_request *request, const struct http_response *answer,
                         header_fn *add, void *to)
@@ -196,7 +201,7 @@ static bool add_headers(const struct http_request *request, const struct http_re
     size_t cors_count = cors_headers(request, allow, cors);
     for (size_t i = 0; i < cors_count; i++)
         ok = ok && add(to, cors[i].name, cors[i].value);
-    if (answer->close || request->close || atomic_load(&request->server->draining))
+    if (closes(request))
         ok = ok && add(to, "Connection", "close");
     return ok;
 }
@@ -230,6 +235,8 @@ enum MHD_Result http_answer_send(struct http_request *request)
 {
     struct http_response *answer = &request->answer;
     request->answer_taken = true;
+    if (closes(request))
+        request->connection->linger = true;
     count(request, answer->status);
     if (request->answer_lost ||
         !http_connection_expect_reading(request->connection, answer->body.length))
@@ -281,13 +288,13 @@ static void write_answer(const struct http_request *request, const struct http_r
 void http_answer_now(struct http_request *request, const struct problem *problem)
 {
     struct http_connection *connection = request->connection;
+    request->close = true;
     AUTO(text_done) struct text body = TEXT_INIT(PROBLEM_MAX);
     problem_write(problem, http_request_id(request), &body);
     if (text_ok(&body))
         write_answer(request, &(struct http_response){.status = problem->status,
                                                       .content_type = "application/problem+json",
-                                                      .body = text_str(&body),
-                                                      .close = true});
+                                                      .body = text_str(&body)});
     shutdown(connection->fd, SHUT_WR);
     connection->linger = true;
 }

@@ -120,13 +120,11 @@ static enum MHD_Result refuse_and_close(struct http_request *request, int status
                                         const char *title, const char *detail)
 {
     request->close = true;
-    request->connection->linger = true;
     return refuse(request, &(struct problem){.status = status,
                                              .type = type,
                                              .title = title,
                                              .detail = str_from(detail),
-                                             .current_version = -1,
-                                             .close = true});
+                                             .current_version = -1});
 }
 
 static void take_origin(struct http_request *request)

@@ -937,6 +937,22 @@ def test_quiescing_finishes_what_is_under_way():
         assert receive_all(idle) == receive_all(busy) == b""
 
 
+def test_a_client_that_sends_on_gets_the_whole_of_the_last_answer():
+    """A socket that is closed with bytes unread is reset, and what was not sent yet is lost: RFC 9112, 9.6."""
+    with serving() as server, server.connect() as sock:
+        sock.sendall(get("/hello"))
+        reader = Reader(sock)
+        assert "connection" not in reader.answer().headers
+        server.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.05)
+        for path in ["/large?size=3000000", "/hello"]:
+            sock.sendall(get(path))
+            time.sleep(0.05)
+        answer = reader.answer()
+        assert answer.headers["connection"] == "close" and len(answer.body) == 3_000_000
+        assert receive_all(sock) == reader.data == b""
+
+
 def test_stopping_cuts_what_would_not_end():
     with serving() as server:
         socks = [server.connect() for _ in range(6)]
