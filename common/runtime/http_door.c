@@ -100,8 +100,12 @@ static struct http_connection *let_in(struct http_door *door, int fd,
                                       const union http_address *address)
 {
     struct http_server *server = door->server;
-    if ((size_t)fd >= door->newcomers_max ||
-        atomic_load(&server->connections) >= (int)server->options.connections_max ||
+    if ((size_t)fd >= door->newcomers_max)
+        return NULL;
+    /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
+    if (door->newcomers[fd].connection != NULL)
+        http_door_release(door, http_door_take(door, fd));
+    if (atomic_load(&server->connections) >= (int)server->options.connections_max ||
         !http_addresses_enter(&door->addresses, address))
         return NULL;
     struct http_connection *connection = calloc(1, sizeof(*connection));
@@ -116,9 +120,6 @@ static struct http_connection *let_in(struct http_door *door, int fd,
     connection->address = *address;
     connection->fresh = true;
     http_connection_await_request(connection);
-    /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
-    if (door->newcomers[fd].connection != NULL)
-        http_door_release(door, door->newcomers[fd].connection);
     door->newcomers[fd].connection = connection;
     return connection;
 }
