@@ -1,6 +1,5 @@
 #include "http_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -69,10 +68,8 @@ static void hand_over(struct http_door *door, struct http_connection *connection
     if (door->newcomers[fd].waits)
         end_wait(door, connection);
     union http_address address = connection->address;
-    socklen_t length = address.any.sa_family == AF_INET6 ? sizeof(address.v6) : sizeof(address.v4);
-    if (MHD_add_connection(door->server->daemon, fd, &address.any, length) == MHD_YES)
-        return;
-    http_door_release(door, http_door_take(door, fd));
+    if (MHD_add_connection(door->server->daemon, fd, &address.any, sizeof(address)) != MHD_YES)
+        http_door_release(door, http_door_take(door, fd));
 }
 
 struct http_connection *http_door_take(struct http_door *door, int fd)
