@@ -5,16 +5,6 @@
 
 _Static_assert(REQUEST_HASH_LENGTH == 2 * SHA256_DIGEST_SIZE, "two digits a byte");
 
-static struct str trim(struct str field)
-{
-    while (field.length > 0 && (field.bytes[0] == ' ' || field.bytes[0] == '\t'))
-        field = (struct str){field.bytes + 1, field.length - 1};
-    while (field.length > 0 &&
-           (field.bytes[field.length - 1] == ' ' || field.bytes[field.length - 1] == '\t'))
-        field.length--;
-    return field;
-}
-
 static bool is_printable(char c)
 {
     return c >= 0x20 && c <= 0x7e;
@@ -26,7 +16,7 @@ bool idempotency_key_parse(struct str field, char buffer[COMMAND_KEY_BYTES_MAX],
     *ret_key = STR_NONE;
     if (str_is_none(field))
         return true;
-    struct str rest = trim(field);
+    struct str rest = str_trim(field);
     bool is_quoted = rest.length > 0 && rest.bytes[0] == '"';
     size_t end = is_quoted ? rest.length - 1 : rest.length; /* where the closing quote must be */
     size_t length = 0;

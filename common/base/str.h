@@ -43,3 +43,13 @@ static inline bool str_equal_literal(struct str a, const char *literal)
 {
     return str_equal(a, str_from(literal));
 }
+
+/* Without the spaces and tabs around it (the OWS of RFC 9110, 5.6.3). */
+static inline struct str str_trim(struct str s)
+{
+    while (s.length > 0 && (s.bytes[0] == ' ' || s.bytes[0] == '\t'))
+        s = (struct str){s.bytes + 1, s.length - 1};
+    while (s.length > 0 && (s.bytes[s.length - 1] == ' ' || s.bytes[s.length - 1] == '\t'))
+        s.length--;
+    return s;
+}

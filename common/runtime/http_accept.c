@@ -2,16 +2,6 @@
 
 #include <strings.h>
 
-static struct str trim(struct str text)
-{
-    while (text.length > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t'))
-        text = (struct str){text.bytes + 1, text.length - 1};
-    while (text.length > 0 &&
-           (text.bytes[text.length - 1] == ' ' || text.bytes[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 /* Cuts off and returns what stands before the separator; the rest stays. */
 static struct str cut(struct str *rest, char separator)
 {
@@ -23,7 +13,7 @@ static struct str cut(struct str *rest, char separator)
         part.length = (size_t)(found - rest->bytes);
         *rest = (struct str){found + 1, rest->length - part.length - 1};
     }
-    return trim(part);
+    return str_trim(part);
 }
 
 static bool equal_ignoring_case(struct str text, const char *other, size_t length)

@@ -2,20 +2,6 @@
 
 #include <strings.h>
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct str trim(struct str text)
-{
-    while (text.length > 0 && is_space(text.bytes[0]))
-        text = (struct str){text.bytes + 1, text.length - 1};
-    while (text.length > 0 && is_space(text.bytes[text.length - 1]))
-        text.length--;
-    return text;
-}
-
 /* Up to the next one of `ends` that is not inside a quoted string; the rest begins behind it. */
 static struct str take_until(struct str *rest, const char *ends)
 {
@@ -61,9 +47,9 @@ bool prefer_wait(struct str field, int seconds_max, int *ret_seconds)
     while (rest.length > 0) {
         struct str preference = take_until(&rest, ",");
         struct str value = take_until(&preference, ";"); /* its parameters do not matter */
-        struct str name = trim(take_until(&value, "="));
+        struct str name = str_trim(take_until(&value, "="));
         if (name.length == sizeof(wait) - 1 && strncasecmp(name.bytes, wait, name.length) == 0)
-            return parse_seconds(trim(value), seconds_max, ret_seconds);
+            return parse_seconds(str_trim(value), seconds_max, ret_seconds);
     }
     return false;
 }
