@@ -50,7 +50,8 @@ const struct config_setting COMMAND_SETTINGS[] = {
     INT_SETTING("HTTP_CONNECTIONS_PER_ADDRESS_MAX", connections_per_address_max, "0", 0, 1000000,
                 "connections at a time from one address; 0 is no limit"),
     INT_SETTING("HTTP_HEAD_TIMEOUT_S", head_timeout_s, "10", 1, 3600,
-                "seconds in which a request's head must arrive"),
+                "seconds in which a request's head must arrive; a connection without a request is "
+                "closed after as many"),
     INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
                 "seconds in which all of a request must arrive"),
     CHECKED_SETTING(

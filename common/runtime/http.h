@@ -69,7 +69,6 @@ struct http_response {
     const char *content_type; /* static; NULL for no body */
     struct str body;          /* copied, unless free_body */
     bool free_body;           /* steals body.bytes, which malloc() made: no copy */
-    bool close;               /* close the connection afterwards */
     struct http_header headers[HTTP_RESPONSE_HEADERS_MAX];
     size_t header_count;
 };

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 enum {
     UNUSED_BLOCK = 1, /* the buffer of a response whose body is never read */
@@ -172,6 +173,11 @@ static size_t cors_headers(const struct http_request *request, const char *allow
         ret_headers);
 }
 
+static bool closes(const struct http_request *request)
+{
+    return request->close || atomic_load(&request->server->draining);
+}
+
 /* The header values of `answer` are terminated. */
 static bool add_headers(const struct http_request *request, const struct http_response *answer,
                         header_fn *add, void *to)
@@ -195,7 +201,7 @@ static bool add_headers(const struct http_request *request, const struct http_re
     size_t cors_count = cors_headers(request, allow, cors);
     for (size_t i = 0; i < cors_count; i++)
         ok = ok && add(to, cors[i].name, cors[i].value);
-    if (answer->close || request->close || atomic_load(&request->server->draining))
+    if (closes(request))
         ok = ok && add(to, "Connection", "close");
     return ok;
 }
@@ -229,6 +235,8 @@ enum MHD_Result http_answer_send(struct http_request *request)
 {
     struct http_response *answer = &request->answer;
     request->answer_taken = true;
+    if (closes(request))
+        request->connection->linger = true;
     count(request, answer->status);
     if (request->answer_lost ||
         !http_connection_expect_reading(request->connection, answer->body.length))
@@ -243,6 +251,17 @@ enum MHD_Result http_answer_send(struct http_request *request)
     return result;
 }
 
+/* As libmicrohttpd adds it to what it sends (RFC 9110, 6.6.1). */
+static void add_date(struct text *head)
+{
+    char date[sizeof("Thu, 01 Jan 1970 00:00:00 GMT")];
+    struct tm parts;
+    time_t now = time(NULL);
+    gmtime_r(&now, &parts);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    (void)add_to_text(head, "Date", date);
+}
+
 /* Past libmicrohttpd. Nothing else was sent for this request, so the socket's buffer has room, but
  * for the end of a large body. */
 static void write_answer(const struct http_request *request, const struct http_response *answer)
@@ -251,6 +270,7 @@ static void write_answer(const struct http_request *request, const struct http_r
     AUTO(text_done) struct text head = TEXT_INIT(HEAD_MAX);
     text_format(&head, "HTTP/1.1 %d %s\r\n", answer->status,
                 MHD_get_reason_phrase_for((unsigned)answer->status));
+    add_date(&head);
     (void)add_headers(request, answer, add_to_text, &head);
     if (answer->status != 204)
         text_format(&head, "Content-Length: %zu\r\n", answer->body.length);
@@ -268,13 +288,13 @@ static void write_answer(const struct http_request *request, const struct http_r
 void http_answer_now(struct http_request *request, const struct problem *problem)
 {
     struct http_connection *connection = request->connection;
+    request->close = true;
     AUTO(text_done) struct text body = TEXT_INIT(PROBLEM_MAX);
     problem_write(problem, http_request_id(request), &body);
     if (text_ok(&body))
         write_answer(request, &(struct http_response){.status = problem->status,
                                                       .content_type = "application/problem+json",
-                                                      .body = text_str(&body),
-                                                      .close = true});
+                                                      .body = text_str(&body)});
     shutdown(connection->fd, SHUT_WR);
     connection->linger = true;
 }

@@ -1,6 +1,5 @@
 #include "http_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -69,10 +68,8 @@ static void hand_over(struct http_door *door, struct http_connection *connection
     if (door->newcomers[fd].waits)
         end_wait(door, connection);
     union http_address address = connection->address;
-    socklen_t length = address.any.sa_family == AF_INET6 ? sizeof(address.v6) : sizeof(address.v4);
-    if (MHD_add_connection(door->server->daemon, fd, &address.any, length) == MHD_YES)
-        return;
-    http_door_release(door, http_door_take(door, fd));
+    if (MHD_add_connection(door->server->daemon, fd, &address.any, sizeof(address)) != MHD_YES)
+        http_door_release(door, http_door_take(door, fd));
 }
 
 struct http_connection *http_door_take(struct http_door *door, int fd)
@@ -100,8 +97,12 @@ static struct http_connection *let_in(struct http_door *door, int fd,
                                       const union http_address *address)
 {
     struct http_server *server = door->server;
-    if ((size_t)fd >= door->newcomers_max ||
-        atomic_load(&server->connections) >= (int)server->options.connections_max ||
+    if ((size_t)fd >= door->newcomers_max)
+        return NULL;
+    /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
+    if (door->newcomers[fd].connection != NULL)
+        http_door_release(door, http_door_take(door, fd));
+    if (atomic_load(&server->connections) >= (int)server->options.connections_max ||
         !http_addresses_enter(&door->addresses, address))
         return NULL;
     struct http_connection *connection = calloc(1, sizeof(*connection));
@@ -116,9 +117,6 @@ static struct http_connection *let_in(struct http_door *door, int fd,
     connection->address = *address;
     connection->fresh = true;
     http_connection_await_request(connection);
-    /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
-    if (door->newcomers[fd].connection != NULL)
-        http_door_release(door, door->newcomers[fd].connection);
     door->newcomers[fd].connection = connection;
     return connection;
 }

@@ -33,8 +33,8 @@ struct http_connection {
     _Atomic int64_t deadline_us; /* monotonic, or one of the two below */
     int64_t request_from_us;     /* the first moment at which the current request could come */
     bool fresh;                  /* no request was answered on it yet */
-    bool linger; /* it closes with parts of a request unread: drain, or the answer may be lost */
-    pthread_t thread;             /* libmicrohttpd's, that serves it */
+    bool linger;      /* it closes, and more may come: drain, or the last answer may be lost */
+    pthread_t thread; /* libmicrohttpd's, that serves it */
     struct http_request *request; /* the current one; only for that thread */
     struct http_stream *stream;   /* its answer is a stream; under the guard's lock */
     struct http_connection *previous, *next;

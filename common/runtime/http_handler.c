@@ -14,7 +14,7 @@ static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info == NULL ? NULL : info->socket_context;
+    return info->socket_context;
 }
 
 void http_connection_await_request(struct http_connection *connection)
@@ -120,12 +120,10 @@ static enum MHD_Result refuse_and_close(struct http_request *request, int status
                                         const char *title, const char *detail)
 {
     request->close = true;
-    request->connection->linger = true;
     return refuse(request, &(struct problem){.status = status,
                                              .type = type,
                                              .title = title,
-                                             .detail = str_from(detail),
-                                             .close = true});
+                                             .detail = str_from(detail)});
 }
 
 static void take_origin(struct http_request *request)

@@ -49,8 +49,7 @@ static bool has_control(struct str text)
 /* The characters of RFC 9112, 3.2; blanks after it are none of it. It may be empty. */
 static bool is_host(struct str text)
 {
-    while (text.length > 0 && strchr(" \t", text.bytes[text.length - 1]) != NULL)
-        text.length--;
+    text = str_trim(text);
     for (size_t i = 0; i < text.length; i++)
         if (!is_token((struct str){&text.bytes[i], 1}) && strchr("(),:;=[]", text.bytes[i]) == NULL)
             return false;

@@ -139,13 +139,6 @@ struct lookup {
     char *out; /* second pass: where the next value goes */
 };
 
-static struct str trimmed(const char *bytes, size_t length)
-{
-    while (length > 0 && (bytes[length - 1] == ' ' || bytes[length - 1] == '\t'))
-        length--;
-    return (struct str){bytes, length};
-}
-
 static enum MHD_Result look_up(void *context, enum MHD_ValueKind kind, const char *key,
                                size_t key_size, const char *bytes, size_t size)
 {
@@ -153,7 +146,7 @@ static enum MHD_Result look_up(void *context, enum MHD_ValueKind kind, const cha
     struct lookup *lookup = context;
     if (key_size != strlen(lookup->name) || strncasecmp(key, lookup->name, key_size) != 0)
         return MHD_YES;
-    struct str value = bytes == NULL ? STR_LITERAL("") : trimmed(bytes, size);
+    struct str value = bytes == NULL ? STR_LITERAL("") : str_trim((struct str){bytes, size});
     struct str separator = lookup->count > 0 ? STR_LITERAL(", ") : STR_LITERAL("");
     if (lookup->out != NULL) {
         lookup->out = mempcpy(lookup->out, separator.bytes, separator.length);

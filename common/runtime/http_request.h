@@ -29,7 +29,7 @@ struct http_request {
     _Atomic enum http_request_state state;
     bool deferred;
     bool head_seen;
-    bool close; /* after the answer, whatever the answer says */
+    bool close; /* the connection, after the answer */
     enum http_method method;
     const char *cors_origin; /* the configured one that it comes from, or NULL */
     bool is_preflight;       /* it asks what that origin may do here */

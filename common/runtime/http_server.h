@@ -8,7 +8,8 @@
  * connection closes), a malformed target (400) or one that cannot be ours (404), too large (413,
  * 414, 431), a body of POST, PUT or PATCH that is not application/json (415), too slow (the
  * connection is cut). Bodies of other methods are read and left alone. A client that closes its
- * sending side before a deferred answer is taken for gone.
+ * sending side before a deferred answer gets as much of it as its socket takes at once; one that
+ * does so during a stream is taken for gone.
  *
  * Every answer carries X-Request-Id, X-Content-Type-Options: nosniff, Date, and Cache-Control:
  * no-store unless it has a Cache-Control of its own, and what CORS wants (http_cors.h). A handler

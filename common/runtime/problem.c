@@ -81,8 +81,7 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
     struct http_response response = {.status = problem->status,
                                      .content_type = "application/problem+json",
                                      .body = {body, length},
-                                     .free_body = true,
-                                     .close = problem->close};
+                                     .free_body = true};
     char retry_after[16];
     if (problem->retry_after_s > 0) {
         snprintf(retry_after, sizeof(retry_after), "%d", problem->retry_after_s);

@@ -24,7 +24,6 @@ struct problem {
     const char *allow;                  /* header Allow, or NULL */
     const struct problem_error *errors; /* extension errors */
     size_t error_count;
-    bool close;
 };
 
 /* Appends its JSON. `request_id` is only written for a 500. */

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -126,6 +127,7 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(server, raw, has_
             reader = Reader(sock)
             answer = reader.answer(has_body)
             assert answer.status == 200 and answer.headers["x-request-id"] and answer.headers["cache-control"] == "no-store"
+            assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < SOON
             assert not has_body or answer.body in (b"hello\n", b"later\n")
             assert receive_all(sock) == reader.data == b""
 
@@ -237,7 +239,7 @@ def test_a_chunked_body_above_the_limit_is_refused_while_it_comes(server):
         sock.sendall(post_chunked("/echo", b"x" * 40000, b"x" * 40000, end=b""))
         reader = Reader(sock)
         answer = reader.answer()
-        assert answer.status == 413 and answer.problem() == "body-too-large"
+        assert answer.status == 413 and answer.problem() == "body-too-large" and "date" in answer.headers
         assert receive_all(sock) == b""
 
 
@@ -933,6 +935,22 @@ def test_quiescing_finishes_what_is_under_way():
         answer = readers[1].answer()
         assert answer.body == b"later\n" and answer.headers["connection"] == "close"
         assert receive_all(idle) == receive_all(busy) == b""
+
+
+def test_a_client_that_sends_on_gets_the_whole_of_the_last_answer():
+    """A socket that is closed with bytes unread is reset, and what was not sent yet is lost: RFC 9112, 9.6."""
+    with serving() as server, server.connect() as sock:
+        sock.sendall(get("/hello"))
+        reader = Reader(sock)
+        assert "connection" not in reader.answer().headers
+        server.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.05)
+        for path in ["/large?size=3000000", "/hello"]:
+            sock.sendall(get(path))
+            time.sleep(0.05)
+        answer = reader.answer()
+        assert answer.headers["connection"] == "close" and len(answer.body) == 3_000_000
+        assert receive_all(sock) == reader.data == b""
 
 
 def test_stopping_cuts_what_would_not_end():

@@ -6,14 +6,16 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 100, PROBE_MS = 300 };
+enum { CONNECTIONS = 100, PROBE_MS = 300, ANSWER_MAX = 8192 };
 
 static char detail[2048];
 
@@ -23,12 +25,12 @@ static void handle(struct http_request *request, void *context)
     http_refuse(request, 400, "test", "Test", "%s", detail);
 }
 
-static struct http_server *a_server(void)
+static struct http_server *a_server(unsigned connections)
 {
     struct http_server *server;
     struct error error = {.message = ""};
     cr_assert_eq(http_server_start(&(struct http_server_options){.bind_address = "127.0.0.1",
-                                                                 .connections_max = CONNECTIONS,
+                                                                 .connections_max = connections,
                                                                  .body_max = 1024,
                                                                  .head_timeout_s = 5,
                                                                  .request_timeout_s = 5,
@@ -47,32 +49,66 @@ static int to_loopback(uint16_t port, int (*how)(int, const struct sockaddr *, s
     return fd;
 }
 
+static void ask(const struct http_server *server, char ret_answer[static ANSWER_MAX])
+{
+    int fd = to_loopback(http_server_port(server), connect);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    cr_assert_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+    size_t length = 0;
+    ssize_t got;
+    while ((got = recv(fd, ret_answer + length, ANSWER_MAX - 1 - length, 0)) > 0)
+        length += (size_t)got;
+    ret_answer[length] = '\0';
+    close(fd);
+}
+
 Test(http_server, given_no_threads_no_metrics_and_a_long_detail_then_it_answers_with_whole_letters)
 {
     for (size_t i = 0; i + 2 < sizeof(detail); i += 2)
         memcpy(detail + i, "\xc3\xa4", 3);
-    struct http_server *server = a_server();
-    int fd = to_loopback(http_server_port(server), connect);
-    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    cr_assert_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
-    char answer[8192];
-    size_t length = 0;
-    ssize_t got;
-    while ((got = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0)
-        length += (size_t)got;
-    answer[length] = '\0';
-    close(fd);
+    struct http_server *server = a_server(CONNECTIONS);
+    char answer[ANSWER_MAX];
+    ask(server, answer);
     http_server_stop(server);
     cr_assert_eq(strncmp(answer, "HTTP/1.1 400 ", 13), 0, "%s", answer);
     cr_assert_not_null(strstr(answer, "\xc3\xa4\""), "%s", answer);
     cr_assert_null(strstr(answer, "\xc3\""));
 }
 
+static atomic_bool loses_one;
+
+enum MHD_Result __real_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
+                                          const struct sockaddr *address, socklen_t length);
+enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
+                                          const struct sockaddr *address, socklen_t length);
+
+/* As libmicrohttpd does without memory to begin: it has said yes by then. */
+enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
+                                          const struct sockaddr *address, socklen_t length)
+{
+    if (!atomic_exchange(&loses_one, false))
+        return __real_MHD_add_connection(daemon, fd, address, length);
+    close(fd);
+    return MHD_YES;
+}
+
+Test(http_server, given_one_connection_at_a_time_and_one_that_was_lost_then_the_next_is_served)
+{
+    struct http_server *server = a_server(1);
+    char answer[ANSWER_MAX];
+    atomic_store(&loses_one, true);
+    ask(server, answer);
+    cr_assert_str_empty(answer);
+    ask(server, answer);
+    cr_assert_eq(strncmp(answer, "HTTP/1.1 400 ", 13), 0, "%s", answer);
+    http_server_stop(server);
+}
+
 static rlim_t open_files_after(rlim_t soft, rlim_t hard)
 {
     struct rlimit limit = {soft, hard};
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    http_server_stop(a_server());
+    http_server_stop(a_server(CONNECTIONS));
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     return limit.rlim_cur;
 }
