@@ -252,7 +252,7 @@ void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t index, bool has
     postpone_tied_carts(batch);
     for (size_t i = 0; i < batch->command_count; i++) {
         struct batch_command *command = &batch->commands[i];
-        if (!batch->carts[command->cart].is_postponed || command->state == COMMAND_AGAIN)
+        if (!batch->carts[command->cart].is_postponed || command->state != COMMAND_DECIDED)
             continue;
         command->state = COMMAND_AGAIN;
         command->event_count = 0;

@@ -76,8 +76,9 @@ void lane_batch_add(struct lane_batch *batch, struct command_request *request,
 void lane_batch_decide(struct lane_batch *batch, struct cart_cache *cache,
                        const struct cart_limits *limits);
 
-/* The cart's commands are decided again, and those of the carts that merges tie to it: all of them,
- * and what they had come to is dropped. Those that have clashed are marked by request->attempts. */
+/* The cart's commands are decided again, and those of the carts that merges tie to it: all but the
+ * recalled ones, and what they had come to is dropped. Those that have clashed are marked by
+ * request->attempts. */
 void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t cart, bool has_clashed);
 /* Takes the events of postponed carts out of the batch; the others keep theirs as they are. */
 void lane_batch_compact(struct lane_batch *batch);

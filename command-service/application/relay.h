@@ -24,7 +24,7 @@ enum relay_state {
     RELAY_STARTING,
     RELAY_FOLLOWING,         /* another process leads */
     RELAY_PUBLISHING,        /* we lead, and it works */
-    RELAY_STALLED,           /* we lead, and nothing was delivered for RELAY_STALL_MS */
+    RELAY_STALLED,           /* we lead, and a partition has taken nothing for RELAY_STALL_MS */
     RELAY_LOG_UNREACHABLE,   /* no connection to the log */
     RELAY_TOPIC_UNREACHABLE, /* no answer from the topic */
     RELAY_TOPIC_MISSING,
@@ -45,7 +45,7 @@ enum {
     RELAY_WATCH_MS = 2000,    /* between two looks of a follower at what is published */
     RELAY_RETRY_MS = 500,     /* between two attempts to find the place */
     RELAY_RECHECK_MS = 5000,  /* the same, when a person has to do something */
-    RELAY_STALL_MS = 5000,    /* without any delivery */
+    RELAY_STALL_MS = 5000,    /* without any delivery to a partition */
     RELAY_LOG_CALL_MS = 2000, /* one call to the log */
     RELAY_FIND_MS = 3000,     /* finding the place; with the rest below RELAY_FROZEN_MS */
     RELAY_GLANCE_MS = 200,    /* one look at whether the topic is still the same */

@@ -15,6 +15,7 @@ struct relay_partition {
     _Atomic int64_t published; /* the last position delivered */
     int64_t next_offset;       /* a delivery below it went into another topic of that name */
     int64_t delivered_us;      /* when this producer last delivered something; 0: nothing yet */
+    int64_t progress_us;       /* when something was last delivered, or nothing was waiting */
     int64_t late_until;        /* see relay_topic_end */
     int64_t log_end;           /* the last position of the log, as of the last look */
 };
@@ -46,8 +47,8 @@ struct relay {
     char detail[RELAY_DETAIL_MAX];
     bool leading;
     int64_t in_flight;
-    int64_t resume_at;      /* read on when no more than this is in flight */
-    int64_t progress_us;    /* when something was last delivered, or nothing was waiting */
+    int64_t resume_at;      /* read on when no more than this is in flight, */
+    int64_t retry_below;    /* or after RELAY_POLL_MS, when less than this is */
     int trims_left;         /* attempts to delete late events */
     struct relay_page page; /* of the last read */
     struct error failure;   /* why the producer has to be replaced; STATUS_OK: it is fine */

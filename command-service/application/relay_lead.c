@@ -123,7 +123,7 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
         partition->late_until = delivery->offset > 0 ? delivery->offset : 0;
     atomic_store(&partition->published, delivery->position);
     relay->in_flight--;
-    relay->progress_us = partition->delivered_us = clock_monotonic_us();
+    partition->progress_us = partition->delivered_us = clock_monotonic_us();
     atomic_fetch_add(&relay->stats.delivered_total, 1);
 }
 
@@ -153,6 +153,7 @@ static bool find_place(struct relay *relay)
     relay->failure = (struct error){0};
     relay->in_flight = 0;
     relay->resume_at = 0;
+    relay->retry_below = INT64_MAX;
     status = publisher->open(publisher->self, relay->notify_fd, on_delivered, relay, &error);
     if (status != STATUS_OK)
         return topic_failed(relay, status, &error);
@@ -215,13 +216,19 @@ static void trim_topic(struct relay *relay)
 static void report_progress(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
-    int64_t stalled_us = clock_monotonic_us() - relay->progress_us;
-    if (relay->in_flight == 0 ||
-        stalled_us < (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
-        relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
-    else
-        relay_report(relay, RELAY_STALLED, "events wait for Kafka to take them: %s",
-                     publisher->complaint(publisher->self));
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        const struct relay_partition *partition = &relay->partitions[p];
+        if (partition->queued == atomic_load(&partition->published) ||
+            now_us - partition->progress_us <
+                (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
+            continue;
+        const char *complaint = publisher->complaint(publisher->self);
+        relay_report(relay, RELAY_STALLED, "partition %d waits for Kafka to take its events%s%s", p,
+                     complaint[0] == '\0' ? "" : ": ", complaint);
+        return;
+    }
+    relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
 }
 
 static bool serve(struct relay *relay)
@@ -264,7 +271,8 @@ static void publish(struct relay *relay)
         bool is_time = now_us >= next_read_us;
         if (atomic_exchange(&relay->woken, false) || is_time)
             due = true;
-        if (due && (relay->in_flight <= relay->resume_at || (is_time && relay->resume_at == 0))) {
+        if (due && (relay->in_flight <= relay->resume_at ||
+                    (is_time && relay->in_flight < relay->retry_below))) {
             int64_t before = relay->in_flight;
             if (!relay_send_page(relay, &due))
                 return;
@@ -274,7 +282,7 @@ static void publish(struct relay *relay)
             if (!due && relay->in_flight > before)
                 let_events_gather();
         }
-        bool is_full = due && relay->resume_at > 0;
+        bool is_full = relay->in_flight >= relay->retry_below;
         relay_wait(relay, is_full || next_check_us < next_read_us ? next_check_us : next_read_us);
     }
 }

@@ -7,10 +7,7 @@
 
 #include <inttypes.h>
 
-/* How full the flight may be for another page to be worth reading. */
-enum { RESUME_AT = RELAY_IN_FLIGHT_MAX * 3 / 4 };
-_Static_assert((RELAY_IN_FLIGHT_MAX - RESUME_AT) / PARTITION_COUNT_MAX > 0,
-               "a page has room for an event of each partition");
+_Static_assert(RELAY_IN_FLIGHT_MAX / PARTITION_COUNT_MAX > 0, "a share is an event at least");
 
 bool relay_send_next(const struct relay_publisher *publisher, const struct recorded_event *event,
                      int64_t *position, struct relay_page *page)
@@ -76,31 +73,38 @@ bool relay_check_producer(struct relay *relay)
     return true;
 }
 
-/* What to read of each partition. */
-static void plan_page(struct relay *relay)
+/* How many events may follow. Each partition has its share of what is on its way: one that nobody
+ * takes leaves the others theirs. */
+static int64_t room_of(const struct relay *relay, const struct relay_partition *partition,
+                       int64_t now_us)
 {
-    int count = relay->options.partition_count;
-    int64_t now_us = clock_monotonic_us();
-    int64_t room = (RELAY_IN_FLIGHT_MAX - relay->in_flight) / count;
-    int64_t most = room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS;
-    for (int p = 0; p < count; p++) {
-        const struct relay_partition *partition = &relay->partitions[p];
-        relay->positions[p] = partition->queued;
-        relay->limits[p] = is_producer_known(partition, now_us) ? (int32_t)most
-                           : count_in_flight(partition) > 0     ? 0
-                                                                : 1;
-    }
+    int64_t share = RELAY_IN_FLIGHT_MAX / relay->options.partition_count;
+    int64_t most = is_producer_known(partition, now_us) ? share : 1;
+    int64_t in_flight = count_in_flight(partition);
+    return in_flight < most ? most - in_flight : 0;
 }
 
-/* A partition waits for its first event to be delivered: what follows then is worth one page. */
-static bool is_any_held(const struct relay *relay)
+static bool has_room_everywhere(const struct relay *relay)
 {
     int64_t now_us = clock_monotonic_us();
     for (int p = 0; p < relay->options.partition_count; p++)
-        if (count_in_flight(&relay->partitions[p]) > 0 &&
-            !is_producer_known(&relay->partitions[p], now_us))
-            return true;
-    return false;
+        if (room_of(relay, &relay->partitions[p], now_us) == 0)
+            return false;
+    return true;
+}
+
+/* What to read of each partition. */
+static void plan_page(struct relay *relay)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        struct relay_partition *partition = &relay->partitions[p];
+        int64_t room = room_of(relay, partition, now_us);
+        if (count_in_flight(partition) == 0)
+            partition->progress_us = now_us;
+        relay->positions[p] = partition->queued;
+        relay->limits[p] = (int32_t)(room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS);
+    }
 }
 
 bool relay_send_page(struct relay *relay, bool *ret_more)
@@ -110,8 +114,6 @@ bool relay_send_page(struct relay *relay, bool *ret_more)
     relay->page = (struct relay_page){0};
     struct error error = {0};
     bool more = false;
-    if (relay->in_flight == 0)
-        relay->progress_us = clock_monotonic_us();
     enum status status =
         log->read(log->self, relay->positions, relay->limits, clock_deadline_us(RELAY_LOG_CALL_MS),
                   send_event, relay, &more, &error);
@@ -123,7 +125,11 @@ bool relay_send_page(struct relay *relay, bool *ret_more)
         relay->failure = relay->page.failure;
         return false;
     }
-    relay->resume_at = relay->page.full ? relay->in_flight / 2 : is_any_held(relay) ? 0 : RESUME_AT;
-    *ret_more = more || relay->page.full;
+    bool has_room = has_room_everywhere(relay);
+    relay->resume_at = relay->page.full ? relay->in_flight / 2
+                       : has_room       ? RELAY_IN_FLIGHT_MAX
+                                        : relay->in_flight * 3 / 4;
+    relay->retry_below = relay->page.full ? relay->in_flight : INT64_MAX;
+    *ret_more = more || relay->page.full || !has_room;
     return true;
 }

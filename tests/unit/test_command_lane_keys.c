@@ -276,6 +276,28 @@ Test(command_lane_keys, a_repeat_holds_when_the_rest_of_its_batch_fails)
     then_log_has(2);
 }
 
+static void write_before_second(struct fake_store *fake, size_t call)
+{
+    if (call == 1)
+        fake_added(fake, A);
+}
+
+Test(command_lane_keys, a_repeat_holds_when_the_rest_of_its_batch_clashes)
+{
+    fake_created(&story.store, A);
+    const struct command_request *first = when_keyed(A, story_add(), "k", "hash");
+    story_run();
+    story.lane = command_lane_new(&story.options);
+    story.store.before_append = write_before_second;
+    const struct command_request *clashes = when(A, story_add());
+    const struct command_request *again = when_keyed(A, story_add(), "k", "hash");
+    story_run();
+    then_version(clashes, 4);
+    then_replayed(again, first);
+    cr_expect_eq(story.order[1], again - story.requests, "it does not wait for the rest");
+    cr_expect_eq(story.metrics[LANE_COMMANDS_REPLAYED], 1);
+}
+
 Test(command_lane_keys, a_question_that_fails_is_asked_again)
 {
     fake_created(&story.store, A);

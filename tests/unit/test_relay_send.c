@@ -48,6 +48,29 @@ Test(relay_send, given_a_partition_that_nobody_takes_then_the_others_are_publish
     expect_records(0, 0, 1, 5);
 }
 
+Test(relay_send, given_a_backlog_of_a_partition_that_nobody_takes_then_the_others_are_published)
+{
+    append(0, 1);
+    append(1, 1);
+    start();
+    wait_published(0, 1);
+    wait_published(1, 1);
+    fake_lock(fake);
+    fake->is_partition_held[0] = true;
+    fake_unlock(fake);
+    append(0, 29999);
+    usleep(QUIET_MS * 1000);
+    append(1, 20000);
+    wait_published(1, 20001);
+    wait_state(RELAY_STALLED);
+    fake_lock(fake);
+    fake->is_partition_held[0] = false;
+    fake_unlock(fake);
+    wait_published(0, 30000);
+    expect_records(0, 0, 1, 30000);
+    wait_state(RELAY_PUBLISHING);
+}
+
 Test(relay_send,
      given_a_topic_that_takes_nothing_for_long_then_another_producer_begins_with_one_event)
 {
