@@ -123,8 +123,9 @@ struct fake {
     size_t changed;
     int32_t changed_version;
     bool is_held[FAKE_PARTITIONS];
-    size_t open_writes;     /* announced, and not over */
-    size_t announced_carts; /* by all announcements */
+    bool was_held[FAKE_PARTITIONS]; /* when the store was asked for the end of a write */
+    size_t open_writes;             /* announced, and not over */
+    size_t announced_carts;         /* by all announcements */
 
     struct event_feed feed_port;
     struct view_store store_port;
@@ -480,6 +481,7 @@ static inline enum status fake_end_write(void *self, const struct view_write *wr
     struct fake *fake = self;
     assert(fake->is_writing);
     fake->is_writing = false;
+    memcpy(fake->was_held, fake->is_held, sizeof(fake->was_held));
     memcpy(ret_moved, fake->moved, write->move_count * sizeof(*ret_moved));
     *error = fake->write_error;
     return fake->written;

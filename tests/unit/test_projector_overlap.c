@@ -161,6 +161,7 @@ Test(projector_overlap, given_a_revoked_partition_while_it_is_written_then_nothi
     fake_change(fake, FEED_REVOKED, 0);
     turn();
     cr_assert_not(fake->is_writing);
+    cr_assert(fake->was_held[1] && !fake->was_held[0], "its views do not wait for the write");
     finish();
     cr_assert_eq(fake_position(fake, 0), 2);
     cr_assert_eq(fake_stat(fake, applied_total), 2);
