@@ -255,6 +255,18 @@ Test(projector_trouble, given_a_refused_event_when_another_takes_its_place_then_
     cr_assert_eq(fake->parked_count, 0);
 }
 
+Test(projector_trouble, given_a_refused_event_when_views_are_made_again_then_it_is_tried_again)
+{
+    fake->refused_events[0] = fake_happen(fake, 0, 0, 4)->event.event_id;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 1);
+    fake->refused_events[0] = (struct uuid){0}; /* the store was mended */
+    fake_forget_everything(fake, NULL);
+    fake_pass_time(fake);
+    cr_assert_eq(fake_version(fake, 0, 0), 4);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
 Test(projector_trouble, given_refused_events_in_two_partitions_then_both_carts_are_parked)
 {
     for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
