@@ -8,7 +8,6 @@
 enum {
     LOOK_BACK_FIRST = 1,  /* records from the end to look at first ... */
     LOOK_BACK_FACTOR = 8, /* ... and how many times more each time that none was an event */
-    METADATA_BYTES_MAX = 16384,
 };
 
 /* What watch() saw last, so that it reads only what has changed. */
@@ -331,7 +330,7 @@ enum status publisher_kafka_new(const struct publisher_kafka_options *options,
     if (publisher == NULL)
         return error_set(error, STATUS_NO_MEMORY, "publisher: out of memory");
     publisher->options = *options;
-    publisher->metadata = TEXT_INIT(METADATA_BYTES_MAX);
+    publisher->metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     size_t count = (size_t)options->partition_count;
     publisher->bounds = calloc(count, sizeof(*publisher->bounds));
     publisher->watched = calloc(count, sizeof(*publisher->watched));

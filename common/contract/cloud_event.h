@@ -9,8 +9,9 @@
 #include "text.h"
 
 enum {
-    CLOUD_EVENT_HEADERS_MAX = 16, /* headers that one event can have */
-    CLOUD_EVENT_TEXT_MAX = 4096,  /* bytes of all header values together */
+    CLOUD_EVENT_HEADERS_MAX = 16,         /* headers that one event can have */
+    CLOUD_EVENT_TEXT_MAX = 4096,          /* bytes of all header values together */
+    CLOUD_EVENT_METADATA_MAX = 32 * 1024, /* that is read: three values of that length, escaped */
 };
 
 struct cloud_header {
@@ -36,11 +37,10 @@ MUST_CHECK enum status cloud_event_from(const struct recorded_event *event,
 /*
  * The event of a record. `partition` is the Kafka partition. Texts are borrowed from the arguments,
  * but for the metadata, which is written into `metadata` (cleared first): correlation, causation
- * and trace as far as the headers tell; one of these that is not printable is left out. Give it a
- * limit of 32 KiB or more. A record that does not say where it belongs (no
- * ce_position, ce_id, ce_cartversion, ce_type, ce_time, key that is a UUID, or one of them
- * malformed, twice, or ce_subject is another cart) is STATUS_INVALID, and so is one without a
- * value.
+ * and trace as far as the headers tell; one of these that is not printable is left out. Its limit
+ * is CLOUD_EVENT_METADATA_MAX. A record that does not say where it belongs (no ce_position, ce_id,
+ * ce_cartversion, ce_type, ce_time, key that is a UUID, or one of them malformed, twice, or
+ * ce_subject is another cart) is STATUS_INVALID, and so is one without a value.
  */
 MUST_CHECK enum status cloud_event_read(int16_t partition, struct str key, struct str value,
                                         const struct cloud_header *headers, size_t header_count,

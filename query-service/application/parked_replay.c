@@ -42,7 +42,7 @@ static enum status take_cart(void *context, const struct stored_cart *cart, stru
 static enum status apply_record(struct cart_replay *replay, const struct parked_record *record,
                                 struct error *error)
 {
-    AUTO(text_done) struct text metadata = TEXT_INIT(4 * CLOUD_EVENT_TEXT_MAX);
+    AUTO(text_done) struct text metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     struct recorded_event event;
     enum status status =
         cloud_event_read(record->partition, record->key, record->value, record->headers,

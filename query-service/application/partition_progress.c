@@ -57,12 +57,14 @@ void progress_stop(struct partition_progress *progress, const char *format, ...)
 }
 
 static enum progress_verdict ask(struct partition_progress *progress, int64_t offset,
-                                 int64_t position)
+                                 int64_t position, const struct uuid *event_id)
 {
     progress->phase = PROGRESS_ASKING;
     progress->asked_position = position;
     progress->asked_offset = offset;
+    progress->asked_event_id = *event_id;
     progress->is_end_known = false;
+    progress->is_record_of_log = false;
 
     int64_t last = progress->reached.position;
     if (position == last)
@@ -96,13 +98,13 @@ enum progress_verdict progress_judge(struct partition_progress *progress, int64_
         return PROGRESS_DUPLICATE;
     if (position == last) {
         if (!uuid_equal(event_id, &progress->reached.event_id))
-            return ask(progress, offset, position);
+            return ask(progress, offset, position, event_id);
         progress->is_verified = true;
         return PROGRESS_DUPLICATE;
     }
     if (position == last + 1 && progress->is_verified)
         return PROGRESS_NEXT;
-    return ask(progress, offset, position);
+    return ask(progress, offset, position, event_id);
 }
 
 void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
@@ -156,17 +158,44 @@ enum progress_verdict progress_log_end(struct partition_progress *progress, int6
 void progress_next_request(const struct partition_progress *progress, struct log_request *request)
 {
     assert(progress->phase == PROGRESS_ASKING && progress->is_end_known);
-    /* An event that has not been seen again comes first, to be compared. */
-    int64_t after = progress->reached.position - (progress->is_verified ? 0 : 1);
-    int64_t wanted = progress->asked_position - 1 - after;
-    if (wanted < 1)
-        wanted = 1;
+    int64_t first = progress->reached.position + 1;
+    int64_t last = progress->asked_position - 1;
+    if (!progress->is_verified)
+        first = last = progress->reached.position;
+    else if (!progress->is_record_of_log)
+        first = last = progress->asked_position;
+    int64_t wanted = last - first + 1;
     *request = (struct log_request){
         .kind = LOG_READ_EVENTS,
         .partition = progress->partition,
-        .after = after,
+        .after = first - 1,
         .limit = wanted < LOG_PAGE_EVENTS ? (int)wanted : LOG_PAGE_EVENTS,
     };
+}
+
+/* The record contradicts the log. So may those behind it, also where they would follow: the topic
+ * may be read from before what was applied. The next one is compared with the log again. */
+static void call_it_foreign(struct partition_progress *progress)
+{
+    call_it_junk(progress);
+    progress->is_verified = progress->reached.position == 0;
+}
+
+static enum progress_verdict judge_last(struct partition_progress *progress,
+                                        const struct uuid *event_id)
+{
+    int64_t last = progress->reached.position;
+    if (!uuid_equal(event_id, &progress->reached.event_id)) {
+        progress_stop(progress,
+                      "partition %d: the log has another event at position %" PRId64
+                      " than the one that was applied: the log took another course",
+                      progress->partition, last);
+        return PROGRESS_OTHER;
+    }
+    progress->is_verified = true;
+    if (progress->asked_position == last)
+        call_it_foreign(progress);
+    return PROGRESS_DUPLICATE;
 }
 
 enum progress_verdict progress_judge_answer(struct partition_progress *progress, int64_t position,
@@ -174,21 +203,16 @@ enum progress_verdict progress_judge_answer(struct partition_progress *progress,
 {
     assert(progress->phase == PROGRESS_ASKING);
     int64_t last = progress->reached.position;
-    if (position == last && !progress->is_verified) {
-        if (uuid_equal(event_id, &progress->reached.event_id)) {
-            progress->is_verified = true;
-            /* What contradicts both the log and what was applied is not of this log. */
-            if (progress->asked_position == last)
-                call_it_junk(progress);
-            return PROGRESS_DUPLICATE;
-        }
-        progress_stop(progress,
-                      "partition %d: the log has another event at position %" PRId64
-                      " than the one that was applied: the log took another course",
-                      progress->partition, position);
-        return PROGRESS_OTHER;
-    }
-    return position == last + 1 && progress->is_verified ? PROGRESS_NEXT : PROGRESS_QUESTION;
+    if (!progress->is_verified)
+        return position == last ? judge_last(progress, event_id) : PROGRESS_QUESTION;
+    if (progress->is_record_of_log)
+        return position == last + 1 ? PROGRESS_NEXT : PROGRESS_QUESTION;
+    if (position != progress->asked_position)
+        return PROGRESS_QUESTION;
+    progress->is_record_of_log = uuid_equal(event_id, &progress->asked_event_id);
+    if (!progress->is_record_of_log)
+        call_it_foreign(progress);
+    return PROGRESS_DUPLICATE;
 }
 
 bool progress_is_answered(struct partition_progress *progress)
@@ -196,7 +220,7 @@ bool progress_is_answered(struct partition_progress *progress)
     if (progress->phase == PROGRESS_FOLLOWING)
         return true;
     if (progress->phase != PROGRESS_ASKING || !progress->is_verified ||
-        progress->reached.position < progress->asked_position - 1)
+        !progress->is_record_of_log || progress->reached.position < progress->asked_position - 1)
         return false;
     go_on(progress);
     return true;

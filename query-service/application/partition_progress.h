@@ -43,8 +43,10 @@ struct partition_progress {
     /* The record that raised the question, and what is known of the answer. */
     int64_t asked_position;
     int64_t asked_offset;
+    struct uuid asked_event_id;
     bool is_end_known;
-    int64_t log_end; /* last position of the log, read after the question came up */
+    int64_t log_end;       /* last position of the log, read after the question came up */
+    bool is_record_of_log; /* the log has the same event there */
 
     /* A record that the log does not have; unknown: none. */
     int64_t junk_offset;
@@ -80,7 +82,9 @@ MUST_CHECK bool progress_raise_epoch(struct partition_progress *progress, int64_
 /* The log ends at this position, which was read after the question came up. */
 enum progress_verdict progress_log_end(struct partition_progress *progress, int64_t last_position);
 
-/* Which events to ask for next. Only while asking, with the end known. */
+/* Which events to ask for next: the last one that was applied, until it has been seen again; what
+ * the log has where the record says it belongs; what is missing. Only while asking, with the end
+ * known. */
 void progress_next_request(const struct partition_progress *progress, struct log_request *request);
 
 /* What an event of the log's answer means: NEXT, DUPLICATE, OTHER, or QUESTION when the answer

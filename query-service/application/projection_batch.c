@@ -57,7 +57,7 @@ struct projection_batch *projection_batch_new(struct view_cache *cache, int part
     batch->partition_count = partition_count;
     batch->bodies = TEXT_INIT(BATCH_BODIES_MAX);
     for (size_t i = 0; i < BATCH_EVENTS_MAX; i++)
-        batch->items[i].metadata = TEXT_INIT(BATCH_METADATA_MAX);
+        batch->items[i].metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     return batch;
 }
 
@@ -303,7 +303,7 @@ enum status batch_park_junk(struct projection_batch *batch, const struct batch_i
     assert(item->record != NULL);
     struct error problem = {0};
     if (reason == NULL) {
-        AUTO(text_done) struct text metadata = TEXT_INIT(BATCH_METADATA_MAX);
+        AUTO(text_done) struct text metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
         struct recorded_event event;
         if (read_record(batch, item->record, &metadata, &event, &problem) == STATUS_OK)
             return STATUS_OK;

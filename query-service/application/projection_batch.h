@@ -14,8 +14,6 @@ enum {
     BATCH_EVENTS_MAX = 1000,
     BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, about */
     BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the same, for certain */
-    BATCH_METADATA_MAX =
-        32 * 1024, /* of one event: three headers of CLOUD_EVENT_TEXT_MAX, escaped */
 };
 
 struct batch_item {

@@ -161,7 +161,6 @@ static void take_change(struct projector *projector, const struct feed_change *c
     }
     struct projector_partition *partition = &projector->partitions[change->partition];
     bool is_ours = change->kind == FEED_ASSIGNED;
-    forget_partition(projector, change->partition);
     *partition = (struct projector_partition){.is_ours = is_ours};
     progress_begin(&partition->progress, change->partition);
     log_info(subject, is_ours ? "partition assigned" : "partition revoked",
@@ -184,6 +183,20 @@ size_t projector_list_in_phase(struct projector *projector, enum progress_phase 
         if (projector->partitions[i].is_ours && projector->partitions[i].progress.phase == phase)
             projector->numbers[count++] = (int16_t)i;
     return count;
+}
+
+/* Somebody else may write these partitions already, and the write under way may take long. */
+static void take_changes(struct projector *projector, const struct feed_batch *batch)
+{
+    if (batch->change_count == 0)
+        return;
+    for (size_t i = 0; i < batch->change_count; i++)
+        if (batch->changes[i].partition < projector->options.partition_count)
+            forget_partition(projector, batch->changes[i].partition);
+    (void)projector_end_write(projector);
+    for (size_t i = 0; i < batch->change_count; i++)
+        take_change(projector, &batch->changes[i]);
+    stat_set(&projector->stats.partitions_assigned, (int64_t)projector_list_ours(projector));
 }
 
 /* Stopped partitions are looked at again: somebody may have put it right. */
@@ -289,12 +302,7 @@ static bool poll_feed(struct projector *projector)
     }
     if (status != STATUS_OK)
         return false;
-    if (batch.change_count > 0)
-        (void)projector_end_write(projector);
-    for (size_t i = 0; i < batch.change_count; i++)
-        take_change(projector, &batch.changes[i]);
-    if (batch.change_count > 0)
-        stat_set(&projector->stats.partitions_assigned, (int64_t)projector_list_ours(projector));
+    take_changes(projector, &batch);
     if (batch.record_count > 0)
         projector_project_records(projector, batch.records, batch.record_count);
     return batch.is_full;

@@ -165,21 +165,21 @@ static void take_events(struct projector *projector, const struct log_reply *rep
     struct projector_partition *partition = projector_find(projector, projector->request.partition);
     if (partition == NULL || partition->progress.phase != PROGRESS_ASKING)
         return;
-    int64_t from = partition->progress.reached.position;
-    bool was_verified = partition->progress.is_verified;
+    const struct partition_progress before = partition->progress;
     projector_project_events(projector, reply->events, reply->event_count);
     if (partition->progress.phase != PROGRESS_ASKING &&
         partition->progress.phase != PROGRESS_FOLLOWING)
         return;
-    stat_add(&projector->stats.refilled_total, partition->progress.reached.position - from);
+    int64_t refilled = partition->progress.reached.position - before.reached.position;
+    stat_add(&projector->stats.refilled_total, refilled);
     if (progress_is_answered(&partition->progress)) {
         log_info(subject, "the log has answered",
                  LOG_INT("partition", partition->progress.partition),
                  LOG_INT("position", partition->progress.reached.position));
         projector_start_feed(projector, partition, partition->progress.asked_offset);
         projector->has_news = true;
-    } else if (partition->progress.reached.position == from &&
-               partition->progress.is_verified == was_verified) {
+    } else if (refilled == 0 && partition->progress.is_verified == before.is_verified &&
+               partition->progress.is_record_of_log == before.is_record_of_log) {
         note_problem(projector, &partition->log, "the log's answer has not the events asked for");
         return;
     }

@@ -95,6 +95,8 @@ static bool settle(struct projector *projector)
         if (projector->moved[i]) {
             stat_add(&projector->stats.applied_total, move->to.position - move->from.position);
             progress_written(&partition->progress, &move->to);
+            if (partition->refused.position <= move->to.position)
+                partition->refused.position = 0; /* it is parked; who makes it again tries it */
             partition->written_at_us = projector->now_us;
             continue;
         }

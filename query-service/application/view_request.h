@@ -59,6 +59,7 @@ struct view_request {
     int64_t queued_us; /* events: the last time; they come back for each piece */
     int64_t due_us;    /* waiting: when to look again */
     bool is_checked;   /* waiting: looked for at least once */
+    uint64_t round;    /* waiting: the last one in which it was looked for */
 };
 
 /* Refuses, or answers without a view. */

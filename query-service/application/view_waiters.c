@@ -24,6 +24,7 @@ struct view_waiters {
     bool is_stopping;
     bool is_down;                  /* the last look failed */
     _Atomic size_t count;          /* written under the lock */
+    uint64_t round;                /* of looks; who was looked for in it comes after the others */
     size_t bucket_count;           /* a power of two */
     struct view_request **buckets; /* by cart, chained by `next` */
 
@@ -48,6 +49,7 @@ struct view_waiters *view_waiters_new(const struct view_waiters_options *options
     }
     waiters->most = options->most;
     waiters->seed = uuid_hash_seed();
+    waiters->round = 1;
     waiters->observer = options->observer;
     waiters->link = (struct view_link){.source = options->source, .observer = &waiters->observer};
     pthread_mutex_init(&waiters->lock, NULL);
@@ -81,6 +83,7 @@ void view_waiters_submit(struct view_waiters *waiters, struct view_request *requ
     request->submitted_us = clock_monotonic_us();
     request->due_us = request->submitted_us;
     request->is_checked = false;
+    request->round = 0;
     enum view_outcome refusal = VIEW_FOUND;
     pthread_mutex_lock(&waiters->lock);
     if (waiters->is_stopping) {
@@ -181,6 +184,7 @@ static int64_t sort_out(struct view_waiters *waiters, struct view_request **ret_
 {
     int64_t now_us = clock_monotonic_us();
     int64_t next_us = now_us + VIEW_PING_MS * MICROSECONDS_PER_MILLISECOND;
+    bool is_round_over = true;
     waiters->group_size = 0;
     *ret_expired = NULL;
     for (size_t i = 0; i < waiters->bucket_count && waiters->count > 0; i++) {
@@ -198,15 +202,22 @@ static int64_t sort_out(struct view_waiters *waiters, struct view_request **ret_
             if (request->due_us > now_us) {
                 next_us = earlier(
                     next_us, earlier(request->due_us, request->submitted_us + request->wait_us));
-            } else if (waiters->group_size < VIEW_GROUP_MAX) {
-                request->due_us = next_look_us(now_us);
-                waiters->group[waiters->group_size] = request;
-                waiters->lookups[waiters->group_size++] = request->lookup;
-            } else {
-                next_us = now_us;
+                continue;
             }
+            next_us = now_us;
+            if (request->round == waiters->round)
+                continue;
+            if (waiters->group_size == VIEW_GROUP_MAX) {
+                is_round_over = false;
+                continue;
+            }
+            request->round = waiters->round;
+            request->due_us = next_look_us(now_us);
+            waiters->group[waiters->group_size] = request;
+            waiters->lookups[waiters->group_size++] = request->lookup;
         }
     }
+    waiters->round += is_round_over ? 1 : 0;
     return next_us;
 }
 

@@ -3,7 +3,7 @@
 #include "cloud_event.h"
 #include "fuzz.h"
 
-enum { HEADERS_MAX = 24, NAME_MAX_BYTES = 32, METADATA_MAX = 32768 };
+enum { HEADERS_MAX = 24, NAME_MAX_BYTES = 32 };
 
 struct headers {
     struct cloud_header list[HEADERS_MAX];
@@ -33,7 +33,7 @@ static void require_stable(const struct recorded_event *event)
     static struct cloud_event record;
     if (cloud_event_from(event, &record, NULL) != STATUS_OK)
         return; /* the texts do not fit into a record of ours */
-    AUTO(text_done) struct text metadata = TEXT_INIT(METADATA_MAX);
+    AUTO(text_done) struct text metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     struct recorded_event back;
     enum status status =
         cloud_event_read(event->partition, str_from(record.key), record.value, record.headers,
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct str rest = input_of(bytes, size);
     struct str key = take_line(&rest);
     take_headers(&rest, &headers);
-    AUTO(text_done) struct text metadata = TEXT_INIT(METADATA_MAX);
+    AUTO(text_done) struct text metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     struct recorded_event event;
     struct error error;
     if (cloud_event_read(0, key, rest, headers.list, headers.count, &metadata, &event, &error) ==

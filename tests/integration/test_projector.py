@@ -189,6 +189,23 @@ def test_given_junk_with_a_place_then_it_does_not_stop_its_partition(setting):
     projector.wait(parked=2, parkedCarts=0, waiting=0)
 
 
+def test_given_records_of_another_log_when_views_are_made_again_then_they_are_set_aside_once_more(setting):
+    projector = setting.projector()
+    setting.make(300)
+    setting.check()
+    last = setting.log.events[3][-1]
+    for position in range(last["position"] + 3, last["position"] + 6):  # the log has none there yet
+        setting.publisher.publish([last], ce_id=setting.log.new_id(), ce_position=str(position))
+    projector.wait(parked=3)
+    setting.make(300)
+    setting.check()
+    projector.stop()
+    assert projector.run("rebuild")
+    projector.start()
+    setting.check()
+    projector.wait(parked=3, parkedCarts=0, waiting=0, stopped=0)
+
+
 def test_given_junk_where_the_topic_before_had_other_junk_then_both_are_kept(setting):
     for junk in (b"of the first topic", b"of the second topic"):
         setting.publisher.send(1, "not a cart", junk, {})

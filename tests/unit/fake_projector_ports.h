@@ -7,6 +7,7 @@
 #include "cart_partition.h"
 #include "parked_replay.h"
 #include "projector.h"
+#include "view_row.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -122,8 +123,9 @@ struct fake {
     size_t changed;
     int32_t changed_version;
     bool is_held[FAKE_PARTITIONS];
-    size_t open_writes;     /* announced, and not over */
-    size_t announced_carts; /* by all announcements */
+    bool was_held[FAKE_PARTITIONS]; /* when the store was asked for the end of a write */
+    size_t open_writes;             /* announced, and not over */
+    size_t announced_carts;         /* by all announcements */
 
     struct event_feed feed_port;
     struct view_store store_port;
@@ -479,6 +481,7 @@ static inline enum status fake_end_write(void *self, const struct view_write *wr
     struct fake *fake = self;
     assert(fake->is_writing);
     fake->is_writing = false;
+    memcpy(fake->was_held, fake->is_held, sizeof(fake->was_held));
     memcpy(ret_moved, fake->moved, write->move_count * sizeof(*ret_moved));
     *error = fake->write_error;
     return fake->written;
@@ -661,6 +664,56 @@ static inline enum status fake_forget_everything(void *self, struct error *error
         fake->partitions[p].stored = (struct checkpoint){
             .kafka_offset = KAFKA_OFFSET_UNKNOWN, .epoch = fake->partitions[p].stored.epoch + 1};
     return STATUS_OK;
+}
+
+static inline void fake_forget_partition(struct fake *fake, int16_t partition)
+{
+    struct fake_partition *at = &fake->partitions[partition];
+    size_t kept = 0;
+    int64_t parked = 0;
+    for (size_t i = 0; i < fake->parked_count; i++) {
+        bool goes = fake->parked[i].partition == partition && fake->parked[i].has_cart;
+        parked += goes ? 1 : 0;
+        if (!goes)
+            fake->parked[kept++] = fake->parked[i];
+    }
+    fake->parked_count = kept;
+    fake->timeline_count -= (size_t)(at->stored.position - parked);
+    for (size_t i = 0; i < fake->cart_count; i++) {
+        if (fake->carts[i].partition != partition)
+            continue;
+        free(fake->carts[i].body);
+        fake->carts[i] = fake->carts[--fake->cart_count];
+        i--;
+    }
+    at->stored =
+        (struct checkpoint){.kafka_offset = KAFKA_OFFSET_UNKNOWN, .epoch = at->stored.epoch + 1};
+}
+
+/* Takes a partition back to a position up to which all its events could be applied. */
+static inline void fake_rewind(struct fake *fake, int16_t partition, int64_t position)
+{
+    struct fake_partition *at = &fake->partitions[partition];
+    fake_forget_partition(fake, partition);
+    for (int64_t i = 0; i < position; i++) {
+        const struct recorded_event *event = fake_point(&at->log[i]);
+        struct cart_view view = {0};
+        struct text body = TEXT_INIT(CART_VIEW_BODY_MAX);
+        struct fake_cart *cart = fake_find(fake, &event->cart_id);
+        enum status status =
+            cart != NULL ? cart_view_read(str_from(cart->body), &view, NULL) : STATUS_OK;
+        assert(status == STATUS_OK);
+        status = cart_view_apply_event(&view, event, NULL);
+        assert(status == STATUS_OK);
+        cart_view_render(&view, &body);
+        struct view_row row = view_row_of(&view, partition, text_str(&body));
+        fake_put_view(fake, &row);
+        text_done(&body);
+        cart_view_done(&view);
+        at->stored.position = event->position;
+        at->stored.event_id = event->event_id;
+    }
+    fake->timeline_count += (size_t)position;
 }
 
 /* The log. */

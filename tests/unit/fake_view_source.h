@@ -30,6 +30,7 @@ struct fake_source {
     int pieces;       /* of events */
     int calls_inside; /* that stand still */
     size_t largest_group;
+    int find_ms; /* how long a call with carts takes */
 };
 
 static inline struct uuid fake_id(int number)
@@ -88,6 +89,8 @@ static inline enum status fake_find(void *self, const struct view_lookup *lookup
                          : fake->is_away ? STATUS_UNAVAILABLE
                                          : STATUS_OK;
     pthread_mutex_unlock(&fake->lock);
+    if (count > 0)
+        usleep((useconds_t)(fake->find_ms * MICROSECONDS_PER_MILLISECOND));
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         if (versions[i] > 0 && versions[i] >= lookups[i].least_version)
             found(context, i, versions[i], STR_LITERAL("{}"));

@@ -16,6 +16,7 @@ static struct {
     int32_t parked_to;   /* the last parked event; those from version + 1 on are parked */
     int32_t broken;      /* cannot be applied */
     int32_t displaced;   /* does not stand where it was parked */
+    int32_t long_winded; /* has as long headers as there are */
     bool is_freed_by_another;
     bool is_replaying;
     int commits;
@@ -70,8 +71,13 @@ static enum status load_carts(void *self, const struct uuid *ids, size_t count,
 static enum status visit_event(int32_t version, parked_record_fn *visit, void *context,
                                struct error *error)
 {
+    static const char *const long_headers[] = {"ce_correlationid", "ce_causationid",
+                                               "ce_traceparent"};
+    static char quotes[CLOUD_EVENT_TEXT_MAX]; /* the longest that are kept, and to be escaped */
+    static const struct str long_text = {quotes, sizeof(quotes)};
     static char data[DATA_MAX];
     static struct cloud_event made;
+    memset(quotes, '"', sizeof(quotes));
     if (version == 1)
         snprintf(data, sizeof(data), "{\"currency\":\"EUR\",\"customerId\":null}");
     else
@@ -96,6 +102,8 @@ static enum status visit_event(int32_t version, parked_record_fn *visit, void *c
                                    .value = made.value,
                                    .headers = made.headers,
                                    .header_count = made.header_count};
+    for (size_t i = 0; i < ARRAY_SIZE(long_headers) && version == cart.long_winded; i++)
+        made.headers[record.header_count++] = (struct cloud_header){long_headers[i], long_text};
     return visit(context, &record, error);
 }
 
@@ -191,6 +199,13 @@ Test(parked_replay, given_a_record_that_does_not_stand_where_it_was_parked_then_
     cart.displaced = 1;
     then(0, 1, 0);
     cr_assert_eq(cart.commits, 0);
+}
+
+Test(parked_replay, given_a_record_with_the_longest_headers_then_it_is_applied)
+{
+    cart.parked_to = 3;
+    cart.long_winded = 2;
+    then(1, 0, 3);
 }
 
 Test(parked_replay, given_a_cart_that_somebody_else_frees_then_it_is_free)

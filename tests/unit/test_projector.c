@@ -171,7 +171,9 @@ Test(projector,
     fake->partitions[0].topic_end = 0; /* deleted and made again */
     fake_happen(fake, 0, 0, 4);
     restart();
-    cr_assert_eq(fake->last_after, 2);
+    fake_turns(fake, 2);
+    cr_assert_eq(fake->event_requests, 2, "what was applied last, and what came");
+    cr_assert_eq(fake->last_after, 3);
     cr_assert_eq(fake->last_limit, 1);
     cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake_stat(fake, gaps_total), 1);
@@ -283,6 +285,51 @@ Test(projector, given_a_record_beyond_the_end_of_the_log_then_it_is_set_aside)
     cr_assert_eq(fake_version(fake, 0, 0), 4);
     cr_assert_eq(fake->parked_count, 1);
     cr_assert_eq(fake->event_requests, 0);
+}
+
+/* Positions that were beyond the end of the log when they came, and are not any more. */
+static void given_records_of_another_log(void)
+{
+    begin_with_three();
+    for (int64_t position = 6; position <= 9; position++)
+        fake_publish(fake, &fake->partitions[0].log[2])->content.event.position = position;
+    fake_turns(fake, 20);
+    for (int32_t version = 4; version <= 12; version++)
+        fake_happen(fake, 0, 0, version);
+    fake_turns(fake, 5);
+    cr_assert_eq(fake_version(fake, 0, 0), 12);
+    cr_assert_eq(fake->parked_count, 4);
+}
+
+static void then_none_takes_a_place(void)
+{
+    fake_pass_time(fake);
+    fake_pass_time(fake);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS], "%s", fake->said[PROJECTOR_PROGRESS]);
+    cr_assert_eq(fake_version(fake, 0, 0), 12);
+    cr_assert_eq(fake->parked_count, 4);
+    cr_assert_not(fake->parked[0].has_cart);
+    cr_assert_eq(fake_stat(fake, refilled_total), 0, "the topic has all of it");
+}
+
+Test(projector, given_records_of_another_log_when_views_are_made_again_then_they_are_set_aside_too)
+{
+    given_records_of_another_log();
+    fake_forget_everything(fake, NULL);
+    restart();
+    then_none_takes_a_place();
+}
+
+Test(projector, given_records_of_another_log_when_views_are_made_again_from_among_them_then_too)
+{
+    for (int64_t position = 3; position <= 10; position++) {
+        given_records_of_another_log();
+        fake_rewind(fake, 0, position);
+        restart();
+        then_none_takes_a_place();
+        tear_down();
+        set_up();
+    }
 }
 
 Test(projector, given_a_record_that_does_not_say_what_it_is_then_it_is_set_aside_once)

@@ -134,6 +134,22 @@ Test(view_waiters, many_are_looked_for_together_and_too_many_are_refused)
     ends(given);
 }
 
+Test(view_waiters, given_more_than_one_look_has_room_for_then_none_waits_for_ever_behind_the_others)
+{
+    struct given *given = waiters();
+    given->fake.find_ms = 2 * VIEW_WAIT_POLL_MS; /* until then all want to be looked for again */
+    static struct asked asked[WAITERS_MAX];
+    for (int i = 0; i < WAITERS_MAX; i++)
+        submit(given, &asked[i], i, 1, LONG_MS);
+    for (int i = 0; i < WAITERS_MAX; i += WAITERS_MAX / 6) {
+        fake_set_version(&given->fake, i, 1);
+        int64_t start_us = clock_monotonic_us();
+        is_answered(&asked[i], VIEW_FOUND);
+        cr_assert_lt(asked[i].answered_us - start_us, SOON_US, "the request that came as %d.", i);
+    }
+    ends(given);
+}
+
 /* Microseconds from the end of a look, during which the cart has changed, to the next look. */
 static int64_t time_to_next_look_us(struct given *given, int number)
 {
