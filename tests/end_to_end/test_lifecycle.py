@@ -309,6 +309,18 @@ def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers
         assert not [password for password in passwords if password in seen]
 
 
+@pytest.mark.parametrize("kind", SERVICES)
+def test_given_a_request_then_the_log_tells_of_it_by_its_ids(stack_factory, kind):
+    debug = {"LOG_LEVEL": "debug"}
+    service = stack_factory(command_env=debug, query_env=debug).process(kind)
+    for headers, correlation in (({"X-Correlation-Id": "order \"7\""}, 'order "7"'), ({}, None)):
+        answer = requests.get(service.url + "/livez", headers=headers, timeout=5)
+        told = [line for line in map(json.loads, service.stderr().splitlines())
+                if line.get("requestId") == answer.headers["X-Request-Id"]]
+        assert [(line["message"], line["correlationId"], line["route"], line["status"]) for line in told] == [
+            ("answered", correlation, "/livez", 200)]
+
+
 @pytest.mark.tsan
 def test_given_shopping_then_metrics_tell_of_it(stack):
     shop, cart = Shop(stack.command_url, stack.query_url), new_id()
