@@ -5,6 +5,7 @@
 
 #include "command_lane.h"
 #include "expiry_sweep.h"
+#include "log_reader.h"
 #include "metrics.h"
 #include "relay.h"
 
@@ -19,6 +20,6 @@ void command_metrics_free(struct command_metrics *metrics);
 void *command_metrics_of_lane(struct command_metrics *metrics, int lane);
 void command_metrics_observe(void *context, enum lane_metric metric, double value);
 
-/* Copies what the relay and the sweep count; now and then, by one thread. */
+/* Copies what the relay, the sweep and the log's readers count; now and then, by one thread. */
 void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,
-                            const struct expiry_sweep *sweep);
+                            const struct expiry_sweep *sweep, struct log_reader *log_reader);

@@ -196,8 +196,8 @@ static int run(struct command_service *service)
     notify_manager_begin(&manager);
     notify_send("READY=1");
     do {
-        command_metrics_update(service->counts, service->relay_side.relay,
-                               service->lane_side.sweep);
+        command_metrics_update(service->counts, service->relay_side.relay, service->lane_side.sweep,
+                               service->log_reader);
         tell_manager(service, &manager);
     } while (!service_stop_requested(UPDATE_METRICS_MS));
     notify_send("STOPPING=1");

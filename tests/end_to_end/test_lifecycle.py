@@ -321,20 +321,38 @@ def test_given_a_request_then_the_log_tells_of_it_by_its_ids(stack_factory, kind
             ("answered", correlation, "/livez", 200)]
 
 
+# What moves when somebody shops, and what need not.
+METRICS = {
+    "command-service": (["http_requests_total{", "http_request_seconds_bucket{", "lane_batch_commands_count{",
+                         "lane_commit_seconds_count{", "lane_cache_bytes{", "lane_cache_hits_total{",
+                         "relay_published_position{", "build_info{"],
+                        ["lane_queue_depth{", "relay_lag_events", "log_queue_depth", "log_readers_busy"]),
+    "query-service": (["http_requests_total{", "http_request_seconds_bucket{", "projection_applied_events_total",
+                       "projection_commit_seconds_count", "reader_connections", "reader_batch_seconds_count", "build_info{"],
+                      ["projection_lag_events", "projection_lag_seconds", "projection_parked_carts", "reader_queue_depth"]),
+}
+
+
 @pytest.mark.tsan
-def test_given_shopping_then_metrics_tell_of_it(stack):
+@pytest.mark.parametrize("kind", SERVICES)
+def test_given_shopping_then_metrics_tell_of_it(stack, kind):
     shop, cart = Shop(stack.command_url, stack.query_url), new_id()
     shop.create(cart)
-    shop.view(cart, min_version=1)
-    for url, names in ((stack.command_url, ["http_requests_total{", "http_request_seconds_bucket{", "lane_batch_commands",
-                                            "lane_queue_depth", "lane_commit_seconds", "lane_cache_bytes",
-                                            "lane_cache_hits", "relay_published_position{", "relay_lag", "build_info{"]),
-                       (stack.query_url, ["http_requests_total{", "http_request_seconds_bucket{", "lag_events",
-                                          "lag_seconds", "parked_carts", "build_info{"])):
-        answer = requests.get(url + "/metrics", timeout=5)
+    version = [shop.add(cart, line()).json()["version"] for _ in range(3)][-1]
+    shop.view(cart, min_version=version)
+    assert shop.get(f"/v1/carts/{new_id()}").status_code == 404
+    moving, others = METRICS[kind]
+
+    def told():
+        answer = requests.get(stack.process(kind).url + "/metrics", timeout=5)
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        for name in names:
-            assert name in answer.text, (url, name)
+        series = [text.rpartition(" ") for text in answer.text.splitlines() if not text.startswith("#")]
+        for name in moving + others:
+            found = [float(value) for label, _, value in series if label.removeprefix("cartledger_").startswith(name)]
+            assert found and (name in others or max(found) > 0), name
+        return True
+
+    eventually(told)
 
 
 @pytest.mark.parametrize("answer, said", [(b"HTTP/1.1 503 No\r\n\r\nnot yet", "not ready: not yet"), (b"?", "not ready: ?")])
