@@ -82,8 +82,7 @@ void http_respond(struct http_request *request, const struct http_response *resp
 /* Instead of http_respond(), when memory for the answer is out: closes the connection. */
 void http_drop(struct http_request *request);
 
-/* Promises an answer from another thread. Call it in the handler, before handing the request over.
- */
+/* Promises an answer from another thread; called in the handler, before that thread has it. */
 void http_defer(struct http_request *request);
 
 /*
