@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -136,8 +137,9 @@ def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
 
 
 @pytest.mark.parametrize("sql, words", [
-    ("UPDATE schema_version SET version = 99", "99"), ("DROP TABLE schema_version", "migrations")])
-def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(own, sql, words):
+    ("UPDATE schema_version SET version = 99", "99"), ("UPDATE schema_version SET version = 0", "migrations"),
+    ("DELETE FROM schema_version", "schema"), ("DROP TABLE schema_version", "migrations")])
+def test_given_a_missing_older_or_newer_schema_then_one_clear_line_and_exit(own, sql, words):
     stack, service = own
     owner = stack.command_owner_url if service.kind == "command-service" else stack.query_owner_url
     with psycopg2.connect(owner) as connection, connection.cursor() as cursor:
@@ -146,17 +148,16 @@ def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(own, sql, 
     assert ended.returncode == 1 and words in last_error(ended.stderr)
 
 
-def test_given_another_number_of_partitions_then_one_clear_line_and_exit(stack_factory):
-    stack = stack_factory(command_services=0, query_services=0)
-    ended = stack.add_command_service(start=False).run(PARTITIONS="5")
-    assert ended.returncode == 1 and "partitions" in last_error(ended.stderr)
+def test_given_another_number_of_partitions_then_one_clear_line_and_exit(idle):
+    _, service = idle
+    ended = service.run(PARTITIONS="5")
+    assert ended.returncode == 1 and "6 partitions, but 5 are configured" in last_error(ended.stderr)
 
 
-def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_start(stack_factory):
+def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_start(idle, stack_factory):
     three = stack_factory(command_services=0, query_services=0, partitions=3)
-    stack = stack_factory(command_services=0, query_services=0)
-    ended = stack.add_command_service(start=False).run(KAFKA_TOPIC=three.topic)
-    assert ended.returncode == 1 and "partition" in last_error(ended.stderr)
+    ended = idle[1].run(KAFKA_TOPIC=three.topic)
+    assert ended.returncode == 1 and "3 partitions" in last_error(ended.stderr)
 
 
 def test_given_no_database_at_start_then_it_waits_and_says_why(own):
@@ -296,6 +297,27 @@ def test_given_a_full_queue_then_a_refusal_comes_as_fast_as_a_sign_of_life(stack
             thread.join()
     assert len(refusals) >= 3
     assert statistics.median(refusals) < 0.01 + 2 * statistics.median(signs), (refusals, signs)
+
+
+@pytest.mark.parametrize("kind, settings, path", [
+    ("command-service", {"LOG_READERS": 1, "LOG_QUEUE_MAX": 1}, "/v1/events"),
+    ("query-service", {"QUERY_QUEUE_MAX": 1}, "/v1/carts/{}"), ("query-service", {"QUERY_LIST_QUEUE_MAX": 1}, "/v1/carts"),
+    ("query-service", {"QUERY_WAITERS_MAX": 1}, "/v1/carts/{}?minVersion=1")])
+def test_given_a_full_queue_of_questions_then_overloaded_at_once_and_the_others_in_time(stack_factory, kind, settings, path):
+    stack = stack_factory(command_env=settings, query_env=settings)
+    url = stack.process(kind).url
+    asked = [path.format(new_id()) for _ in range(8)]
+    stack.process("postgres").pause()
+    try:
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(lambda target: requests.get(url + target, timeout=10), asked))
+    finally:
+        stack.process("postgres").cont()
+    refused = [answer for answer in answers if problem(answer) == "overloaded"]
+    assert len(refused) >= 3 and len(refused) < len(answers), [answer.text for answer in answers]
+    assert all(answer.elapsed.total_seconds() < 0.9 for answer in refused)
+    for answer in answers:
+        assert answer.status_code == 503 and "Retry-After" in answer.headers and answer.elapsed.total_seconds() < 3
 
 
 def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers(stack):

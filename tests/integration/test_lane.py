@@ -220,6 +220,21 @@ def test_given_a_killed_server_then_what_was_acknowledged_stays_and_service_resu
     check(process, databases)
 
 
+def test_given_another_log_behind_the_same_address_then_nothing_is_appended_to_it(postgres, databases, lanes):
+    process = lanes(WRITERS=2, CLIENTS=16, CARTS=50, PAUSE_MS=5)
+    eventually(lambda: process.counts()["ok"] > 100)
+    with psycopg2.connect(databases.command_owner) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE event_log DISABLE TRIGGER USER")
+        cursor.execute("UPDATE event_log SET log_id = gen_random_uuid()")
+        cursor.execute("ALTER TABLE event_log ENABLE TRIGGER USER")
+    postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cartledger-lane'")
+    eventually(lambda: process.counts()["unavailable"] > 50)
+    before = len(check_log(databases.command_owner))
+    time.sleep(1)
+    process.stop()
+    assert len(check(process, databases)) == before
+
+
 def test_given_a_lock_held_for_long_then_commands_are_unavailable_in_time_and_nothing_is_left_behind(
         databases, lanes):
     process = lanes(WRITERS=1, CLIENTS=32, CARTS=100, PAUSE_MS=5)
