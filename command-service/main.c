@@ -97,7 +97,7 @@ static enum status build(struct command_service *service, struct error *error)
         .store_check = store_check, .metrics = service->counts, .relay = service->relay_side.relay};
     status = lane_side_build(&service->lane_side, config, &routes->limits, error);
     routes->lanes = service->lane_side.lanes;
-    return status;
+    return status == STATUS_OK ? relay_side_check_topic(&service->relay_side, error) : status;
 }
 
 static enum status serve(struct command_service *service, struct error *error)
