@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import statistics
 import time
 
 import psycopg2
@@ -100,6 +101,20 @@ def test_given_a_cart_that_all_instances_want_then_nobody_is_refused_a_turn(data
     assert process.counts().keys() <= {"ok", "unavailable"}
     # On a machine that needs 0.1 s for a commit, three lost races can be too much for 1.8 s.
     assert process.counts()["unavailable"] - before <= process.counts()["ok"] / 50
+
+
+def test_given_more_commands_than_the_queue_takes_then_those_accepted_keep_their_latency(databases, lanes):
+    def play(clients):
+        process = lanes(WRITERS=1, CLIENTS=clients, CARTS=1000, PAUSE_MS=1, QUEUE_MAX=16)
+        eventually(lambda: process.counts()["ok"] > 4000)
+        process.stop()
+        return process, statistics.median(answer.microseconds for answer in process.answers)
+
+    few, usual = play(16)
+    many, crowded = play(500)
+    assert few.sums["refused_busy"] == 0 and many.sums["refused_busy"] > 4000
+    check_log(databases.command_owner)
+    assert crowded < 3 * usual + 1000, (usual, crowded)
 
 
 def test_given_a_session_that_locks_in_the_opposite_order_then_deadlocks_are_retried(postgres, databases, lanes):
