@@ -346,7 +346,8 @@ def test_given_closed_carts_then_every_command_is_409(shop):
 
 
 @pytest.mark.parametrize("service, path, headers, status", [
-    ("command", "/v1/events/partitions?x=1", {}, 400),
+    ("command", "/v1/events/partitions?x=1", {}, 400), ("command", "/livez?x=1", {}, 400), ("query", "/livez?x=1", {}, 400),
+    ("command", "/readyz?x", {}, 400), ("query", "/metrics?x=1", {}, 400), ("query", "/openapi.json?x=1", {}, 400),
     ("command", "/v1/events/partitions", {"Accept": "image/png"}, 406),
     ("command", "/v1/events/others", {}, 404),
     ("command", "/v1/events/partitions/0", {}, 404),
