@@ -20,6 +20,8 @@ struct command_metrics {
     struct metric *sweeping;
     struct metric *expired;
     struct metric *sweep_errors;
+    struct metric *log_queue_depth;
+    struct metric *log_readers_busy;
     int partitions;
     struct metric **published; /* one a partition */
     struct lane_series *lanes;
@@ -121,6 +123,15 @@ static void register_sweep(struct metrics *metrics, struct command_metrics *ours
                                           "Failed calls and commands of the sweep so far.", NULL);
 }
 
+static void register_log_reader(struct metrics *metrics, struct command_metrics *ours)
+{
+    ours->log_queue_depth = metrics_register(metrics, METRIC_GAUGE, "cartledger_log_queue_depth",
+                                             "Requests for the log that wait for a reader.", NULL);
+    ours->log_readers_busy =
+        metrics_register(metrics, METRIC_GAUGE, "cartledger_log_readers_busy",
+                         "Readers of the log, of LOG_READERS, that are at work.", NULL);
+}
+
 struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes, int partitions)
 {
     struct command_metrics *ours = calloc(1, sizeof(*ours));
@@ -137,6 +148,7 @@ struct command_metrics *command_metrics_new(struct metrics *metrics, int lanes, 
         register_lane(metrics, lane, &ours->lanes[lane]);
     register_relay(metrics, ours);
     register_sweep(metrics, ours);
+    register_log_reader(metrics, ours);
     metric_set(metrics_register(metrics, METRIC_GAUGE, "cartledger_build_info",
                                 "Always 1; the version is in the label.",
                                 "service=\"command-service\",version=\"" CARTLEDGER_VERSION "\""),
@@ -174,10 +186,11 @@ void command_metrics_observe(const struct lane_series *lane, enum lane_metric me
 }
 
 void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,
-                            const struct expiry_sweep *sweep)
+                            const struct expiry_sweep *sweep, struct log_reader *log_reader)
 {
     const struct relay_stats *stats = relay_stats(relay);
     const struct expiry_stats *expiry = expiry_sweep_stats(sweep);
+    const struct log_reader_use use = log_reader_use(log_reader);
     metric_set(metrics->leading, (double)stats->leading);
     metric_set(metrics->delivered, (double)stats->delivered_total);
     metric_set(metrics->takeovers, (double)stats->takeovers_total);
@@ -188,6 +201,8 @@ void command_metrics_update(struct command_metrics *metrics, const struct relay 
     metric_set(metrics->sweeping, (double)expiry->leading);
     metric_set(metrics->expired, (double)expiry->expired_total);
     metric_set(metrics->sweep_errors, (double)expiry->errors_total);
+    metric_set(metrics->log_queue_depth, use.waiting);
+    metric_set(metrics->log_readers_busy, use.busy);
     for (int partition = 0; partition < metrics->partitions; partition++)
         metric_set(metrics->published[partition],
                    (double)relay_published_position(relay, partition));

@@ -92,7 +92,7 @@ static enum status build(struct command_service *service, struct error *error)
         .store_check = store_check, .metrics = service->counts, .relay = service->relay_side.relay};
     status = lane_side_build(&service->lane_side, config, &routes->limits, error);
     routes->lanes = service->lane_side.lanes;
-    return status;
+    return status == STATUS_OK ? relay_side_check_topic(&service->relay_side, error) : status;
 }
 
 static enum status serve(struct command_service *service, struct error *error)
@@ -191,8 +191,8 @@ static int run(struct command_service *service)
     notify_manager_begin(&manager);
     notify_send("READY=1");
     do {
-        command_metrics_update(service->counts, service->relay_side.relay,
-                               service->lane_side.sweep);
+        command_metrics_update(service->counts, service->relay_side.relay, service->lane_side.sweep,
+                               service->log_reader);
         tell_manager(service, &manager);
     } while (!service_stop_requested(UPDATE_METRICS_MS));
     notify_send("STOPPING=1");

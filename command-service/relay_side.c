@@ -11,19 +11,6 @@ static void state_changed(void *context, enum relay_state state, bool ok, const 
     health_set(side->check, ok, "%s: %s", relay_state_name(state), detail);
 }
 
-/* The service keeps its promise without a topic, but not beside one that is split differently. */
-static enum status check_topic(struct relay_side *side, struct error *error)
-{
-    enum status status =
-        publisher_kafka_check_topic(side->publisher, clock_deadline_us(CHECK_TOPIC_MS), error);
-    if (status == STATUS_CONFLICT)
-        return status;
-    if (status != STATUS_OK)
-        log_warning("command-service", "nothing can be published yet",
-                    LOG_STR("error", error->message));
-    return STATUS_OK;
-}
-
 enum status relay_side_build(struct relay_side *side, const struct command_config *config,
                              struct health_check *check, struct error *error)
 {
@@ -51,9 +38,18 @@ enum status relay_side_build(struct relay_side *side, const struct command_confi
                                            .on_state = state_changed,
                                            .context = side};
     side->relay = relay_new(&side->options);
-    if (side->relay == NULL)
-        return error_set(error, STATUS_NO_MEMORY, "no memory");
-    return check_topic(side, error);
+    return side->relay == NULL ? error_set(error, STATUS_NO_MEMORY, "no memory") : STATUS_OK;
+}
+
+enum status relay_side_check_topic(struct relay_side *side, struct error *error)
+{
+    enum status status = publisher_kafka_check_topic(side->publisher, clock_deadline_us(CHECK_TOPIC_MS), error);
+    if (status == STATUS_CONFLICT)
+        return status;
+    if (status != STATUS_OK)
+        log_warning("command-service", "nothing can be published yet",
+                    LOG_STR("error", error->message));
+    return STATUS_OK;
 }
 
 enum status relay_side_start(struct relay_side *side, const struct command_config *config,

@@ -22,14 +22,14 @@ struct relay_side {
     struct relay *relay;
 };
 
-/*
- * Builds it; nothing runs yet. Looks at the topic once: STATUS_CONFLICT when it is split
- * differently than configured; one that is away is waited for. STATUS_INVALID: a setting that
- * librdkafka does not take. The caller owes relay_side_done() whatever comes back.
- */
+/* Builds it; nothing runs yet. STATUS_INVALID: a setting that librdkafka does not take. The caller
+ * owes relay_side_done() whatever comes back. */
 MUST_CHECK enum status relay_side_build(struct relay_side *side,
                                         const struct command_config *config,
                                         struct health_check *check, struct error *error);
+/* Looks at the topic once, when the configuration is known to be the log's: STATUS_CONFLICT when
+ * the topic is split differently; one that is away is waited for. */
+MUST_CHECK enum status relay_side_check_topic(struct relay_side *side, struct error *error);
 /* Starts publishing, unless the settings leave that to another instance. */
 MUST_CHECK enum status relay_side_start(struct relay_side *side,
                                         const struct command_config *config, struct error *error);

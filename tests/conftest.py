@@ -10,6 +10,7 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tools")]
 import pytest  # noqa: E402
 
 import contract  # noqa: E402
+from checkout import Checkout  # noqa: E402
 from infrastructure import Infrastructure  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from stack import Stack  # noqa: E402
@@ -131,3 +132,12 @@ def proxy_factory():
     yield make
     for proxy in made:
         proxy.close()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A Checkout, which is ended after the test."""
+    made = Checkout(tmp_path)
+    yield made
+    made.check_logs()
+    made.close()

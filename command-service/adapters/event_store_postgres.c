@@ -15,6 +15,7 @@ enum { ARRAY_BYTES_MAX = 64 * 1024 * 1024 };
 static const struct postgres_statement SESSION = {
     .name = "session",
     .sql = "SELECT l.log_id, l.partition_count, s.version,"
+           " current_setting('synchronous_commit') = 'off',"
            " set_config('plan_cache_mode', 'force_generic_plan', false),"
            " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"
            " FROM event_log l CROSS JOIN schema_version s",
@@ -141,6 +142,14 @@ static enum status check_partitions(const struct event_store_postgres *store, in
                      store->partition_count);
 }
 
+static enum status check_durability(const PGresult *result, int is_off_column, struct error *error)
+{
+    if (*PQgetvalue(result, 0, is_off_column) == 0)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID,
+                     "synchronous_commit is off: what is answered would not be durable");
+}
+
 /* The first log that is met is the log; a server that has another one behind the same address is
  * not written to. */
 static enum status begin_session(struct event_store_postgres *store, int64_t deadline_us,
@@ -156,6 +165,8 @@ static enum status begin_session(struct event_store_postgres *store, int64_t dea
     status = check_version(pg_get_int4(result, 0, 2), error);
     if (status == STATUS_OK)
         status = check_partitions(store, pg_get_int2(result, 0, 1), error);
+    if (status == STATUS_OK)
+        status = check_durability(result, 3, error);
     if (status != STATUS_OK)
         return status;
     if (store->is_log_known && !uuid_equal(&log_id, &store->log_id))
@@ -205,10 +216,7 @@ static enum status check_log(const struct event_store_postgres *store, const PGr
         return error_set(error, STATUS_INVALID,
                          "the event log has %d partitions, but counters for %d", partitions,
                          counters);
-    if (*PQgetvalue(result, 0, 4) != 0)
-        return error_set(error, STATUS_INVALID,
-                         "synchronous_commit is off: what is answered would not be durable");
-    return STATUS_OK;
+    return check_durability(result, 4, error);
 }
 
 enum status event_store_postgres_check(struct event_store_postgres *store, int64_t deadline_us,

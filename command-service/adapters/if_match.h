@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "cart.h"
+#include "cart_condition.h"
 
 /*
  * Reads `*` or a list of entity tags, *borrowed* by the condition. A strong tag that is a version

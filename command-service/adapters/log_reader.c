@@ -11,7 +11,7 @@ struct log_reader {
     pthread_cond_t changed;
     struct log_task *first;
     struct log_task **end;
-    int waiting;
+    struct log_reader_use use;
     int waiting_max;
     bool stopping;
     bool is_down; /* as last logged */
@@ -24,11 +24,11 @@ bool log_reader_submit(struct log_reader *reader, struct log_task *task)
     task->next = NULL;
     task->queued_at_us = clock_monotonic_us();
     pthread_mutex_lock(&reader->lock);
-    bool has_room = reader->waiting < reader->waiting_max && !reader->stopping;
+    bool has_room = reader->use.waiting < reader->waiting_max && !reader->stopping;
     if (has_room) {
         *reader->end = task;
         reader->end = &task->next;
-        reader->waiting++;
+        reader->use.waiting++;
         pthread_cond_signal(&reader->changed);
     }
     pthread_mutex_unlock(&reader->lock);
@@ -46,11 +46,27 @@ static struct log_task *take(struct log_reader *reader, bool *ret_stopping)
         reader->first = task->next;
         if (reader->first == NULL)
             reader->end = &reader->first;
-        reader->waiting--;
+        reader->use.waiting--;
+        reader->use.busy++;
     }
     *ret_stopping = reader->stopping;
     pthread_mutex_unlock(&reader->lock);
     return task;
+}
+
+static void end_task(struct log_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    reader->use.busy--;
+    pthread_mutex_unlock(&reader->lock);
+}
+
+struct log_reader_use log_reader_use(struct log_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    struct log_reader_use use = reader->use;
+    pthread_mutex_unlock(&reader->lock);
+    return use;
 }
 
 /* Logs a change once, whichever thread sees it first. */
@@ -109,6 +125,7 @@ static void *run(void *context)
             task->refuse(task, STATUS_UNAVAILABLE, "the service is stopping");
         else
             work_on(reader, task, postgres);
+        end_task(reader);
     }
     postgres_free(postgres);
     return NULL;

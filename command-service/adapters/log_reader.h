@@ -35,6 +35,14 @@ MUST_CHECK enum status log_reader_start(const char *url, int threads, int queue_
                                         struct log_reader **ret_reader, struct error *error);
 /* False when the queue is full, or the reader was stopped. */
 MUST_CHECK bool log_reader_submit(struct log_reader *reader, struct log_task *task);
+
+/* How much there is to do, now. */
+struct log_reader_use {
+    int waiting; /* tasks in the queue */
+    int busy;    /* threads that have one in hand */
+};
+struct log_reader_use log_reader_use(struct log_reader *reader);
+
 /* Refuses what waits, finishes what runs, joins the threads. Takes NULL. */
 void log_reader_stop(struct log_reader *reader);
 void log_reader_free(struct log_reader *reader); /* stopped; takes NULL */

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "relay_ports.h"
+#include "relay_log.h"
 
 struct log_source_postgres;
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "kafka_common.h"
-#include "relay_ports.h"
+#include "relay_publisher.h"
 
 struct publisher_kafka;
 

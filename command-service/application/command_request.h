@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "cart.h"
+#include "cart_condition.h"
 #include "uuid.h"
 
 enum { COMMAND_KEY_BYTES_MAX = 255, REQUEST_HASH_LENGTH = 64 };

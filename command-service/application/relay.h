@@ -14,7 +14,8 @@
  */
 #pragma once
 
-#include "relay_ports.h"
+#include "relay_log.h"
+#include "relay_publisher.h"
 
 #include <stdatomic.h>
 

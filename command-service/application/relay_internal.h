@@ -80,18 +80,20 @@ void relay_lead(struct relay *relay);
 
 /* relay_send.c: sends the event, which has to be the next one after *position, and moves that on.
  * False: `page` says why not. */
-bool relay_send_next(const struct relay_publisher *publisher, const struct recorded_event *event,
-                     int64_t *position, struct relay_page *page);
+MUST_CHECK bool relay_send_next(const struct relay_publisher *publisher,
+                                const struct recorded_event *event, int64_t *position,
+                                struct relay_page *page);
 
 /* Reads and sends one page. False: leadership is lost, or relay->failure says what is wrong.
  * *ret_more: there may be more to read at once. */
-bool relay_send_page(struct relay *relay, bool *ret_more);
+MUST_CHECK bool relay_send_page(struct relay *relay, bool *ret_more);
 
 /* False, and relay->failure is set: more events are on their way than may be sent by a producer
  * that a broker may have forgotten by now, having been away for long. */
-bool relay_check_producer(struct relay *relay);
+MUST_CHECK bool relay_check_producer(struct relay *relay);
 
 /* Does the log have the events that the topic ends with? STATUS_CONFLICT: no, `error` says where.
  * Other failures are the log's. Reads the log's ends on the way into log_ends[]. */
-enum status relay_compare(const struct relay_options *options, const struct relay_topic_end *ends,
-                          int64_t *log_ends, struct error *error);
+MUST_CHECK enum status relay_compare(const struct relay_options *options,
+                                     const struct relay_topic_end *ends, int64_t *log_ends,
+                                     struct error *error);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cart_command.h"
+#include "cart_limits.h"
 #include "event_data.h"
 #include "status.h"
 
@@ -39,18 +40,6 @@ struct cart {
     size_t coupon_count;
     size_t bytes; /* heap memory held, for the cache's bound */
 };
-
-enum {
-    CART_LINES_MAX = 500, /* the most that a limit can allow */
-    CART_COUPONS_MAX = 10,
-};
-
-struct cart_limits {
-    int32_t lines_max;    /* lines a cart, up to CART_LINES_MAX */
-    int32_t quantity_max; /* pieces a line */
-};
-
-#define CART_LIMITS_DEFAULT ((struct cart_limits){.lines_max = CART_LINES_MAX, .quantity_max = 999})
 
 /* A refusal is an answer, not a failure: retrying will not change it. */
 enum cart_refusal {
@@ -125,15 +114,3 @@ const struct cart_line *cart_find_line(const struct cart *cart, struct str sku);
 
 /* The coupon with that code, likewise. */
 const struct cart_coupon *cart_find_coupon(const struct cart *cart, struct str code);
-
-/* If-Match as RFC 9110, 13.1.1 says it: any of the tags, or `*` for any existing cart. */
-struct cart_condition {
-    bool given;
-    bool any;        /* If-Match: * */
-    struct str tags; /* else a well-formed list, borrowed; the version as a strong tag matches */
-};
-
-/* CART_ACCEPTED, CART_REFUSED_NOT_FOUND (an absent cart comes first) or
- * CART_REFUSED_VERSION_MISMATCH. */
-MUST_CHECK enum cart_refusal cart_condition_holds(const struct cart_condition *condition,
-                                                  const struct cart *cart);

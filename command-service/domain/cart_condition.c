@@ -1,4 +1,4 @@
-#include "cart.h"
+#include "cart_condition.h"
 #include "entity_tags.h"
 
 enum cart_refusal cart_condition_holds(const struct cart_condition *condition,

@@ -9,6 +9,7 @@
 
 #include "cart_line.h"
 #include "event_types.h"
+#include "expiry_policy.h"
 #include "status.h"
 #include "text.h"
 #include "uuid.h"
@@ -82,17 +83,6 @@ struct cart_cancelled {
     char nothing;
 };
 
-/* Whose lifetime was over. */
-enum expiry_policy {
-    EXPIRY_POLICY_UNKNOWN, /* of events of schema version 1 */
-    EXPIRY_POLICY_GUEST,
-    EXPIRY_POLICY_CUSTOMER,
-    EXPIRY_POLICY_COUNT,
-};
-
-/* `actor` in the metadata of each CartExpired: nobody else lets a cart expire. */
-#define EXPIRY_ACTOR "expiry-sweep"
-
 struct cart_expired {
     int64_t last_changed_at_us;
     enum expiry_policy policy; /* since schema version 2 */
@@ -119,9 +109,6 @@ void event_data_write(const struct event_data *data, struct text *text);
  */
 MUST_CHECK enum status event_data_read(struct str type, int schema_version, struct str json,
                                        struct event_data *ret_data, struct error *error);
-
-/* "guest"; a static string. */
-const char *expiry_policy_name(enum expiry_policy policy);
 
 /* Releases what event_data_read() made. Works on a zeroed struct. */
 void event_data_done(struct event_data *data);

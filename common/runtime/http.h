@@ -55,9 +55,10 @@ MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
  * before http_defer(). */
 struct str http_request_header(struct http_request *request, const char *name);
 struct str http_request_body(const struct http_request *request);
-/* A UUID's text, made for each request: sent back as X-Request-Id and written in the log. */
+/* For the log: a UUID's text, made for each request and sent back as X-Request-Id, and the client's
+ * X-Correlation-Id as it came, or none. */
 struct str http_request_id(const struct http_request *request);
-int64_t http_request_started_us(const struct http_request *request); /* monotonic */
+struct str http_request_correlation_id(const struct http_request *request);
 
 struct http_header {
     const char *name; /* static */
@@ -80,8 +81,7 @@ void http_respond(struct http_request *request, const struct http_response *resp
 /* Instead of http_respond(), when memory for the answer is out: closes the connection. */
 void http_drop(struct http_request *request);
 
-/* Promises an answer from another thread. Call it in the handler, before handing the request over.
- */
+/* Promises an answer from another thread; called in the handler, before that thread has it. */
 void http_defer(struct http_request *request);
 
 /*

@@ -1,6 +1,7 @@
 #include "http_internal.h"
 
 #include "http_stream.h"
+#include "log.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -227,8 +228,12 @@ void http_connection_reset(const struct http_connection *connection)
 
 static void count(const struct http_request *request, int status)
 {
-    double seconds = (double)(clock_monotonic_us() - request->started_us) / 1e6;
-    http_metrics_count(&request->server->metrics, request->route, status, seconds);
+    int64_t duration_us = clock_monotonic_us() - request->started_us;
+    http_metrics_count(&request->server->metrics, request->route, status,
+                       (double)duration_us / MICROSECONDS_PER_SECOND);
+    log_debug("request", "answered", LOG_TEXT("requestId", http_request_id(request)),
+              LOG_TEXT("correlationId", request->correlation_id), LOG_STR("route", request->route),
+              LOG_INT("status", status), LOG_INT("microseconds", duration_us));
 }
 
 enum MHD_Result http_answer_send(struct http_request *request)

@@ -149,6 +149,7 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
 
     struct http_head head = http_head_check(&(struct http_head_source){
         request->mhd, method, target, request->target_length, version, server->lenient_library});
+    request->correlation_id = head.correlation_id;
     int64_t deadline_us =
         connection->request_from_us + seconds_us(server->options.request_timeout_s);
     if (!http_connection_set_deadline(connection, deadline_us))

@@ -102,6 +102,8 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
     }
     if (is_named(name, "Content-Length"))
         take_length(scan, value);
+    if (is_named(name, "X-Correlation-Id"))
+        scan->head.correlation_id = value;
     if (is_named(name, "Transfer-Encoding")) {
         scan->codings++;
         scan->head.chunked = is_named(value, "chunked");

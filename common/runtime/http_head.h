@@ -20,6 +20,7 @@ struct http_head {
     bool has_length;
     uint64_t length; /* Content-Length */
     bool chunked;
+    struct str correlation_id; /* X-Correlation-Id as it came, or none: libmicrohttpd's memory */
 };
 
 /* As libmicrohttpd hands them to its handler. */

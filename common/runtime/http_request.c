@@ -121,9 +121,9 @@ struct str http_request_id(const struct http_request *request)
     return (struct str){request->id, UUID_TEXT_LENGTH};
 }
 
-int64_t http_request_started_us(const struct http_request *request)
+struct str http_request_correlation_id(const struct http_request *request)
 {
-    return request->started_us;
+    return request->correlation_id;
 }
 
 void http_request_set_route(struct http_request *request, const char *route)

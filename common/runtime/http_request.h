@@ -36,6 +36,7 @@ struct http_request {
     const char *route;
     int64_t started_us; /* monotonic */
     char id[UUID_TEXT_LENGTH + 1];
+    struct str correlation_id; /* as it came, or none: libmicrohttpd's memory */
 
     enum http_uri_result uri_result;
     struct http_uri uri;

@@ -66,8 +66,9 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
 {
     struct str id = http_request_id(request);
     if (problem->status == 500)
-        log_error("request", "failed", LOG_TEXT("requestId", id), LOG_STR("type", problem->type),
-                  LOG_TEXT("detail", problem->detail));
+        log_error("request", "failed", LOG_TEXT("requestId", id),
+                  LOG_TEXT("correlationId", http_request_correlation_id(request)),
+                  LOG_STR("type", problem->type), LOG_TEXT("detail", problem->detail));
 
     AUTO(text_done)
     struct text text = TEXT_INIT(PROBLEM_TEXT_MAX);

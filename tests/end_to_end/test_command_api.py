@@ -159,10 +159,7 @@ GOOD = json.dumps(line())
     (GOOD.replace("tea-01", "nul\\u0000"), 422, "invalid-value")])
 def test_given_a_bad_body_then_the_error_is_clear_and_nothing_happens(shop, cart, raw, status, kind):
     response = post(shop, f"/v1/carts/{cart}/items", raw)
-    if kind == "invalid-value" and "\\u0000" in str(raw):
-        assert response.status_code in (400, 422), response.text
-    else:
-        assert response.status_code == status and problem(response) == kind, response.text
+    assert response.status_code == status and problem(response) == kind, response.text
     assert shop.add(cart, line()).json()["version"] == 2
 
 
@@ -349,7 +346,8 @@ def test_given_closed_carts_then_every_command_is_409(shop):
 
 
 @pytest.mark.parametrize("service, path, headers, status", [
-    ("command", "/v1/events/partitions?x=1", {}, 400),
+    ("command", "/v1/events/partitions?x=1", {}, 400), ("command", "/livez?x=1", {}, 400), ("query", "/livez?x=1", {}, 400),
+    ("command", "/readyz?x", {}, 400), ("query", "/metrics?x=1", {}, 400), ("query", "/openapi.json?x=1", {}, 400),
     ("command", "/v1/events/partitions", {"Accept": "image/png"}, 406),
     ("command", "/v1/events/others", {}, 404),
     ("command", "/v1/events/partitions/0", {}, 404),

@@ -7,10 +7,11 @@ import pytest
 
 from invariants import check_log, check_topic, check_views
 from load import Load
-from shop import Shop, eventually, line, new_id
+from shop import Shop, eventually, line, new_id, problem
 
 RECOVERY_SECONDS = 4  # two are promised; sanitizers and two busy cores take their share
 HOT_VIEW_SECONDS = 2.5  # hot_views.h, and a call
+APPEND = b"\0append\0"  # the Bind message of an append names its statement
 PROCESSES = ["postgres", "kafka", "command-service", "query-service"]
 
 
@@ -26,6 +27,13 @@ def shop_on(load, answers=200, seconds=30):
     """Waits until so many more requests were answered: the load goes on."""
     goal = load.answers + answers
     eventually(lambda: load.answers >= goal, seconds)
+
+
+def is_ready_without(shop, base, check):
+    answer = shop.get("/readyz", base=base)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["checks"][check]
+    return not found["ok"] and not found["required"] and found["detail"]
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -68,9 +76,8 @@ def test_given_kafka_is_away_when_shopping_goes_on_then_the_view_catches_up_in_o
             assert shop.add(cart, line()).status_code == 200
         load.stopping.wait(8)
     assert load.told.unknown == 0
-    ready = shop.get("/readyz", base=stack.command_url)
-    assert ready.status_code == 200, ready.text
-    eventually(lambda: shop.get("/readyz").status_code == 200)
+    for base, check in ((stack.command_url, "relay"), (stack.query_url, "projection")):
+        assert eventually(lambda: is_ready_without(shop, base, check)), "ready, and says what it lacks"
     behind = eventually(lambda: shop.get(f"/v1/carts/{cart}").json().get("version"))
     assert behind < 51
     stack.process("kafka").start()
@@ -87,11 +94,13 @@ def test_given_postgres_is_away_then_503_within_two_seconds_and_it_recovers_by_i
         getattr(stack.process("postgres"), stop)()
         first = shop.add(cart, line())
         assert first.status_code == 503 and first.elapsed.total_seconds() < 2.2, (stop, first.text, first.elapsed)
+        assert problem(first) in ("event-store-unavailable", "outcome-unknown")
         eventually(lambda: shop.get(f"/v1/carts/{cart}").status_code == 503, HOT_VIEW_SECONDS)  # memory has it
         for _ in range(4):
-            for response in (shop.add(cart, line()), shop.get(f"/v1/carts/{cart}")):
-                assert response.status_code == 503 and "Retry-After" in response.headers, response.text
-                assert response.elapsed.total_seconds() < 2.2, (stop, response.elapsed)
+            for kind, response in (("event", shop.add(cart, line())), ("view", shop.get(f"/v1/carts/{cart}")),
+                                   ("event", shop.get("/v1/events", base=stack.command_url)), ("view", shop.get("/v1/carts"))):
+                assert problem(response) == f"{kind}-store-unavailable" and response.status_code == 503, response.text
+                assert "Retry-After" in response.headers and response.elapsed.total_seconds() < 2.2, (stop, response.elapsed)
         for base in (stack.command_url, stack.query_url):
             assert shop.get("/livez", base=base).status_code == 200
             eventually(lambda: shop.get("/readyz", base=base).status_code == 503, 5)
@@ -100,6 +109,21 @@ def test_given_postgres_is_away_then_503_within_two_seconds_and_it_recovers_by_i
         eventually(lambda: shop.get(f"/v1/carts/{cart}").status_code == 200, RECOVERY_SECONDS)
     log = check_log(stack.command_database_url)
     check_views(stack.query_database_url, log)
+
+
+def test_given_a_commit_without_an_answer_then_outcome_unknown_and_the_log_tells(stack_factory, proxy_factory):
+    stack = stack_factory(command_services=0, query_services=0)
+    proxy = proxy_factory(("127.0.0.1", stack.infrastructure.postgres.port))
+    shop = Shop(stack.add_command_service(COMMAND_DATABASE_URL=proxy.instead_of(stack.command_database_url)).url)
+    cart = new_id()
+    assert shop.create(cart).status_code == 201
+    proxy.stall_on(APPEND, when="after")
+    answer = shop.add(cart, line())
+    proxy.resume()
+    assert answer.status_code == 503 and problem(answer) == "outcome-unknown" and answer.elapsed.total_seconds() < 2.2
+    assert "Retry-After" in answer.headers
+    version = eventually(lambda: shop.add(cart, line()).json().get("version"))
+    assert [event["version"] for event in check_log(stack.command_database_url)] == list(range(1, version + 1))
 
 
 def test_given_load_when_the_command_service_is_told_to_stop_then_it_answers_what_it_accepted(stack_factory):

@@ -174,18 +174,21 @@ def test_given_an_old_log_with_a_byte_changed_in_each_cart_then_no_other_cart_no
     for cart in untouched.values():
         assert shop.create(cart).status_code == 201
         assert shop.view(cart, min_version=shop.add(cart, line()).json()["version"])["lineCount"] == 1
-    unreadable = 0
+    failed = {}
     for cart, events in carts.items():
         view, history = shop.get(f"/v1/carts/{cart}"), shop.get(f"/v1/carts/{cart}/history")
         version = view.json()["version"] if view.status_code == 200 else 0
         assert changed_at[cart] - 1 <= version <= len(events) and history.status_code == (200 if version else 404)
-        answer = shop.add(cart, line())
+        answer = shop.add(cart, line(), headers={"X-Correlation-Id": f"order of {cart}"})
         assert answer.status_code == 200 or problem(answer) in ("cart-closed", "internal"), answer.text
-        unreadable += answer.status_code == 500
+        if answer.status_code == 500:
+            failed[answer.json()["requestId"]] = f"order of {cart}"
         assert answer.status_code != 500 or version < len(events), events
         fed = shop.events(cartId=cart)[:len(events)]
         assert [(event["type"], event["data"]) for event in fed] == [(kind, json.loads(text)) for kind, text in events]
-    assert unreadable > 50
+    assert len(failed) > 50
+    logged = map(json.loads, stack.process("command-service").stderr().splitlines())
+    assert {entry["requestId"]: entry["correlationId"] for entry in logged if entry["message"] == "failed"} == failed
     eventually(lambda: check_topic(stack.kafka_servers, stack.topic, read_log(stack.command_database_url), 6,
                                    made_up=True) or True)
     contract.FINDINGS.take()  # what is in this log is not in contracts/

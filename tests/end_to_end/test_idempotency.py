@@ -9,7 +9,7 @@ import pytest
 
 from cart_model import Cart
 from invariants import check_log
-from shop import Shop, line, new_id, problem, random_command
+from shop import Shop, line, new_id, percent, problem, random_command
 from test_model import SKUS, call
 
 PER_REQUEST = ("Date", "X-Request-Id", "Content-Length")  # `true` is a byte shorter than `false`
@@ -43,7 +43,9 @@ def assert_replay(again, first):
 
 
 def commands(shop, cart):
-    """Each kind of command that appends something, in an order in which all succeed."""
+    """Each kind of command that appends something, in an order in which all succeed; `cancel` is tried elsewhere."""
+    source = new_id()
+    assert shop.create(source).status_code == 201
     return [
         lambda **options: shop.create(cart, customer="c-1", **options),
         lambda **options: shop.add(cart, line("a", 2), **options),
@@ -53,6 +55,11 @@ def commands(shop, cart):
         lambda **options: shop.remove(cart, "a", **options),
         lambda **options: shop.clear(cart, **options),
         lambda **options: shop.add(cart, line("b"), **options),
+        lambda **options: shop.assign_customer(cart, "c-2", **options),
+        lambda **options: shop.apply_coupon(cart, percent("TEN"), **options),
+        lambda **options: shop.apply_coupon(cart, percent("FIVE", 5), **options),
+        lambda **options: shop.remove_coupon(cart, "TEN", **options),
+        lambda **options: shop.merge(cart, source, **options),
         lambda **options: shop.check_out(cart, "order-1", **options),
     ]
 
@@ -63,7 +70,7 @@ def test_given_every_kind_of_command_when_repeated_then_the_first_answer_again_a
     events = shop.events(cartId=cart)
     for send, name, first in made:  # the cart is closed now
         assert_replay(send(**key(f'"{name}"')), first)
-    assert shop.events(cartId=cart) == events and len(events) == 8 + 100
+    assert shop.events(cartId=cart) == events and len(events) == 13 + 100
     assert problem(shop.check_out(cart, "order-1", **key("another"))) == "cart-closed"
 
 
@@ -185,7 +192,7 @@ def test_given_a_killed_service_when_repeated_then_the_first_answers_again(stack
     stack.process("command-service").start()
     for send, name, first in made:
         assert_replay(send(**key(name)), first)
-    assert len(check_log(stack.command_database_url)) == 8 + 100
+    assert len(check_log(stack.command_database_url)) == 13 + 100 + len(["created", "merged away"])
 
 
 def test_given_a_cart_whose_keys_no_cache_has_room_for_then_it_takes_commands_and_knows_them(stack_factory):

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -136,8 +137,9 @@ def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
 
 
 @pytest.mark.parametrize("sql, words", [
-    ("UPDATE schema_version SET version = 99", "99"), ("DROP TABLE schema_version", "migrations")])
-def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(own, sql, words):
+    ("UPDATE schema_version SET version = 99", "99"), ("UPDATE schema_version SET version = 0", "migrations"),
+    ("DELETE FROM schema_version", "schema"), ("DROP TABLE schema_version", "migrations")])
+def test_given_a_missing_older_or_newer_schema_then_one_clear_line_and_exit(own, sql, words):
     stack, service = own
     owner = stack.command_owner_url if service.kind == "command-service" else stack.query_owner_url
     with psycopg2.connect(owner) as connection, connection.cursor() as cursor:
@@ -146,17 +148,16 @@ def test_given_a_missing_or_newer_schema_then_one_clear_line_and_exit(own, sql, 
     assert ended.returncode == 1 and words in last_error(ended.stderr)
 
 
-def test_given_another_number_of_partitions_then_one_clear_line_and_exit(stack_factory):
-    stack = stack_factory(command_services=0, query_services=0)
-    ended = stack.add_command_service(start=False).run(PARTITIONS="5")
-    assert ended.returncode == 1 and "partitions" in last_error(ended.stderr)
+def test_given_another_number_of_partitions_then_one_clear_line_and_exit(idle):
+    _, service = idle
+    ended = service.run(PARTITIONS="5")
+    assert ended.returncode == 1 and "6 partitions, but 5 are configured" in last_error(ended.stderr)
 
 
-def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_start(stack_factory):
+def test_given_a_topic_with_another_number_of_partitions_then_it_refuses_to_start(idle, stack_factory):
     three = stack_factory(command_services=0, query_services=0, partitions=3)
-    stack = stack_factory(command_services=0, query_services=0)
-    ended = stack.add_command_service(start=False).run(KAFKA_TOPIC=three.topic)
-    assert ended.returncode == 1 and "partition" in last_error(ended.stderr)
+    ended = idle[1].run(KAFKA_TOPIC=three.topic)
+    assert ended.returncode == 1 and "3 partitions" in last_error(ended.stderr)
 
 
 def test_given_no_database_at_start_then_it_waits_and_says_why(own):
@@ -298,6 +299,27 @@ def test_given_a_full_queue_then_a_refusal_comes_as_fast_as_a_sign_of_life(stack
     assert statistics.median(refusals) < 0.01 + 2 * statistics.median(signs), (refusals, signs)
 
 
+@pytest.mark.parametrize("kind, settings, path", [
+    ("command-service", {"LOG_READERS": 1, "LOG_QUEUE_MAX": 1}, "/v1/events"),
+    ("query-service", {"QUERY_QUEUE_MAX": 1}, "/v1/carts/{}"), ("query-service", {"QUERY_LIST_QUEUE_MAX": 1}, "/v1/carts"),
+    ("query-service", {"QUERY_WAITERS_MAX": 1}, "/v1/carts/{}?minVersion=1")])
+def test_given_a_full_queue_of_questions_then_overloaded_at_once_and_the_others_in_time(stack_factory, kind, settings, path):
+    stack = stack_factory(command_env=settings, query_env=settings)
+    url = stack.process(kind).url
+    asked = [path.format(new_id()) for _ in range(8)]
+    stack.process("postgres").pause()
+    try:
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(lambda target: requests.get(url + target, timeout=10), asked))
+    finally:
+        stack.process("postgres").cont()
+    refused = [answer for answer in answers if problem(answer) == "overloaded"]
+    assert len(refused) >= 3 and len(refused) < len(answers), [answer.text for answer in answers]
+    assert all(answer.elapsed.total_seconds() < 0.9 for answer in refused)
+    for answer in answers:
+        assert answer.status_code == 503 and "Retry-After" in answer.headers and answer.elapsed.total_seconds() < 3
+
+
 def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers(stack):
     passwords = {url.partition("://")[2].partition(":")[2].partition("@")[0]
                  for url in (stack.command_database_url, stack.query_database_url)}
@@ -309,20 +331,50 @@ def test_given_both_services_then_no_password_is_in_logs_process_list_or_answers
         assert not [password for password in passwords if password in seen]
 
 
+@pytest.mark.parametrize("kind", SERVICES)
+def test_given_a_request_then_the_log_tells_of_it_by_its_ids(stack_factory, kind):
+    debug = {"LOG_LEVEL": "debug"}
+    service = stack_factory(command_env=debug, query_env=debug).process(kind)
+    for headers, correlation in (({"X-Correlation-Id": "order \"7\""}, 'order "7"'), ({}, None)):
+        answer = requests.get(service.url + "/livez", headers=headers, timeout=5)
+        told = [line for line in map(json.loads, service.stderr().splitlines())
+                if line.get("requestId") == answer.headers["X-Request-Id"]]
+        assert [(line["message"], line["correlationId"], line["route"], line["status"]) for line in told] == [
+            ("answered", correlation, "/livez", 200)]
+
+
+# What moves when somebody shops, and what need not.
+METRICS = {
+    "command-service": (["http_requests_total{", "http_request_seconds_bucket{", "lane_batch_commands_count{",
+                         "lane_commit_seconds_count{", "lane_cache_bytes{", "lane_cache_hits_total{",
+                         "relay_published_position{", "build_info{"],
+                        ["lane_queue_depth{", "relay_lag_events", "log_queue_depth", "log_readers_busy"]),
+    "query-service": (["http_requests_total{", "http_request_seconds_bucket{", "projection_applied_events_total",
+                       "projection_commit_seconds_count", "reader_connections", "reader_batch_seconds_count", "build_info{"],
+                      ["projection_lag_events", "projection_lag_seconds", "projection_parked_carts", "reader_queue_depth"]),
+}
+
+
 @pytest.mark.tsan
-def test_given_shopping_then_metrics_tell_of_it(stack):
+@pytest.mark.parametrize("kind", SERVICES)
+def test_given_shopping_then_metrics_tell_of_it(stack, kind):
     shop, cart = Shop(stack.command_url, stack.query_url), new_id()
     shop.create(cart)
-    shop.view(cart, min_version=1)
-    for url, names in ((stack.command_url, ["http_requests_total{", "http_request_seconds_bucket{", "lane_batch_commands",
-                                            "lane_queue_depth", "lane_commit_seconds", "lane_cache_bytes",
-                                            "lane_cache_hits", "relay_published_position{", "relay_lag", "build_info{"]),
-                       (stack.query_url, ["http_requests_total{", "http_request_seconds_bucket{", "lag_events",
-                                          "lag_seconds", "parked_carts", "build_info{"])):
-        answer = requests.get(url + "/metrics", timeout=5)
+    version = [shop.add(cart, line()).json()["version"] for _ in range(3)][-1]
+    shop.view(cart, min_version=version)
+    assert shop.get(f"/v1/carts/{new_id()}").status_code == 404
+    moving, others = METRICS[kind]
+
+    def told():
+        answer = requests.get(stack.process(kind).url + "/metrics", timeout=5)
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        for name in names:
-            assert name in answer.text, (url, name)
+        series = [text.rpartition(" ") for text in answer.text.splitlines() if not text.startswith("#")]
+        for name in moving + others:
+            found = [float(value) for label, _, value in series if label.removeprefix("cartledger_").startswith(name)]
+            assert found and (name in others or max(found) > 0), name
+        return True
+
+    eventually(told)
 
 
 @pytest.mark.parametrize("answer, said", [(b"HTTP/1.1 503 No\r\n\r\nnot yet", "not ready: not yet"), (b"?", "not ready: ?")])

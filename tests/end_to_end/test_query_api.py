@@ -67,13 +67,33 @@ def test_given_version_two_when_if_none_match_is_sent_then_304_only_for_it(shop,
         assert problem(answer) == "invalid-header"
 
 
-def test_given_a_version_that_never_comes_then_the_wait_is_as_long_as_preferred(shop):
+@pytest.mark.parametrize("prefer, seconds", [({"Prefer": "wait=1"}, 1), ({"Prefer": "wait=0"}, 0), ({}, 2),
+                                             ({"Prefer": "respond-async, wait=4"}, 4)])
+def test_given_a_version_that_never_comes_then_the_wait_is_as_long_as_preferred(shop, prefer, seconds):
     cart = fill(shop)
     began = time.monotonic()
-    answer = shop.get(f"/v1/carts/{cart}?minVersion=3", headers={"Prefer": "wait=1"})
-    assert 1 <= time.monotonic() - began < 6
+    answer = shop.get(f"/v1/carts/{cart}?minVersion=3", headers=prefer)
+    assert seconds <= time.monotonic() - began < seconds + 2
     assert problem(answer) == "not-yet-visible" and answer.status_code == 503 and "Retry-After" in answer.headers
     assert problem(shop.get(f"/v1/carts/{new_id()}")) == "cart-not-found"
+
+
+@pytest.mark.parametrize("prefer, applied", [("wait=7", "wait=7"), ("wait=60", "wait=10"), ("respond-async", None)])
+def test_given_a_version_that_is_there_then_the_answer_tells_how_long_it_would_have_waited(shop, prefer, applied):
+    answer = shop.get(f"/v1/carts/{fill(shop)}?minVersion=2", headers={"Prefer": prefer})
+    assert answer.status_code == 200 and answer.headers.get("Preference-Applied") == applied
+
+
+def test_given_more_carts_than_a_page_has_then_fifty_come_unless_more_are_asked_for(shop):
+    customer = new_id()
+    carts = [new_id() for _ in range(51)]
+    for cart in carts:
+        assert shop.create(cart, customer=customer).status_code == 201
+    for cart in carts:
+        shop.view(cart, min_version=1)
+    page = shop.get("/v1/carts", params={"customerId": customer})
+    assert len(ids_of(page)) == 50 and page.json()["next"]
+    assert len(ids_of(shop.get("/v1/carts", params={"customerId": customer, "limit": 200}))) == 51
 
 
 def test_given_a_command_when_its_version_is_asked_for_then_the_view_has_it(shop):

@@ -13,6 +13,7 @@
  *     SEED     1     of the carts' ids and of the commands
  *     SECONDS  0     how long to run; 0: until standard input ends
  *     PAUSE_MS 0     between an answer and the client's next command
+ *     QUEUE_MAX 1024 commands that may wait for a lane; a client that is refused pauses, too
  *     QUIET          when set, only the sums are said
  *     BATCHES  0     the clients of a lane ask all at once, so many times; then it ends by itself
  *
@@ -61,6 +62,7 @@ struct settings {
     int seconds;
     int pause_ms;
     int batches;
+    int queue_max;
     bool is_quiet;
 };
 
@@ -95,6 +97,7 @@ static atomic_bool is_stopping;
 static atomic_long numbers;
 static atomic_long answers[STATUS_INTERNAL + 1];
 static atomic_long refusals;
+static atomic_long busy;
 static _Atomic int64_t longest_us;
 static _Atomic int64_t total_us;
 
@@ -122,6 +125,18 @@ static void say_answer(const struct client *client, int64_t took_us)
 
 static void submit_batch(struct writer *writer);
 
+/* After its pause. */
+static void let_go_on(struct client *client, int64_t now_us)
+{
+    struct writer *writer = client->writer;
+    client->next_us = now_us + (int64_t)writer->settings->pause_ms * MICROSECONDS_PER_MILLISECOND;
+    pthread_mutex_lock(&writer->lock);
+    client->next = writer->ready;
+    writer->ready = client;
+    pthread_cond_signal(&writer->answered);
+    pthread_mutex_unlock(&writer->lock);
+}
+
 static void done(struct command_request *request)
 {
     struct client *client = (struct client *)(void *)request;
@@ -143,12 +158,7 @@ static void done(struct command_request *request)
             submit_batch(writer);
         return;
     }
-    client->next_us = now_us + (int64_t)writer->settings->pause_ms * MICROSECONDS_PER_MILLISECOND;
-    pthread_mutex_lock(&writer->lock);
-    client->next = writer->ready;
-    writer->ready = client;
-    pthread_cond_signal(&writer->answered);
-    pthread_mutex_unlock(&writer->lock);
+    let_go_on(client, now_us);
 }
 
 static struct uuid choose_cart(struct writer *writer)
@@ -266,8 +276,10 @@ static void *play_clients(void *argument)
         for (struct client *client = take_ready(writer); client != NULL; client = next) {
             next = client->next;
             pause_until(client->next_us);
-            if (atomic_load(&is_stopping) || !submit(writer, client))
+            if (atomic_load(&is_stopping))
                 left--;
+            else if (!submit(writer, client))
+                let_go_on(client, clock_monotonic_us());
         }
     }
     return NULL;
@@ -276,7 +288,10 @@ static void *play_clients(void *argument)
 static void observe(void *context, enum lane_metric metric, double value)
 {
     struct writer *writer = context;
-    writer->sums[metric] += value;
+    if (metric == LANE_COMMANDS_REFUSED_BUSY) /* by the thread that has asked */
+        atomic_fetch_add(&busy, 1);
+    else
+        writer->sums[metric] += value;
 }
 
 static void writer_begin(struct writer *writer, const struct settings *settings, int index)
@@ -292,7 +307,7 @@ static void writer_begin(struct writer *writer, const struct settings *settings,
         .index = index,
         .store = event_store_postgres_port(writer->store),
         .limits = CART_LIMITS_DEFAULT,
-        .queue_max = CLIENTS_MAX,
+        .queue_max = (size_t)settings->queue_max,
         .cache_bytes_max = 64 << 20,
         .observer = {.context = writer, .observe = observe},
     };
@@ -364,7 +379,6 @@ static void say_sums(const struct settings *settings, struct writer *writers, do
         [LANE_COMMITS_UNCERTAIN] = "commits_uncertain",
         [LANE_COMMITS_RESOLVED] = "commits_resolved",
         [LANE_COMMITS_UNKNOWN] = "commits_unknown",
-        [LANE_COMMANDS_REFUSED_BUSY] = "refused_busy",
     };
     long total = 0;
     for (int i = 0; i <= STATUS_INTERNAL; i++) {
@@ -372,6 +386,7 @@ static void say_sums(const struct settings *settings, struct writer *writers, do
         printf("sum %s %ld\n", status_name((enum status)i), atomic_load(&answers[i]));
     }
     printf("sum refused %ld\n", atomic_load(&refusals));
+    printf("sum refused_busy %ld\n", atomic_load(&busy));
     printf("sum per_second %.0f\n", (double)total / seconds);
     printf("sum longest_ms %.1f\n", (double)atomic_load(&longest_us) / 1000);
     printf("sum average_ms %.2f\n",
@@ -398,6 +413,7 @@ int main(void)
         .seconds = setting("SECONDS", 0),
         .pause_ms = setting("PAUSE_MS", 0),
         .batches = setting("BATCHES", 0),
+        .queue_max = setting("QUEUE_MAX", CLIENTS_MAX),
         .is_quiet = setting("QUIET", 0) != 0,
     };
     if (settings.url == NULL || settings.writers < 1 || settings.writers > WRITERS_MAX ||

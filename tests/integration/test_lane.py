@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import statistics
 import time
 
 import psycopg2
@@ -100,6 +101,20 @@ def test_given_a_cart_that_all_instances_want_then_nobody_is_refused_a_turn(data
     assert process.counts().keys() <= {"ok", "unavailable"}
     # On a machine that needs 0.1 s for a commit, three lost races can be too much for 1.8 s.
     assert process.counts()["unavailable"] - before <= process.counts()["ok"] / 50
+
+
+def test_given_more_commands_than_the_queue_takes_then_those_accepted_keep_their_latency(databases, lanes):
+    def play(clients):
+        process = lanes(WRITERS=1, CLIENTS=clients, CARTS=1000, PAUSE_MS=1, QUEUE_MAX=16)
+        eventually(lambda: process.counts()["ok"] > 4000)
+        process.stop()
+        return process, statistics.median(answer.microseconds for answer in process.answers)
+
+    few, usual = play(16)
+    many, crowded = play(500)
+    assert few.sums["refused_busy"] == 0 and many.sums["refused_busy"] > 4000
+    check_log(databases.command_owner)
+    assert crowded < 3 * usual + 1000, (usual, crowded)
 
 
 def test_given_a_session_that_locks_in_the_opposite_order_then_deadlocks_are_retried(postgres, databases, lanes):
@@ -218,6 +233,21 @@ def test_given_a_killed_server_then_what_was_acknowledged_stays_and_service_resu
         eventually(lambda: process.counts()["ok"] > before + 10, 4)
     process.stop()
     check(process, databases)
+
+
+def test_given_another_log_behind_the_same_address_then_nothing_is_appended_to_it(postgres, databases, lanes):
+    process = lanes(WRITERS=2, CLIENTS=16, CARTS=50, PAUSE_MS=5)
+    eventually(lambda: process.counts()["ok"] > 100)
+    with psycopg2.connect(databases.command_owner) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE event_log DISABLE TRIGGER USER")
+        cursor.execute("UPDATE event_log SET log_id = gen_random_uuid()")
+        cursor.execute("ALTER TABLE event_log ENABLE TRIGGER USER")
+    postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cartledger-lane'")
+    eventually(lambda: process.counts()["unavailable"] > 50)
+    before = len(check_log(databases.command_owner))
+    time.sleep(1)
+    process.stop()
+    assert len(check(process, databases)) == before
 
 
 def test_given_a_lock_held_for_long_then_commands_are_unavailable_in_time_and_nothing_is_left_behind(

@@ -650,15 +650,53 @@ static void expect_check(const char *url, int partitions, enum status expected, 
     event_store_postgres_free(checked);
 }
 
+/* As a lane does after it has lost its connection, also when the service has long been running. */
+static void expect_session(const char *url, int partitions, enum status expected, const char *says)
+{
+    struct error error = {.message = ""};
+    bool is_new;
+    struct event_store_postgres *opened = event_store_postgres_new(url, partitions);
+    struct event_store its_port = event_store_postgres_port(opened);
+    enum status status = its_port.connect(its_port.context, in_ms(2000), &is_new, &error);
+    cr_expect_eq(status, expected, "%s: %s", status_name(status), error.message);
+    cr_expect_not_null(strstr(error.message, says), "%s", error.message);
+    event_store_postgres_free(opened);
+}
+
+Test(event_store, a_session_that_would_not_be_durable_is_not_used)
+{
+    char url[512];
+    snprintf(url, sizeof(url), "%s?options=-csynchronous_commit%%3Doff",
+             url_of("COMMAND_DATABASE_URL"));
+    expect_check(url, PARTITIONS, STATUS_INVALID, "synchronous_commit is off");
+    expect_session(url, PARTITIONS, STATUS_INVALID, "synchronous_commit is off");
+    snprintf(url, sizeof(url), "%s?options=-csynchronous_commit%%3Dlocal",
+             url_of("COMMAND_DATABASE_URL"));
+    expect_session(url, PARTITIONS, STATUS_OK, "");
+}
+
 Test(event_store, the_check_says_what_is_wrong)
 {
     const char *url = url_of("COMMAND_DATABASE_URL");
     struct postgres *postgres = owner();
     expect_check(url, PARTITIONS, STATUS_OK, "");
     expect_check(url, 7, STATUS_INVALID, "6 partitions, but 7");
+    expect_session(url, 7, STATUS_INVALID, "6 partitions, but 7");
+    expect(postgres, "seventh", "INSERT INTO event_partitions VALUES (6, 0)", 1000, STATUS_OK, "");
+    expect_check(url, PARTITIONS, STATUS_INVALID, "6 partitions, but counters for 7");
+    expect(postgres, "six", "DELETE FROM event_partitions WHERE partition = 6", 1000, STATUS_OK,
+           "");
+    expect(postgres, "take", "REVOKE SELECT ON event_log FROM cartledger_command", 1000, STATUS_OK,
+           "");
+    expect_check(url, PARTITIONS, STATUS_INVALID, "permission denied");
+    expect(postgres, "give", "GRANT SELECT ON event_log TO cartledger_command", 1000, STATUS_OK,
+           "");
+    expect(postgres, "older", "UPDATE schema_version SET version = 0", 1000, STATUS_OK, "");
+    expect_check(url, PARTITIONS, STATUS_INVALID, "run the migrations");
     expect_check("postgres://a:b@127.0.0.1:1/c", PARTITIONS, STATUS_UNAVAILABLE, "refused");
     expect(postgres, "newer", "UPDATE schema_version SET version = 2", 1000, STATUS_OK, "");
     expect_check(url, PARTITIONS, STATUS_INVALID, "schema version 2");
+    expect_session(url, PARTITIONS, STATUS_INVALID, "schema version 2");
     expect(postgres, "none", "DELETE FROM schema_version", 1000, STATUS_OK, "");
     expect_check(url, PARTITIONS, STATUS_INVALID, "no schema version");
     expect(postgres, "back", "INSERT INTO schema_version (version) VALUES (1)", 1000, STATUS_OK,

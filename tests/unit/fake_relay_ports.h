@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include "relay_ports.h"
+#include "relay_log.h"
+#include "relay_publisher.h"
 
 #include <pthread.h>
 #include <stdlib.h>

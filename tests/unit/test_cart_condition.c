@@ -1,3 +1,4 @@
+#include "cart_condition.h"
 #include "cart_story.h"
 
 TestSuite(cart_condition, .fini = story_end);

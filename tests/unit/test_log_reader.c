@@ -59,6 +59,13 @@ static void then_refused(struct task *task, const char *why)
     cr_assert_str_eq(task->why, why);
 }
 
+static void then_used(int waiting, int busy)
+{
+    struct log_reader_use use = log_reader_use(reader);
+    cr_assert_eq(use.waiting, waiting);
+    cr_assert_eq(use.busy, busy);
+}
+
 Test(log_reader, given_a_full_queue_then_refused_at_once)
 {
     struct task task = a_task(0);
@@ -84,8 +91,12 @@ Test(log_reader, given_a_task_that_waited_too_long_then_it_is_refused)
     begin(2);
     cr_assert(log_reader_submit(reader, &first.task));
     cr_assert(log_reader_submit(reader, &second.task));
+    usleep(LOG_TASK_WAIT_MS / 2 * 1000);
+    then_used(1, 1);
     then_refused(&second, "waited too long for a reader");
-    end();
+    log_reader_stop(reader);
+    then_used(0, 0);
+    log_reader_free(reader);
 }
 
 Test(log_reader, given_a_reader_that_stops_then_what_waits_is_refused_and_nothing_taken)

@@ -36,12 +36,12 @@ class Aside:
         failed = re.findall(r"^(?:FAILED (.+)|(check \S+): FAILED)", text.rpartition("\n== ")[2], re.M)
         for found in failed:
             tally.fail("".join(found))
-        summed = re.search(r"^(\d+) passed, \d+ failed(?:, (\d+) skipped)?\Z", text, re.M)
+        summed = re.search(r"^(?:(\d+) skipped\n)?(\d+) passed, \d+ failed\Z", text, re.M)
         if summed is None or (self.child.returncode != 0 and not failed):
             tally.fail(f"{self.name}: ended with {self.child.returncode}: see {self.log}")
         else:
-            tally.passed += int(summed[1])
-            tally.skipped += int(summed[2] or 0)
+            tally.skipped += int(summed[1] or 0)
+            tally.passed += int(summed[2])
 
     def interrupt(self):
         if self.child.poll() is None:

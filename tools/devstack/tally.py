@@ -22,7 +22,8 @@ class Tally:
         self.problems = []
 
     def __str__(self):
-        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+        """Its last line is `N passed, N failed`, whatever was skipped."""
+        return (f"{self.skipped} skipped\n" if self.skipped else "") + f"{self.passed} passed, {self.failed} failed"
 
     def fail(self, what):
         self.failed += 1

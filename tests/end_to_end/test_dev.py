@@ -1,0 +1,100 @@
+"""./dev: what it promises to whoever types it or builds upon it (`./dev help`, CONTRIBUTING.md)."""
+
+import json
+import re
+
+from devstack.aside import Aside
+from devstack.tally import Tally
+
+NAMES = ["postgres", "kafka", "command-service", "query-service"]
+ENV = ["COMMAND_URL", "QUERY_URL", "COMMAND_DATABASE_URL", "QUERY_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC"]
+
+
+def said(checkout, script, status=0, **environment):
+    done = checkout.run(script, **environment)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def pids(checkout):
+    return {file.stem: int(file.read_text()) for file in checkout.folder.glob(".dev/run/*.pid")}
+
+
+def has_ended_well(checkout, name):
+    """How often."""
+    return said(checkout, f"./dev logs {name}").count('"message":"stopped"')
+
+
+def check_curl_lines(checkout, greeting):
+    """Pasted, the three lines do what they say; answers the URL of the third one's view."""
+    lines = re.findall(r"^  (curl .+)$", greeting, re.M)
+    answers = [json.loads(said(checkout, line)) for line in lines]
+    assert [answer["version"] for answer in answers] == [1, 2, 2] and answers[2]["itemCount"] == 2
+    return re.search(r"'(http\S+)'$", lines[2])[1]
+
+
+def check_env(checkout):
+    printed = said(checkout, f". .dev/env; printenv {' '.join(ENV)}").splitlines()
+    values = dict(zip(ENV, printed, strict=True))
+    for name, service in (("COMMAND_URL", "command-service"), ("QUERY_URL", "query-service")):
+        assert values[name] == f"http://127.0.0.1:{checkout.ports[service]}"
+    assert values["KAFKA_BOOTSTRAP_SERVERS"] == f"127.0.0.1:{checkout.ports['kafka']}"
+    assert values["KAFKA_TOPIC"] == "cart-events"
+    for kind in ("command", "query"):
+        who = "'SELECT current_user || current_database()'"
+        for psql in (f'. .dev/env; psql "${kind.upper()}_DATABASE_URL"', f"./dev psql {kind}"):
+            assert said(checkout, f"{psql} -Atc {who}") == 2 * f"cartledger_{kind}" + "\n"
+
+
+def check_status(checkout):
+    for name, row in zip(NAMES, said(checkout, "./dev status").splitlines(), strict=True):
+        words = rf"{name} +ready +port {checkout.ports[name]} +pid {pids(checkout)[name]} +since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
+        assert re.fullmatch(words, row), row
+
+
+def test_given_a_checkout_then_each_command_does_what_it_says(checkout):
+    view = check_curl_lines(checkout, said(checkout, "./dev up"))
+    check_env(checkout)
+    check_status(checkout)
+    first = pids(checkout)
+    said(checkout, "./dev up")
+    assert pids(checkout) == first and sorted(first) == sorted(NAMES)
+
+    assert said(checkout, "./dev stop kafka query-service") == "query-service stopped\nkafka stopped\n"
+    assert has_ended_well(checkout, "query-service") == 1 and pids(checkout).keys() == {"postgres", "command-service"}
+    assert "kafka            not running" in said(checkout, "./dev status", 1)
+    said(checkout, "./dev start query-service kafka")
+    assert said(checkout, "./dev kill query-service") == "query-service killed\n"
+    assert has_ended_well(checkout, "query-service") == 1 and said(checkout, "./dev status", 1)
+    said(checkout, "./dev start query-service")
+    check_status(checkout)
+    said(checkout, "./dev start redis", 1)
+
+    said(checkout, "./dev down")
+    assert pids(checkout) == {} and said(checkout, "./dev status", 1).count("not running") == 4
+    said(checkout, "./dev up")
+    assert json.loads(said(checkout, f"curl -sS {view}"))["version"] == 2
+    checkout.check_logs()
+    said(checkout, "./dev down --wipe")
+    assert not (checkout.folder / ".dev/env").exists() and not (checkout.folder / ".dev/postgres").exists()
+    said(checkout, "./dev up")
+    assert json.loads(said(checkout, f"curl -sS {view.partition('?')[0]}"))["status"] == 404
+
+
+def test_given_servers_from_outside_then_none_is_started(checkout, infrastructure):
+    databases = infrastructure.fresh_databases()
+    given = {"KAFKA_BOOTSTRAP_SERVERS": infrastructure.kafka.servers, "KAFKA_TOPIC": "events-of-outside",
+             "KAFKA_DEAD_LETTER_TOPIC": "events-of-outside-dead", "COMMAND_DATABASE_URL": databases.command,
+             "COMMAND_OWNER_DATABASE_URL": databases.command_owner, "QUERY_DATABASE_URL": databases.query,
+             "QUERY_OWNER_DATABASE_URL": databases.query_owner}
+    check_curl_lines(checkout, said(checkout, "./dev up", **given))
+    assert pids(checkout).keys() == {"command-service", "query-service"}
+    assert said(checkout, "./dev status", **given).count("given from outside") == 2
+    assert said(checkout, '. .dev/env; echo "$COMMAND_DATABASE_URL"') == databases.command + "\n"
+
+
+def test_given_something_that_was_skipped_then_the_last_line_is_what_it_always_is(tmp_path):
+    told, heard = Tally(), Tally()
+    told.passed, told.skipped = 3, 2
+    Aside("it", tmp_path / "log", ["echo", told], False).end(heard)
+    assert str(told).splitlines()[-1] == "3 passed, 0 failed" and vars(heard) == vars(told)
