@@ -43,7 +43,8 @@ enum status relay_side_build(struct relay_side *side, const struct command_confi
 
 enum status relay_side_check_topic(struct relay_side *side, struct error *error)
 {
-    enum status status = publisher_kafka_check_topic(side->publisher, clock_deadline_us(CHECK_TOPIC_MS), error);
+    enum status status =
+        publisher_kafka_check_topic(side->publisher, clock_deadline_us(CHECK_TOPIC_MS), error);
     if (status == STATUS_CONFLICT)
         return status;
     if (status != STATUS_OK)

@@ -120,10 +120,9 @@ static enum MHD_Result refuse_and_close(struct http_request *request, int status
                                         const char *title, const char *detail)
 {
     request->close = true;
-    return refuse(request, &(struct problem){.status = status,
-                                             .type = type,
-                                             .title = title,
-                                             .detail = str_from(detail)});
+    return refuse(request,
+                  &(struct problem){
+                      .status = status, .type = type, .title = title, .detail = str_from(detail)});
 }
 
 static void take_origin(struct http_request *request)
