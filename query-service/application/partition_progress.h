@@ -8,7 +8,8 @@
  *
  * A checkpoint holds the id of its last event. Nothing new is taken before that event was seen
  * again, in the topic or in the log: a log that was restored to another course has another id at
- * that position, and the two are never mixed. Pure.
+ * that position, and the two are never mixed. A record that does not follow may be of another log:
+ * it is compared with ours before anything is filled for it. Pure.
  */
 #pragma once
 
