@@ -8,18 +8,19 @@
  *
  * Two limits of bytes, one a cart and one for all. The size of what is stored compressed is not
  * known without reading it, so it counts as 96 times what it takes: pglz makes nothing smaller than
- * that. `found` and `cart_found` say how much there was before these limits.
+ * that. `cart_found` says how many rows a cart had before these limits; one without events has an
+ * empty row, so that it can be told from one that was not reached.
  */
 static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
 static const struct postgres_statement LOAD = {
     .name = "load",
     .sql = "SELECT ordinal, version, type, schema_version, occurred_at, data, command_key,"
-           "  cart_found, found"
-           " FROM (SELECT *, count(*) OVER () AS found,"
-           "   sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before"
+           "  coalesce(cart_found, 1)"
+           " FROM (SELECT *,"
+           "   sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before"
            "  FROM (SELECT k.ordinal, e.*"
            "   FROM unnest($1, $2, $3, $4) AS k (ordinal, partition, cart_id, after_version)"
-           "   CROSS JOIN LATERAL ("
+           "   LEFT JOIN LATERAL ("
            "    SELECT * FROM (SELECT *, count(*) OVER () AS cart_found,"
            "      sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS cart_bytes_before"
            "     FROM (SELECT version, type, schema_version, occurred_at, data,"
@@ -28,8 +29,8 @@ static const struct postgres_statement LOAD = {
            "        * CASE WHEN pg_column_compression(data) IS NULL THEN 1 ELSE 96 END AS bytes"
            "      FROM events WHERE partition = k.partition AND cart_id = k.cart_id"
            "       AND version > k.after_version ORDER BY version LIMIT 1000) AS rows) AS sized"
-           "    WHERE cart_bytes_before < 262144) AS e LIMIT 4000) AS rows) AS sized"
-           " WHERE bytes_before < 1048576",
+           "    WHERE cart_bytes_before < 262144) AS e ON true LIMIT 4000) AS rows) AS sized"
+           " WHERE coalesce(bytes_before, 0) < 1048576",
     .parameter_count = ARRAY_SIZE(LOAD_TYPES),
     .parameter_types = LOAD_TYPES,
 };
@@ -110,16 +111,13 @@ static size_t get_ordinal(const PGresult *result, int row, size_t count)
     return (size_t)ordinal;
 }
 
-enum { LOAD_CART_FOUND = 7, LOAD_FOUND = 8 }; /* columns */
+enum { LOAD_VERSION = 1, LOAD_CART_FOUND = 7 }; /* columns */
 
-/* A cart is complete when no limit can have cut it off. */
+/* A cart is complete when it was reached and no limit can have cut it off. */
 static void judge_complete(const PGresult *result, size_t count, bool *ret_complete)
 {
+    memset(ret_complete, 0, count * sizeof(*ret_complete));
     int rows = PQntuples(result);
-    int64_t found = rows > 0 ? pg_get_int8(result, 0, LOAD_FOUND) : 0;
-    bool is_cut = found > rows || found == EVENT_STORE_LOAD_ROWS_MAX;
-    for (size_t i = 0; i < count; i++)
-        ret_complete[i] = !is_cut; /* when cut off: not those that were not reached */
     for (int row = 0, first = 0; row < rows; row++) {
         size_t cart = get_ordinal(result, row, count);
         bool is_last = row + 1 == rows || get_ordinal(result, row + 1, count) != cart;
@@ -149,8 +147,10 @@ enum status event_store_load(void *context, const struct cart_tail *carts, size_
     if (status != STATUS_OK)
         return status;
     for (int row = 0; row < PQntuples(result); row++) {
+        if (PQgetisnull(result, row, LOAD_VERSION))
+            continue;
         const struct stored_event event = {
-            .version = pg_get_int4(result, row, 1),
+            .version = pg_get_int4(result, row, LOAD_VERSION),
             .type = pg_get_str(result, row, 2),
             .schema_version = pg_get_int2(result, row, 3),
             .occurred_at_us = pg_get_time(result, row, 4),

@@ -553,7 +553,7 @@ Test(event_store, of_many_events_no_cart_is_called_complete_that_is_not)
 }
 
 struct sizes {
-    size_t events[4]; /* by cart */
+    size_t events[8]; /* by cart */
     size_t bytes;
 };
 
@@ -564,8 +564,8 @@ static void take_size(void *context, size_t cart, const struct stored_event *eve
     sizes->bytes += event->data.length;
 }
 
-/* 40 events of 100 KiB each; what compresses well must not slip through. */
-static void append_large(struct cart_key cart, char byte)
+/* Events of 100 KiB each; what compresses well must not slip through. */
+static void append_large(struct cart_key cart, char byte, int count)
 {
     static char data[100 * 1024];
     memset(data, byte, sizeof(data));
@@ -573,12 +573,12 @@ static void append_large(struct cart_key cart, char byte)
         data[i] = (char)('a' + rand() % 26);
     data[0] = data[sizeof(data) - 1] = '"';
     struct new_event events[40];
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < count; i++) {
         events[i] = new_event(cart, i + 1);
         events[i].data = (struct str){data, sizeof(data)};
     }
-    for (int i = 0; i < 40; i += 10)
-        cr_assert_eq(append(events + i, 10), STATUS_OK);
+    for (int i = 0; i < count; i += 10)
+        cr_assert_eq(append(events + i, count - i < 10 ? (size_t)(count - i) : 10), STATUS_OK);
 }
 
 Test(event_store, large_events_come_in_pieces_that_have_a_limit)
@@ -586,7 +586,7 @@ Test(event_store, large_events_come_in_pieces_that_have_a_limit)
     struct cart_tail tails[4];
     for (size_t i = 0; i < 4; i++) {
         tails[i] = (struct cart_tail){.cart = new_cart()};
-        append_large(tails[i].cart, i % 2 == 0 ? ' ' : 'r');
+        append_large(tails[i].cart, i % 2 == 0 ? ' ' : 'r', 40);
     }
     bool complete[4] = {false};
     struct error error;
@@ -607,6 +607,31 @@ Test(event_store, large_events_come_in_pieces_that_have_a_limit)
         }
     }
     cr_expect_leq(rounds, 40);
+}
+
+Test(event_store, an_absent_cart_does_not_wait_for_carts_that_are_cut_off)
+{
+    enum { ABSENT = 0, UNREACHED = 7, CARTS = 8 };
+    struct cart_tail tails[CARTS];
+    for (size_t i = 0; i < CARTS; i++) {
+        tails[i] = (struct cart_tail){.cart = new_cart()};
+        if (i != ABSENT && i != UNREACHED)
+            append_large(tails[i].cart, 'r', 4);
+    }
+    bool complete[CARTS];
+    struct sizes sizes = {.bytes = 0};
+    struct error error;
+    cr_assert_eq(
+        port.load(port.context, tails, CARTS, in_ms(1000), take_size, &sizes, complete, &error),
+        STATUS_OK);
+    cr_expect(complete[ABSENT]);
+    cr_expect_eq(sizes.events[1], 3);
+    for (size_t i = 1; i < CARTS; i++)
+        cr_expect(!complete[i]);
+    cr_assert_eq(port.load(port.context, &tails[UNREACHED], 1, in_ms(1000), take_size, &sizes,
+                           complete, &error),
+                 STATUS_OK);
+    cr_expect(complete[0]);
 }
 
 Test(event_store, what_is_held_makes_others_wait_until_the_append_or_the_release)
