@@ -63,6 +63,7 @@ static enum progress_verdict ask(struct partition_progress *progress, int64_t of
     progress->asked_position = position;
     progress->asked_offset = offset;
     progress->asked_event_id = *event_id;
+    progress->was_verified = progress->is_verified;
     progress->is_end_known = false;
     progress->is_record_of_log = false;
 
@@ -173,12 +174,12 @@ void progress_next_request(const struct partition_progress *progress, struct log
     };
 }
 
-/* The record contradicts the log. So may those behind it, also where they would follow: the topic
- * may be read from before what was applied. The next one is compared with the log again. */
+/* The record contradicts the log. So may those behind it, which may even seem to follow while the
+ * topic is read from before what was applied: that the log has answered says nothing of them. */
 static void call_it_foreign(struct partition_progress *progress)
 {
     call_it_junk(progress);
-    progress->is_verified = progress->reached.position == 0;
+    progress->is_verified = progress->was_verified;
 }
 
 static enum progress_verdict judge_last(struct partition_progress *progress,

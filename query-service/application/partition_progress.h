@@ -45,6 +45,7 @@ struct partition_progress {
     int64_t asked_position;
     int64_t asked_offset;
     struct uuid asked_event_id;
+    bool was_verified;
     bool is_end_known;
     int64_t log_end;       /* last position of the log, read after the question came up */
     bool is_record_of_log; /* the log has the same event there */

@@ -196,14 +196,15 @@ def test_given_records_of_another_log_when_views_are_made_again_then_they_are_se
     last = setting.log.events[3][-1]
     for position in range(last["position"] + 3, last["position"] + 6):  # the log has none there yet
         setting.publisher.publish([last], ce_id=setting.log.new_id(), ce_position=str(position))
-    projector.wait(parked=3)
+    eventually(lambda: setting.sql("SELECT count(*) FROM parked_records") == [(3,)])
     setting.make(300)
     setting.check()
     projector.stop()
     assert projector.run("rebuild")
     projector.start()
     setting.check()
-    projector.wait(parked=3, parkedCarts=0, waiting=0, stopped=0)
+    projector.wait(parkedCarts=0, waiting=0, stopped=0)
+    assert setting.sql("SELECT count(*), count(position) FROM parked_records") == [(3, 0)]
 
 
 def test_given_junk_where_the_topic_before_had_other_junk_then_both_are_kept(setting):
