@@ -74,9 +74,7 @@ static void hand_over(struct http_door *door, struct http_connection *connection
 
 struct http_connection *http_door_take(struct http_door *door, int fd)
 {
-    struct http_connection *connection = door->newcomers[fd].connection;
-    door->newcomers[fd].connection = NULL;
-    return connection;
+    return atomic_exchange(&door->newcomers[fd].connection, NULL);
 }
 
 static void make_wait(struct http_door *door, struct http_connection *connection)
@@ -100,8 +98,9 @@ static struct http_connection *let_in(struct http_door *door, int fd,
     if ((size_t)fd >= door->newcomers_max)
         return NULL;
     /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
-    if (door->newcomers[fd].connection != NULL)
-        http_door_release(door, http_door_take(door, fd));
+    struct http_connection *lost = http_door_take(door, fd);
+    if (lost != NULL)
+        http_door_release(door, lost);
     if (atomic_load(&server->connections) >= (int)server->options.connections_max ||
         !http_addresses_enter(&door->addresses, address))
         return NULL;

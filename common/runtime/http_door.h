@@ -16,8 +16,9 @@
 enum { HTTP_DOOR_HEAD_BYTES = 4096 };
 
 struct http_newcomer {
-    struct http_connection *connection; /* NULL: libmicrohttpd serves it, or there is none */
-    bool waits;                         /* in the epoll set; only for the door's thread */
+    /* NULL: libmicrohttpd serves it, or there is none. */
+    struct http_connection *_Atomic connection;
+    bool waits; /* in the epoll set; only for the door's thread */
 };
 
 struct http_door {
