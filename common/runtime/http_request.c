@@ -50,6 +50,8 @@ void http_request_free(struct http_request *request)
     free(request->header_block);
     if (request->answer.free_body)
         free((void *)(uintptr_t)request->answer.body.bytes);
+    if (request->sent != NULL)
+        request->sent(request->sent_context);
     free(request);
 }
 
@@ -126,6 +128,12 @@ struct str http_request_id(const struct http_request *request)
 int64_t http_request_started_us(const struct http_request *request)
 {
     return request->started_us;
+}
+
+void http_request_on_sent(struct http_request *request, void (*sent)(void *context), void *context)
+{
+    request->sent = sent;
+    request->sent_context = context;
 }
 
 void http_request_set_route(struct http_request *request, const char *route)
