@@ -41,6 +41,7 @@ struct command_service {
     struct relay_side relay_side;
     struct lane_side lane_side;
     struct log_reader *log_reader;
+    atomic_size_t log_unsent_bytes;
     struct command_routes command_routes;
     struct log_routes log_routes;
     struct http_server *server;
@@ -107,6 +108,7 @@ static enum status serve(struct command_service *service, struct error *error)
     if (status != STATUS_OK)
         return status;
     service->log_routes = (struct log_routes){.reader = service->log_reader,
+                                              .unsent_bytes = &service->log_unsent_bytes,
                                               .partition_count = (int)config->partitions,
                                               .published_position = published_position,
                                               .context = service};

@@ -23,14 +23,36 @@ struct log_call {
     struct log_filter filter;
     struct scan_place place;
     int64_t remaining; /* events that may still be given; INT64_MAX: no limit */
+    size_t unsent;     /* bytes that the client has not taken yet */
     struct text text;
     struct json_out out;
 };
 
+/* False: too much waits for clients, who may be slow. */
+static bool keep_unsent(struct log_call *call, size_t bytes)
+{
+    call->unsent = bytes;
+    size_t before = atomic_fetch_add(call->routes->unsent_bytes, bytes);
+    return bytes <= LOG_SMALL_BYTES || before + bytes <= LOG_UNSENT_BYTES_MAX;
+}
+
+static void forget_unsent(struct log_call *call)
+{
+    atomic_fetch_sub(call->routes->unsent_bytes, call->unsent);
+    call->unsent = 0;
+}
+
 static void log_call_free(struct log_call *call)
 {
+    forget_unsent(call);
     text_done(&call->text);
     free(call);
+}
+
+/* The client has taken the answer, or has left. */
+static void client_done(void *context)
+{
+    log_call_free(context);
 }
 
 static void answer_unavailable(struct http_request *http, const char *type, const char *title)
@@ -58,8 +80,13 @@ static void refuse_answer(struct log_task *task, enum status status, const char 
 
 static void answer_json(struct log_call *call)
 {
+    if (!keep_unsent(call, call->text.length)) {
+        answer_unavailable(call->http, "overloaded", "Overloaded");
+        log_call_free(call);
+        return;
+    }
+    http_request_on_sent(call->http, client_done, call);
     http_respond_text(call->http, 200, "application/json", &call->text);
-    log_call_free(call);
 }
 
 /* ---- pages ---- */
@@ -124,6 +151,8 @@ static void run_stream(struct log_task *task, struct postgres *postgres)
     struct error error = {.message = "the chunk does not fit"};
     enum status status = log_query_chunk(postgres, &call->filter, rows, deadline_us, &call->place,
                                          add_line, call, &more, &error);
+    if (status == STATUS_OK && !keep_unsent(call, call->text.length))
+        status = error_set(&error, STATUS_UNAVAILABLE, "too much waits for clients to take it");
     if (status != STATUS_OK || !text_ok(&call->text)) {
         log_warning("log-reader", "stream broken off", LOG_STR("error", error.message));
         http_stream_abort(call->stream);
@@ -145,13 +174,9 @@ static void stream_more(struct http_stream *stream, void *context)
 {
     struct log_call *call = context;
     call->stream = stream;
+    forget_unsent(call);
     if (!log_reader_submit(call->routes->reader, &call->task))
         http_stream_abort(stream);
-}
-
-static void stream_gone(void *context)
-{
-    log_call_free(context);
 }
 
 static void begin_stream(struct log_call *call)
@@ -162,7 +187,7 @@ static void begin_stream(struct log_call *call)
     call->task.refuse = refuse_stream;
     http_respond_stream(
         http, &(struct http_response){.status = 200, .content_type = "application/x-ndjson"},
-        &(struct http_stream_source){.more = stream_more, .gone = stream_gone, .context = call});
+        &(struct http_stream_source){.more = stream_more, .gone = client_done, .context = call});
 }
 
 /* ---- partitions ---- */

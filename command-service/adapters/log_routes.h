@@ -6,6 +6,8 @@
 #include "http.h"
 #include "log_reader.h"
 
+#include <stdatomic.h>
+
 enum {
     LOG_LIMIT_MAX = 1000,
     LOG_LIMIT_DEFAULT = 100,
@@ -14,10 +16,13 @@ enum {
     LOG_PAGE_WAIT_MS = 1800,  /* for all statements of a page */
     LOG_PAGE_LOOK_MS = 900,   /* then a search by time or type ends early rather than look on */
     LOG_CHUNK_WAIT_MS = 4000, /* for one chunk of a stream */
+    LOG_UNSENT_BYTES_MAX = 64 << 20, /* pages and chunks that clients have not taken yet */
+    LOG_SMALL_BYTES = 16 << 10,      /* a page or chunk up to this may exceed it */
 };
 
 struct log_routes {
-    struct log_reader *reader; /* borrowed */
+    struct log_reader *reader;   /* borrowed */
+    atomic_size_t *unsent_bytes; /* borrowed; 0 at first */
     int partition_count;
     /* How far the relay has published; any thread. */
     int64_t (*published_position)(void *context, int partition);

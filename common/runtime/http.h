@@ -114,5 +114,9 @@ void http_stream_write(struct http_stream *stream, char *bytes, size_t length, b
 /* Breaks the stream off: the client sees an incomplete answer, never a complete-looking one. */
 void http_stream_abort(struct http_stream *stream);
 
+/* Before the answer: `sent` is called once, on a server thread, when the client has taken all of it
+ * or has left. */
+void http_request_on_sent(struct http_request *request, void (*sent)(void *context), void *context);
+
 /* The label under which a request is counted in metrics ("POST /v1/carts/{id}/items"); static. */
 void http_request_set_route(struct http_request *request, const char *route);

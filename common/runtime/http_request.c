@@ -48,6 +48,8 @@ void http_request_free(struct http_request *request)
     free(request->header_block);
     if (request->answer.free_body)
         free((void *)(uintptr_t)request->answer.body.bytes);
+    if (request->sent != NULL)
+        request->sent(request->sent_context);
     free(request);
 }
 
@@ -124,6 +126,12 @@ struct str http_request_id(const struct http_request *request)
 struct str http_request_correlation_id(const struct http_request *request)
 {
     return request->correlation_id;
+}
+
+void http_request_on_sent(struct http_request *request, void (*sent)(void *context), void *context)
+{
+    request->sent = sent;
+    request->sent_context = context;
 }
 
 void http_request_set_route(struct http_request *request, const char *route)

@@ -50,6 +50,8 @@ struct http_request {
     bool answer_lost;            /* memory was out: close instead */
     bool answer_taken;           /* by libmicrohttpd */
     struct http_stream *stream;
+    void (*sent)(void *context); /* see http_request_on_sent() */
+    void *sent_context;
 
     size_t target_length; /* as it came */
     char target[];        /* decoded in place; empty when it was too long */

@@ -10,12 +10,13 @@ import socket
 import struct
 import time
 
+import psycopg2
 import pytest
 import requests
 
 import contract
 from raw_http import Reader, get, post, receive_all
-from shop import Shop, line, new_id, problem
+from shop import Shop, eventually, line, new_id, problem
 
 KINDS = ["command-service", "query-service"]
 ORIGIN, OTHER = "https://shop.example", "https://evil.example"
@@ -231,6 +232,31 @@ def test_given_as_many_connections_as_one_address_may_have_then_another_is_close
         for sock in socks:
             sock.close()
     tight_service.wait_ready(10)
+
+
+def test_given_clients_that_take_nothing_then_what_waits_for_them_has_a_limit(stack_factory):
+    stack = stack_factory(query_services=0, command_env={"RELAY_ENABLED": "false"})
+    with psycopg2.connect(stack.command_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("""INSERT INTO events SELECT 0, n, gen_random_uuid(), 1, gen_random_uuid(), 'CartCreated', 1, now(),
+            json_build_object('customerId', repeat('x', 8000)), '{}' FROM generate_series(1, 1000) AS n""")
+        cursor.execute("UPDATE event_partitions SET last_position = 1000 WHERE partition = 0")
+    service, page = stack.process("command-service"), get("/v1/events?limit=1000")  # of 8 MB
+
+    def read_page():
+        with connect(service) as sock:
+            sock.sendall(page)
+            return Reader(sock).answer()
+
+    with contextlib.ExitStack() as clients:
+        for _ in range(20):
+            clients.enter_context(connect(service)).sendall(page)
+        assert eventually(lambda: (answer := read_page()).status == 503 and answer).problem() == "overloaded"
+        stream = exchange(service, get("/v1/events", "Accept: application/x-ndjson"))
+        assert stream.startswith(b"HTTP/1.1 200 ") and not stream.endswith(b"0\r\n\r\n")
+        assert Shop(service.url).create(new_id()).status_code == 201
+    assert eventually(lambda: read_page().status == 200)
+    stream = exchange(service, get("/v1/events", "Accept: application/x-ndjson", "Connection: close"))
+    assert stream.endswith(b"0\r\n\r\n") and stream.count(b"CartCreated") == 1001
 
 
 # -- pages in browsers ---------------------------------------------------------------------------------------------
