@@ -40,9 +40,9 @@ class Checkout:
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
 
     def check_logs(self):
-        """The services have left logs, without a word of a sanitizer."""
+        """The logs of the services are without a word of a sanitizer."""
         logs = [file.read_text(errors="replace") for file in self.folder.glob(".dev/log/*-service.log")]
-        assert len(logs) == 2 and not any(map(COMPLAINTS.search, logs)), "\n".join(logs)[-6000:]
+        assert not any(map(COMPLAINTS.search, logs)), "\n".join(logs)[-6000:]
 
     def close(self):
         done = self.run("./dev down --wipe")
