@@ -116,6 +116,8 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_
         {"group.id", options->group},
         {"enable.auto.commit", "false"},
         {"auto.offset.reset", "earliest"},
+        /* Our records are of no transaction, and must not wait for one that nobody ends. */
+        {"isolation.level", "read_uncommitted"},
         {"partition.assignment.strategy", "range"},
     };
     enum status status = STATUS_OK;

@@ -178,8 +178,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
         query_parameter_refuse(request, "at", "an RFC 3339 time");
         return false;
     }
-    if (question->view.time_us <= clock_wall_us())
-        question->view.question = VIEW_VERSION_AT;
+    question->view.question = VIEW_VERSION_AT;
     return true;
 }
 

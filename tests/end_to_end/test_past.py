@@ -108,6 +108,22 @@ def test_given_the_time_before_the_first_event_then_there_was_no_version_and_in_
         assert answer.content == now.content and answer.headers["ETag"] == now.headers["ETag"]
 
 
+def test_given_a_log_whose_clock_is_ahead_of_ours_then_a_time_is_one_of_the_log(shop, stack):
+    cart = new_id()
+    shop.create(cart)
+    for number in range(3):
+        version = shop.add(cart, line(f"sku-{number}")).json()["version"]
+    shop.view(cart, min_version=version)
+    start = datetime.datetime.now(datetime.timezone.utc)
+    hour = datetime.timedelta(hours=1)
+    with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE cart_timeline SET occurred_at = %s + version * interval '1 hour' WHERE cart_id = %s",
+                       (start, cart))
+    for hours, wanted in ((1, 1), (2, 2), (2.5, 2), (version, version), (version + 1, version)):
+        answer = at(shop, cart, (start + hours * hour).isoformat())
+        assert answer.json()["version"] == wanted and answer.headers["ETag"] == f'"{wanted}"'
+
+
 def test_given_a_past_version_then_conditions_and_head_work_as_on_the_newest(shop, story):
     cart, events = story
     last = len(events)

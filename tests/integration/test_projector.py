@@ -4,6 +4,7 @@ import concurrent.futures
 import pathlib
 import time
 
+import confluent_kafka
 import psycopg2
 import pytest
 
@@ -205,6 +206,22 @@ def test_given_records_of_another_log_when_views_are_made_again_then_they_are_se
     setting.check()
     projector.wait(parkedCarts=0, waiting=0, stopped=0)
     assert setting.sql("SELECT count(*), count(position) FROM parked_records") == [(3, 0)]
+
+
+def test_given_a_transaction_of_somebody_else_that_nobody_ends_then_nothing_waits_for_it(setting):
+    projector = setting.projector()
+    setting.make(100)
+    setting.check()
+    stranger = confluent_kafka.Producer({"bootstrap.servers": setting.kafka.servers, "transactional.id": setting.topic,
+                                         "transaction.timeout.ms": 300000})
+    stranger.init_transactions(20)
+    stranger.begin_transaction()
+    stranger.produce(setting.topic, b"of nobody", partition=3)
+    assert stranger.flush(10) == 0
+    setting.make(100)
+    setting.check()
+    projector.wait(parked=1, waiting=0)
+    stranger.abort_transaction(10)
 
 
 def test_given_junk_where_the_topic_before_had_other_junk_then_both_are_kept(setting):
