@@ -937,6 +937,14 @@ def test_quiescing_finishes_what_is_under_way():
         assert receive_all(idle) == receive_all(busy) == b""
 
 
+def listens(server):
+    try:
+        server.connect().close()
+        return True
+    except ConnectionError:
+        return False
+
+
 def test_a_client_that_sends_on_gets_the_whole_of_the_last_answer():
     """A socket that is closed with bytes unread is reset, and what was not sent yet is lost: RFC 9112, 9.6."""
     with serving() as server, server.connect() as sock:
@@ -944,7 +952,7 @@ def test_a_client_that_sends_on_gets_the_whole_of_the_last_answer():
         reader = Reader(sock)
         assert "connection" not in reader.answer().headers
         server.process.send_signal(signal.SIGUSR1)
-        time.sleep(0.05)
+        wait_until(lambda: not listens(server))
         for path in ["/large?size=3000000", "/hello"]:
             sock.sendall(get(path))
             time.sleep(0.05)
