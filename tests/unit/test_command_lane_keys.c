@@ -294,7 +294,7 @@ Test(command_lane_keys, a_repeat_holds_when_the_rest_of_its_batch_clashes)
     story_run();
     then_version(clashes, 4);
     then_replayed(again, first);
-    cr_expect_eq(story.order[1], again - story.requests, "it does not wait for the rest");
+    cr_expect_eq(story.order[1], (size_t)(again - story.requests), "it does not wait for the rest");
     cr_expect_eq(story.metrics[LANE_COMMANDS_REPLAYED], 1);
 }
 
