@@ -29,10 +29,12 @@ struct http_request {
     _Atomic enum http_request_state state;
     bool deferred;
     bool head_seen;
-    bool close; /* the connection, after the answer */
+    bool close;        /* the connection, after the answer */
+    bool is_preflight; /* it asks what `cors_origin` may do here */
     enum http_method method;
+    bool answer_lost;        /* memory was out: close instead */
+    bool answer_taken;       /* by libmicrohttpd */
     const char *cors_origin; /* the configured one that it comes from, or NULL */
-    bool is_preflight;       /* it asks what that origin may do here */
     const char *route;
     int64_t started_us; /* monotonic */
     char id[UUID_TEXT_LENGTH + 1];
@@ -47,8 +49,6 @@ struct http_request {
 
     struct http_response answer; /* its texts are the request's own */
     char *header_block;          /* the answer's header values, each terminated */
-    bool answer_lost;            /* memory was out: close instead */
-    bool answer_taken;           /* by libmicrohttpd */
     struct http_stream *stream;
     void (*sent)(void *context); /* see http_request_on_sent() */
     void *sent_context;
