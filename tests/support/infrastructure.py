@@ -30,8 +30,7 @@ Databases.__doc__ = "The URLs of a fresh pair of databases, as the service roles
 class Postgres:
     """The PostgreSQL server: start, stop, kill, pause, cont. kill hits the postmaster alone, pause all processes.
 
-    It does not wait for the disk: the tests end processes, never the machine, and a disk that others keep busy took
-    half a second and more for each commit.
+    It does not wait for the disk: ADR 15 says why.
     """
 
     def __init__(self, folder):
