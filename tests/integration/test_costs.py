@@ -106,6 +106,7 @@ def test_given_records_of_fifty_carts_then_the_projector_loads_them_once_and_wri
     setting.publish(setting.log.all())
     setting.projector()
     setting.wait_applied()
+    eventually(lambda: setting.sql("SELECT count(log_id) FROM projection_log") == [(1,)])
     setting.projectors.pop().stop()
     setting.publish([setting.log.add(cart, f"tea-{number}") for number in range(4) for cart in carts])
     before = syncs(postgres)
