@@ -28,6 +28,8 @@ BUILD = pathlib.Path(os.environ.get("CARTLEDGER_BUILD", ROOT / "build"))
 PROGRAM = BUILD / "tests" / "integration" / "http_test_server"
 SOON = 10  # seconds until a test gives up
 
+pytestmark = pytest.mark.tsan
+
 
 class Server:
     def __init__(self, *options, address="127.0.0.1", port=0):
