@@ -1,6 +1,5 @@
 /*
- * http.h - requests and answers of an HTTP/1.1 server, as its routes see them; http_server.h runs
- * it.
+ * http.h - requests and answers of an HTTP/1.1 server (http_server.h), as its routes see them.
  *
  * A handler gets a complete request (head checked, body collected within its limit) on one of the
  * server's threads. It either answers at once with http_respond(), or calls http_defer() and lets
@@ -47,8 +46,7 @@ struct str http_request_segment(const struct http_request *request, size_t index
 size_t http_request_parameter_count(const struct http_request *request);
 struct http_parameter http_request_parameter(const struct http_request *request, size_t index);
 /* A parameter's value as a time (clock.h). Where the sign of an offset must be, a space is taken
- * for the `+` that somebody forgot to escape: `at=2026-11-23T10:00:00+01:00` is what it looks like.
- */
+ * for the `+` that somebody forgot to escape, as in `at=2026-11-23T10:00:00+01:00`. */
 MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
 /* The field's value, or none. Several of one name (whatever its case) are joined by ", " (RFC 9110,
  * 5.3); without memory for it, to what no field can hold, and the request will get no answer. Only
