@@ -1,4 +1,4 @@
-"""What docs/operations.md says of connections and sizes."""
+"""What docs/operations.md says of connections and sizes, and docs/alerts.md of who publishes."""
 
 import pathlib
 import re
@@ -8,7 +8,8 @@ import pytest
 
 from shop import Shop, eventually, line, new_id
 
-GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+GUIDE, ALERTS = DOCS / "operations.md", DOCS / "alerts.md"
 
 
 @pytest.mark.parametrize("lanes, log_readers, readers", [(1, 2, 2), (3, 1, 4)])
@@ -35,7 +36,8 @@ def test_given_an_instance_under_load_then_it_opens_the_connections_that_are_doc
         return stack.infrastructure.postgres.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (url.rpartition("/")[2],))[0][0]
 
-    holders = re.search(r"`(SELECT pid FROM pg_locks [^`]*)`", GUIDE.read_text()).group(1)
+    holders = "SELECT pid " + re.search(r"`SELECT pg_terminate_backend\(pid\) (FROM pg_locks [^`]*)`",
+                                        ALERTS.read_text()).group(1)
     database = stack.command_database_url.rpartition("/")[2]
     eventually(lambda: len(stack.infrastructure.postgres.sql(
         f"{holders} AND database = (SELECT oid FROM pg_database WHERE datname = '{database}')")) == 1)
