@@ -12,20 +12,20 @@ from shop import eventually
 from test_projector import Setting as ProjectorSetting
 from test_relay import Setting as RelaySetting
 
-# Nobody but who commits syncs the WAL.
-DURABLE = {"fsync": "on", "autovacuum": "off", "wal_writer_delay": "10s"}
+# With these nobody but who commits syncs the WAL.
+QUIET = {"autovacuum": "off", "wal_writer_delay": "10s"}
 BATCHES, COMMANDS = 10, 64
 
 
 @pytest.fixture(name="postgres")
 def _postgres(infrastructure):
     server = infrastructure.postgres
-    for name, value in DURABLE.items():
+    for name, value in QUIET.items():
         server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
     server.sql("SELECT pg_reload_conf()")
-    eventually(lambda: server.sql("SHOW fsync") == [("on",)])
+    eventually(lambda: server.sql("SHOW autovacuum") == [("off",)])
     yield server
-    for name in DURABLE:
+    for name in QUIET:
         server.sql(f"ALTER SYSTEM RESET {name}")
     server.sql("SELECT pg_reload_conf()")
 

@@ -18,8 +18,7 @@ ROLES = ["cartledger_command_owner", "cartledger_command", "cartledger_query_own
 def server(infrastructure):
     """An empty PostgreSQL."""
     folder = infrastructure.folder / "first"
-    made = PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log", folder / "secrets",
-                          survives_power_cut=False)
+    made = PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log", folder / "secrets")
     made.start()
     yield made
     made.stop()

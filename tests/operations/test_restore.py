@@ -228,8 +228,7 @@ def test_given_a_restore_of_both_databases_together_then_what_the_views_took_of_
 def new_server(private_infrastructure):
     """An empty PostgreSQL."""
     folder = private_infrastructure.folder / "new"
-    made = postgres.PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log", folder / "secrets",
-                                   survives_power_cut=False)
+    made = postgres.PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log", folder / "secrets")
     made.start()
     yield made
     made.stop()

@@ -28,14 +28,11 @@ Databases.__doc__ = "The URLs of a fresh pair of databases, as the service roles
 
 
 class Postgres:
-    """The PostgreSQL server: start, stop, kill, pause, cont. kill hits the postmaster alone, pause all processes.
-
-    It does not wait for the disk: ADR 15 says why.
-    """
+    """The PostgreSQL server: start, stop, kill, pause, cont. kill hits the postmaster alone, pause all processes."""
 
     def __init__(self, folder):
         self.server = postgres.PostgresServer(folder / "postgres", free_port(), folder / "run", folder / "log",
-                                              folder / "secrets", survives_power_cut=False)
+                                              folder / "secrets")
         self.port = self.server.port
         self.start, self.stop, self.kill = self.server.start, self.server.stop, self.server.kill
         self.log = self.server.daemon.log_file

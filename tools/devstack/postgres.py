@@ -26,7 +26,7 @@ port = {port}
 unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
 cluster_name = 'cartledger'
-fsync = {fsync}
+fsync = on
 synchronous_commit = on
 full_page_writes = on
 max_connections = 200
@@ -58,19 +58,14 @@ def read_secret(path):
 
 
 class PostgresServer:
-    """The cluster whose data lies in `home` (see _settle_home) and whose pid file lies in `run`.
-
-    Without `survives_power_cut` it never waits for the disk: what it committed outlives its processes, however they
-    end, but not the machine.
-    """
+    """The cluster whose data lies in `home` (see _settle_home) and whose pid file lies in `run`."""
 
     name = "postgres"
 
-    def __init__(self, home, port, run, log, secrets_folder, survives_power_cut=True):
+    def __init__(self, home, port, run, log, secrets_folder):
         self.home = home
         self.port = port
         self.secrets = secrets_folder
-        self.fsync = "on" if survives_power_cut else "off"
         self.user = unprivileged_user()
         self.daemon = Daemon(self.name, run, log)
 
@@ -172,7 +167,7 @@ class PostgresServer:
 
     def _write_settings(self):
         file = self.data / "cartledger.conf"
-        file.write_text(SETTINGS.format(port=self.port, fsync=self.fsync))
+        file.write_text(SETTINGS.format(port=self.port))
         self._own(file)
 
     def _own(self, path):
