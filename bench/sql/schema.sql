@@ -15,7 +15,7 @@ CREATE TABLE events (
     PRIMARY KEY (partition, position),
     UNIQUE (partition, cart_id, version)
 );
-CREATE INDEX ON events USING brin (occurred_at, position) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX ON events USING brin (occurred_at, position) WITH (pages_per_range = 32);
 -- The cheapest position there is, since nobody waits for it. (It also promises nothing: see ADR 1.)
 CREATE SEQUENCE positions CACHE 100;
 

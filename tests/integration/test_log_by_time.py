@@ -110,6 +110,10 @@ def test_given_a_million_events_when_no_time_is_asked_for_then_no_more_is_read_t
     assert rows_read(plan) <= most
 
 
+def test_given_a_million_events_at_once_then_no_request_to_summarize_them_was_dropped(log, infrastructure):
+    assert "summarization" not in infrastructure.postgres.log.read_text()
+
+
 @pytest.fixture(scope="module")
 def shop(log, infrastructure, stack_factory):
     stack = stack_factory(command_services=0, query_services=0)
