@@ -21,7 +21,7 @@ class Clients:
     def __exit__(self, *_):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join()
 
 
 class Repeating(Clients):
