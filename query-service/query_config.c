@@ -1,5 +1,6 @@
 #include "query_config.h"
 
+#include "http_cors.h"
 #include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
