@@ -118,11 +118,6 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
     return STATUS_OK;
 }
 
-void recorded_event_source_free(void *source)
-{
-    free(source);
-}
-
 struct recorded_event *recorded_event_copy(const struct recorded_event *event)
 {
     struct recorded_event *copy = malloc(sizeof(*copy) + texts_length(event));

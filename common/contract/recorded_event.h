@@ -22,17 +22,16 @@ struct recorded_event {
     struct str metadata; /* JSON object, borrowed */
 };
 
-/* {"partition","position","cartId","version","eventId","type","schemaVersion","occurredAt","data","metadata"}
- */
+/* {"partition","position","cartId","version","eventId","type","schemaVersion","occurredAt","data",
+ * "metadata"} */
 void recorded_event_write(const struct recorded_event *event, struct json_out *out);
 
 /*
- * Reads that form (one event). The texts of *ret_event are borrowed from *ret_source, which the
- * caller frees with recorded_event_source_free(). STATUS_INVALID when it is not such an object.
+ * Reads that form (one event). The texts of *ret_event are borrowed from *ret_source: *new*, free()
+ * it. STATUS_INVALID when it is not such an object.
  */
 MUST_CHECK enum status recorded_event_read(struct str json, struct recorded_event *ret_event,
                                            void **ret_source, struct error *error);
-void recorded_event_source_free(void *source);
 
 /* A deep copy in one allocation: *new*, free() it. NULL when memory is out. */
 MUST_CHECK struct recorded_event *recorded_event_copy(const struct recorded_event *event);

@@ -33,7 +33,7 @@ struct log_client_http {
 static void forget_answer(struct log_client_http *client)
 {
     for (size_t i = 0; i < client->event_count; i++)
-        recorded_event_source_free(client->sources[i]);
+        free(client->sources[i]);
     client->event_count = 0;
     text_done(&client->body);
     client->body = TEXT_INIT(LOG_HTTP_BYTES_MAX);

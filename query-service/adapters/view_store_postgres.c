@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-struct text *store_parameter(struct view_store_postgres *store, size_t n)
+static struct text *store_parameter(struct view_store_postgres *store, size_t n)
 {
     assert(n < STORE_PARAMETERS_MAX);
     struct text *parameter = &store->parameters[n];
@@ -283,7 +283,6 @@ struct view_store_postgres *view_store_postgres_new(const char *url)
         .application_name = "cartledger-projector",
         .statement_timeout_ms = VIEW_STORE_STATEMENT_MS,
         .lock_timeout_ms = VIEW_STORE_LOCK_MS,
-        .idle_session_timeout_ms = 0,
     });
     if (store->postgres == NULL) {
         free(store);

@@ -1,4 +1,4 @@
-"""The HTTP contract of commands (api.md), rule by rule."""
+"""The HTTP contract of commands (docs/api.md), rule by rule."""
 
 import json
 
@@ -8,17 +8,6 @@ from shop import Shop, amount, line, new_id, percent, problem
 
 pytestmark = pytest.mark.tsan
 
-
-@pytest.fixture
-def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
-
-
-@pytest.fixture
-def cart(shop):
-    cart = new_id()
-    assert shop.create(cart).status_code == 201
-    return cart
 
 
 def post(shop, path, raw, content_type="application/json", **headers):

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same request again is answered as the first time, and done once (api.md)."""
+"""Idempotency-Key: the same request again is answered as the first time, and done once."""
 
 import json
 import random
@@ -14,17 +14,6 @@ from test_model import SKUS, call
 
 PER_REQUEST = ("Date", "X-Request-Id", "Content-Length")  # `true` is a byte shorter than `false`
 
-
-@pytest.fixture
-def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
-
-
-@pytest.fixture
-def cart(shop):
-    cart = new_id()
-    assert shop.create(cart).status_code == 201
-    return cart
 
 
 def key(value):

@@ -21,7 +21,7 @@ static void require_stable(const struct recorded_event *event, size_t size)
     REQUIRE(str_equal(back.type, event->type));
     REQUIRE(str_equal(back.data, event->data));
     REQUIRE(str_equal(back.metadata, event->metadata));
-    recorded_event_source_free(source);
+    free(source);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     void *source;
     if (recorded_event_read(input_of(bytes, size), &event, &source, &error) == STATUS_OK) {
         require_stable(&event, size);
-        recorded_event_source_free(source);
+        free(source);
     }
     return 0;
 }

@@ -149,7 +149,7 @@ static enum status a_recorded_event_is_read(struct error *error)
     struct recorded_event event;
     void *source = NULL;
     enum status status = recorded_event_read(str_from(json), &event, &source, error);
-    recorded_event_source_free(source);
+    free(source);
     return status;
 }
 

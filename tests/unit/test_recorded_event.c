@@ -12,7 +12,7 @@
 
 static void free_source(void **source)
 {
-    recorded_event_source_free(*source);
+    free(*source);
 }
 
 static struct recorded_event example(void)
