@@ -97,3 +97,17 @@ Test(log_source, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout 
     cr_expect_eq(reading.after[0], LARGE_EVENTS);
     log_source_postgres_free(source);
 }
+
+/* A standby that lags behind lacks what the topic has, which looks like another course. */
+Test(log_source, a_server_that_only_lets_us_read_is_not_there)
+{
+    char url[512];
+    struct error error = {.message = ""};
+    snprintf(url, sizeof(url), "%s?options=-cdefault_transaction_read_only%%3Don",
+             getenv("COMMAND_DATABASE_URL"));
+    struct log_source_postgres *source = log_source_postgres_new(url, PARTITIONS);
+    struct relay_log log = log_source_postgres_port(source);
+    cr_expect_eq(log.lead(log.self, in_ms(2000), &error), STATUS_UNAVAILABLE);
+    cr_expect_not_null(strstr(error.message, "read-only"), "%s", error.message);
+    log_source_postgres_free(source);
+}
