@@ -13,7 +13,7 @@ struct commit {
     struct error error;
 };
 
-enum step { STEP_APPEND, STEP_END };
+enum step { STEP_APPEND, STEP_RECONNECT, STEP_END };
 
 static enum step succeed(struct command_lane *lane)
 {
@@ -70,6 +70,18 @@ static enum status postpone_clashing(struct command_lane *lane, struct commit *c
     return STATUS_OK;
 }
 
+static enum step fail_once(struct command_lane *lane, struct commit *commit, enum status status)
+{
+    if (status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN)
+        return give_up(lane, commit, status);
+    commit->failures++;
+    if ((!commit->is_uncertain && commit->failures >= LANE_FAILURES_MAX) ||
+        clock_monotonic_us() >= commit->limit_us)
+        return give_up(lane, commit, STATUS_UNAVAILABLE);
+    lane_observe(lane, LANE_APPEND_RETRIES, 1);
+    return STEP_RECONNECT;
+}
+
 /* The connection is gone, or may be. While a commit is uncertain there is no giving up before the
  * limit; what waits in the queue is not kept waiting for it. */
 static enum step reconnect(struct command_lane *lane, struct commit *commit)
@@ -86,21 +98,11 @@ static enum step reconnect(struct command_lane *lane, struct commit *commit)
         return STEP_APPEND;
     size_t lost = 0;
     enum status status = postpone_clashing(lane, commit, true, &lost);
+    if (status != STATUS_OK)
+        return fail_once(lane, commit, status);
     if (lost > 0)
         log_error("event-store", "carts have fewer events than before", LOG_INT("carts", lost));
-    /* Otherwise the append meets the same failure and counts it. */
-    return status == STATUS_INTERNAL ? give_up(lane, commit, status) : STEP_APPEND;
-}
-
-static enum step fail_once(struct command_lane *lane, struct commit *commit, enum status status)
-{
-    if (status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN)
-        return give_up(lane, commit, status);
-    commit->failures++;
-    if (!commit->is_uncertain && commit->failures >= LANE_FAILURES_MAX)
-        return give_up(lane, commit, STATUS_UNAVAILABLE);
-    lane_observe(lane, LANE_APPEND_RETRIES, 1);
-    return reconnect(lane, commit);
+    return STEP_APPEND;
 }
 
 /* After a conflict of an append that was sent before: whether what stands in our events' places are
@@ -200,6 +202,6 @@ void lane_commit(struct command_lane *lane, int64_t limit_us)
 {
     struct commit commit = {.limit_us = limit_us};
     enum step step = STEP_APPEND;
-    while (step == STEP_APPEND && lane->batch->event_count > 0)
-        step = append(lane, &commit);
+    while (step != STEP_END && lane->batch->event_count > 0)
+        step = step == STEP_APPEND ? append(lane, &commit) : reconnect(lane, &commit);
 }

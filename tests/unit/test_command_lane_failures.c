@@ -349,6 +349,23 @@ Test(lane_failures, nothing_is_appended_behind_a_hole_when_the_log_went_back)
     then_version(b, 2);
 }
 
+static void forget_a_and_tell_no_versions_at_second(struct fake_store *fake, size_t call)
+{
+    forget_a_at_second(fake, call);
+    fake->versions_answer = call == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
+}
+
+Test(lane_failures, nothing_is_appended_behind_a_hole_that_cannot_be_asked_for)
+{
+    fake_added(&story.store, A);
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = forget_a_and_tell_no_versions_at_second;
+    const struct command_request *a = when_within(A, story_add(), 700);
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+    cr_expect_eq(story.store.append_calls, 1);
+}
+
 Test(lane_failures, a_read_that_lost_its_connection_is_made_again)
 {
     story.store.reads_failing = 1;
