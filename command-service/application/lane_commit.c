@@ -44,13 +44,9 @@ static size_t list_written_carts(struct command_lane *lane)
     return count;
 }
 
-/*
- * Postpones the carts that the log has in another version than the decisions assumed; with
- * `only_lost`, those of which the log knows less than we have seen (a standby that lagged behind
- * took over): nothing may be appended behind such a hole.
- */
+/* Postpones the carts that the log has in another version than the decisions assumed. */
 static enum status postpone_clashing(struct command_lane *lane, struct commit *commit,
-                                     bool only_lost, size_t *ret_count)
+                                     size_t *ret_count)
 {
     size_t count = list_written_carts(lane);
     enum status status = lane_ask_versions(lane, count, commit->limit_us, &commit->error);
@@ -58,15 +54,49 @@ static enum status postpone_clashing(struct command_lane *lane, struct commit *c
         return status;
     *ret_count = 0;
     for (size_t i = 0; i < count; i++) {
-        int32_t base_version = lane->batch->carts[lane->key_carts[i]].base_version;
-        bool is_clashing =
-            only_lost ? lane->versions[i] < base_version : lane->versions[i] != base_version;
-        if (!is_clashing)
+        if (lane->versions[i] == lane->batch->carts[lane->key_carts[i]].base_version)
             continue;
-        lane_batch_postpone_cart(lane->batch, lane->key_carts[i], !only_lost);
+        lane_batch_postpone_cart(lane->batch, lane->key_carts[i], true);
         ++*ret_count;
     }
     lane_batch_compact(lane->batch);
+    return STATUS_OK;
+}
+
+/* Postpones the carts whose last event is not in the log any more, or is another one there (a
+ * standby that lagged behind took over): nothing may be appended behind what never was. */
+static enum status postpone_lost(struct command_lane *lane, struct commit *commit)
+{
+    const struct event_store *store = &lane->options.store;
+    struct lane_batch *batch = lane->batch;
+    size_t written = list_written_carts(lane);
+    size_t count = 0;
+    size_t lost = 0;
+    for (size_t i = 0; i < written; i++) {
+        const struct batch_cart *cart = &batch->carts[lane->key_carts[i]];
+        if (cart->base_version == 0)
+            continue;
+        lane->key_carts[count] = lane->key_carts[i];
+        lane->bases[count++] =
+            (struct new_event){.cart = cart->cached->key, .version = cart->base_version};
+    }
+    enum status status =
+        store->find(store->context, lane->bases, count,
+                    lane_deadline(clock_monotonic_us(), LANE_READ_MS, commit->limit_us),
+                    lane->standing, &commit->error);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        if (lane->standing[i].exists &&
+            uuid_equal(&lane->standing[i].event_id,
+                       &batch->carts[lane->key_carts[i]].cached->last_event_id))
+            continue;
+        lane_batch_postpone_cart(batch, lane->key_carts[i], false);
+        lost++;
+    }
+    lane_batch_compact(batch);
+    if (lost > 0)
+        log_error("event-store", "events of carts are gone", LOG_INT("carts", lost));
     return STATUS_OK;
 }
 
@@ -96,13 +126,8 @@ static enum step reconnect(struct command_lane *lane, struct commit *commit)
     }
     if (!lane->is_cache_suspect)
         return STEP_APPEND;
-    size_t lost = 0;
-    enum status status = postpone_clashing(lane, commit, true, &lost);
-    if (status != STATUS_OK)
-        return fail_once(lane, commit, status);
-    if (lost > 0)
-        log_error("event-store", "carts have fewer events than before", LOG_INT("carts", lost));
-    return STEP_APPEND;
+    enum status status = postpone_lost(lane, commit);
+    return status == STATUS_OK ? STEP_APPEND : fail_once(lane, commit, status);
 }
 
 /* After a conflict of an append that was sent before: whether what stands in our events' places are
@@ -152,7 +177,7 @@ static enum step resolve_conflict(struct command_lane *lane, struct commit *comm
             return succeed(lane);
     }
     size_t clashing = 0;
-    enum status status = postpone_clashing(lane, commit, false, &clashing);
+    enum status status = postpone_clashing(lane, commit, &clashing);
     if (status != STATUS_OK)
         return fail_once(lane, commit, status);
     commit->failures = 0;
