@@ -47,6 +47,7 @@ struct event_store_postgres *event_store_postgres_new(const char *url, int parti
         .application_name = "cartledger-lane",
         .statement_timeout_ms = EVENT_STORE_STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = EVENT_STORE_LOCK_TIMEOUT_MS,
+        .must_write = true,
     };
     struct event_store_postgres *store = calloc(1, sizeof(*store));
     if (store == NULL)

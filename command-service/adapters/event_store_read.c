@@ -15,7 +15,7 @@ static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG
 static const struct postgres_statement LOAD = {
     .name = "load",
     .sql = "SELECT ordinal, version, type, schema_version, occurred_at, data, command_key,"
-           "  coalesce(cart_found, 1)"
+           "  coalesce(cart_found, 1), event_id"
            " FROM (SELECT *,"
            "   sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before"
            "  FROM (SELECT k.ordinal, e.*"
@@ -23,7 +23,7 @@ static const struct postgres_statement LOAD = {
            "   LEFT JOIN LATERAL ("
            "    SELECT * FROM (SELECT *, count(*) OVER () AS cart_found,"
            "      sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS cart_bytes_before"
-           "     FROM (SELECT version, type, schema_version, occurred_at, data,"
+           "     FROM (SELECT version, event_id, type, schema_version, occurred_at, data,"
            "       metadata -> 'commandKey' ->> 'key' AS command_key,"
            "       pg_column_size(data)"
            "        * CASE WHEN pg_column_compression(data) IS NULL THEN 1 ELSE 96 END AS bytes"
@@ -150,6 +150,7 @@ enum status event_store_load(void *context, const struct cart_tail *carts, size_
         if (PQgetisnull(result, row, LOAD_VERSION))
             continue;
         const struct stored_event event = {
+            .event_id = pg_get_uuid(result, row, 8),
             .version = pg_get_int4(result, row, LOAD_VERSION),
             .type = pg_get_str(result, row, 2),
             .schema_version = pg_get_int2(result, row, 3),

@@ -187,6 +187,7 @@ struct expiry_log_postgres *expiry_log_postgres_new(const char *url)
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .idle_session_timeout_ms = EXPIRY_FROZEN_MS,
+        .must_write = true,
     });
     if (source->postgres == NULL) {
         expiry_log_postgres_free(source);

@@ -117,6 +117,7 @@ static void *run(void *context)
         .application_name = "cartledger log reader",
         .statement_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
+        .must_write = true, /* what a standby lacks, readers would take for not being in the log */
     });
     struct log_task *task;
     bool stopping;

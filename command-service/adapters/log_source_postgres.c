@@ -231,6 +231,7 @@ struct log_source_postgres *log_source_postgres_new(const char *url, int partiti
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .idle_session_timeout_ms = RELAY_FROZEN_MS,
+        .must_write = true, /* a standby may lack what the topic has */
     });
     if (source->rows_read == NULL || source->postgres == NULL) {
         log_source_postgres_free(source);

@@ -16,8 +16,9 @@ struct cached_cart {
     struct cart_key key;
     struct cart cart;
     struct cart_keys keys;
-    bool is_complete; /* every event that the log had has been folded into it */
-    bool is_damaged;  /* its log cannot be folded: it takes no command */
+    struct uuid last_event_id; /* of the version that the log has; meaningless at version 0 */
+    bool is_complete;          /* every event that the log had has been folded into it */
+    bool is_damaged;           /* its log cannot be folded: it takes no command */
 
     /* The lane's own: where the cart is in the batch numbered `batch`. */
     uint64_t batch;

@@ -32,6 +32,7 @@ struct cart_tail {
 };
 
 struct stored_event {
+    struct uuid event_id;
     int32_t version;
     struct str type; /* borrowed, as `data` is, until the sink returns */
     int16_t schema_version;

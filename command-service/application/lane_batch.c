@@ -285,9 +285,12 @@ void lane_batch_committed(struct lane_batch *batch)
     for (size_t i = 0; i < batch->command_count; i++) {
         const struct batch_command *command = &batch->commands[i];
         struct command_outcome *outcome = &command->request->outcome;
-        if (command->state == COMMAND_DECIDED && outcome->event_count > 0)
-            outcome->position =
-                batch->events[command->first_event + outcome->event_count - 1].position;
+        if (command->state != COMMAND_DECIDED || outcome->event_count == 0)
+            continue;
+        outcome->position = batch->events[command->first_event + outcome->event_count - 1].position;
+        for (size_t e = command->first_event; e < command->first_event + command->event_count; e++)
+            cart_of_event(batch, command, batch->events[e].type)->cached->last_event_id =
+                batch->events[e].event_id;
     }
 }
 

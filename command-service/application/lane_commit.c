@@ -13,7 +13,7 @@ struct commit {
     struct error error;
 };
 
-enum step { STEP_APPEND, STEP_END };
+enum step { STEP_APPEND, STEP_RECONNECT, STEP_END };
 
 static enum step succeed(struct command_lane *lane)
 {
@@ -44,13 +44,9 @@ static size_t list_written_carts(struct command_lane *lane)
     return count;
 }
 
-/*
- * Postpones the carts that the log has in another version than the decisions assumed; with
- * `only_lost`, those of which the log knows less than we have seen (a standby that lagged behind
- * took over): nothing may be appended behind such a hole.
- */
+/* Postpones the carts that the log has in another version than the decisions assumed. */
 static enum status postpone_clashing(struct command_lane *lane, struct commit *commit,
-                                     bool only_lost, size_t *ret_count)
+                                     size_t *ret_count)
 {
     size_t count = list_written_carts(lane);
     enum status status = lane_ask_versions(lane, count, commit->limit_us, &commit->error);
@@ -58,16 +54,62 @@ static enum status postpone_clashing(struct command_lane *lane, struct commit *c
         return status;
     *ret_count = 0;
     for (size_t i = 0; i < count; i++) {
-        int32_t base_version = lane->batch->carts[lane->key_carts[i]].base_version;
-        bool is_clashing =
-            only_lost ? lane->versions[i] < base_version : lane->versions[i] != base_version;
-        if (!is_clashing)
+        if (lane->versions[i] == lane->batch->carts[lane->key_carts[i]].base_version)
             continue;
-        lane_batch_postpone_cart(lane->batch, lane->key_carts[i], !only_lost);
+        lane_batch_postpone_cart(lane->batch, lane->key_carts[i], true);
         ++*ret_count;
     }
     lane_batch_compact(lane->batch);
     return STATUS_OK;
+}
+
+/* Postpones the carts whose last event is not in the log any more, or is another one there (a
+ * standby that lagged behind took over): nothing may be appended behind what never was. */
+static enum status postpone_lost(struct command_lane *lane, struct commit *commit)
+{
+    const struct event_store *store = &lane->options.store;
+    struct lane_batch *batch = lane->batch;
+    size_t written = list_written_carts(lane);
+    size_t count = 0;
+    size_t lost = 0;
+    for (size_t i = 0; i < written; i++) {
+        const struct batch_cart *cart = &batch->carts[lane->key_carts[i]];
+        if (cart->base_version == 0)
+            continue;
+        lane->key_carts[count] = lane->key_carts[i];
+        lane->bases[count++] =
+            (struct new_event){.cart = cart->cached->key, .version = cart->base_version};
+    }
+    enum status status =
+        store->find(store->context, lane->bases, count,
+                    lane_deadline(clock_monotonic_us(), LANE_READ_MS, commit->limit_us),
+                    lane->standing, &commit->error);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        if (lane->standing[i].exists &&
+            uuid_equal(&lane->standing[i].event_id,
+                       &batch->carts[lane->key_carts[i]].cached->last_event_id))
+            continue;
+        lane_batch_postpone_cart(batch, lane->key_carts[i], false);
+        lost++;
+    }
+    lane_batch_compact(batch);
+    if (lost > 0)
+        log_error("event-store", "events of carts are gone", LOG_INT("carts", lost));
+    return STATUS_OK;
+}
+
+static enum step fail_once(struct command_lane *lane, struct commit *commit, enum status status)
+{
+    if (status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN)
+        return give_up(lane, commit, status);
+    commit->failures++;
+    if ((!commit->is_uncertain && commit->failures >= LANE_FAILURES_MAX) ||
+        clock_monotonic_us() >= commit->limit_us)
+        return give_up(lane, commit, STATUS_UNAVAILABLE);
+    lane_observe(lane, LANE_APPEND_RETRIES, 1);
+    return STEP_RECONNECT;
 }
 
 /* The connection is gone, or may be. While a commit is uncertain there is no giving up before the
@@ -84,23 +126,8 @@ static enum step reconnect(struct command_lane *lane, struct commit *commit)
     }
     if (!lane->is_cache_suspect)
         return STEP_APPEND;
-    size_t lost = 0;
-    enum status status = postpone_clashing(lane, commit, true, &lost);
-    if (lost > 0)
-        log_error("event-store", "carts have fewer events than before", LOG_INT("carts", lost));
-    /* Otherwise the append meets the same failure and counts it. */
-    return status == STATUS_INTERNAL ? give_up(lane, commit, status) : STEP_APPEND;
-}
-
-static enum step fail_once(struct command_lane *lane, struct commit *commit, enum status status)
-{
-    if (status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN)
-        return give_up(lane, commit, status);
-    commit->failures++;
-    if (!commit->is_uncertain && commit->failures >= LANE_FAILURES_MAX)
-        return give_up(lane, commit, STATUS_UNAVAILABLE);
-    lane_observe(lane, LANE_APPEND_RETRIES, 1);
-    return reconnect(lane, commit);
+    enum status status = postpone_lost(lane, commit);
+    return status == STATUS_OK ? STEP_APPEND : fail_once(lane, commit, status);
 }
 
 /* After a conflict of an append that was sent before: whether what stands in our events' places are
@@ -150,7 +177,7 @@ static enum step resolve_conflict(struct command_lane *lane, struct commit *comm
             return succeed(lane);
     }
     size_t clashing = 0;
-    enum status status = postpone_clashing(lane, commit, false, &clashing);
+    enum status status = postpone_clashing(lane, commit, &clashing);
     if (status != STATUS_OK)
         return fail_once(lane, commit, status);
     commit->failures = 0;
@@ -200,6 +227,6 @@ void lane_commit(struct command_lane *lane, int64_t limit_us)
 {
     struct commit commit = {.limit_us = limit_us};
     enum step step = STEP_APPEND;
-    while (step == STEP_APPEND && lane->batch->event_count > 0)
-        step = append(lane, &commit);
+    while (step != STEP_END && lane->batch->event_count > 0)
+        step = step == STEP_APPEND ? append(lane, &commit) : reconnect(lane, &commit);
 }

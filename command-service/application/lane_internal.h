@@ -46,6 +46,7 @@ struct command_lane {
     struct cart_key keys[EVENT_STORE_VERSIONS_MAX];
     uint32_t key_carts[EVENT_STORE_VERSIONS_MAX];
     int32_t versions[EVENT_STORE_VERSIONS_MAX];
+    struct new_event bases[EVENT_STORE_VERSIONS_MAX]; /* places of events, to be asked for */
     struct standing_event standing[EVENT_STORE_APPEND_EVENTS_MAX];
     struct past_command past[EVENT_STORE_RECALL_COMMANDS_MAX];
     uint32_t past_commands[EVENT_STORE_RECALL_COMMANDS_MAX]; /* in the batch */

@@ -138,6 +138,7 @@ static void fold(void *context, size_t index, const struct stored_event *event)
     struct str key = data.type == EVENT_CART_MERGED_AWAY ? STR_NONE : event->command_key;
     if (status == STATUS_OK && !cart_keys_add(&cached->keys, key, event->version))
         status = error_set(&error, STATUS_NO_MEMORY, "its keys: out of memory");
+    cached->last_event_id = event->event_id;
     if (status == STATUS_OK)
         return;
     cached->is_damaged = true;

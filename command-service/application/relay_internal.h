@@ -15,9 +15,9 @@ struct relay_partition {
     _Atomic int64_t published; /* the last position delivered */
     int64_t next_offset;       /* a delivery below it went into another topic of that name */
     int64_t delivered_us;      /* when this producer last delivered something; 0: nothing yet */
-    int64_t progress_us;       /* when something was last delivered, or nothing was waiting */
+    int64_t progress_us;       /* when something was last delivered, by any producer, or nothing
+                                  was waiting in the log */
     int64_t late_until;        /* see relay_topic_end */
-    int64_t log_end;           /* the last position of the log, as of the last look */
 };
 
 /* What became of the events of one read. */

@@ -26,9 +26,12 @@ static bool look_at_log(struct relay *relay)
         return relay_lose_leadership(relay, &error);
     int64_t lag = 0;
     for (int p = 0; p < relay->options.partition_count; p++) {
-        relay->partitions[p].log_end = relay->positions[p];
-        int64_t behind = relay->positions[p] - atomic_load(&relay->partitions[p].published);
-        lag += behind > 0 ? behind : 0;
+        struct relay_partition *partition = &relay->partitions[p];
+        int64_t behind = relay->positions[p] - atomic_load(&partition->published);
+        if (behind > 0)
+            lag += behind;
+        else
+            partition->progress_us = clock_monotonic_us();
     }
     atomic_store(&relay->stats.lag_events, lag);
     return true;
@@ -47,6 +50,13 @@ static void pause_leading(struct relay *relay, int wait_ms)
     }
 }
 
+/* What waits now has not been waiting for Kafka. */
+static void forget_stall(struct relay *relay)
+{
+    for (int p = 0; p < relay->options.partition_count; p++)
+        relay->partitions[p].progress_us = clock_monotonic_us();
+}
+
 /* Says why nothing is published, and waits before the next attempt. */
 static bool stay_away(struct relay *relay, enum relay_state state, int wait_ms,
                       const struct error *error)
@@ -55,6 +65,7 @@ static bool stay_away(struct relay *relay, enum relay_state state, int wait_ms,
     close_publisher(relay);
     relay_report(relay, state, "%s", error->message);
     pause_leading(relay, wait_ms);
+    forget_stall(relay);
     return false;
 }
 
@@ -213,22 +224,27 @@ static void trim_topic(struct relay *relay)
                     LOG_STR("detail", error.message));
 }
 
+/* False when each partition has what it needs. Producers that give up one after another deliver as
+ * little as one that waits. */
+static bool report_stall(struct relay *relay, const char *why)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < relay->options.partition_count; p++) {
+        if (now_us - relay->partitions[p].progress_us <
+            (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
+            continue;
+        relay_report(relay, RELAY_STALLED, "partition %d waits for Kafka to take its events%s%s", p,
+                     why[0] == '\0' ? "" : ": ", why);
+        return true;
+    }
+    return false;
+}
+
 static void report_progress(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
-    int64_t now_us = clock_monotonic_us();
-    for (int p = 0; p < relay->options.partition_count; p++) {
-        const struct relay_partition *partition = &relay->partitions[p];
-        if (partition->queued == atomic_load(&partition->published) ||
-            now_us - partition->progress_us <
-                (int64_t)RELAY_STALL_MS * MICROSECONDS_PER_MILLISECOND)
-            continue;
-        const char *complaint = publisher->complaint(publisher->self);
-        relay_report(relay, RELAY_STALLED, "partition %d waits for Kafka to take its events%s%s", p,
-                     complaint[0] == '\0' ? "" : ": ", complaint);
-        return;
-    }
-    relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
+    if (!report_stall(relay, publisher->complaint(publisher->self)))
+        relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
 }
 
 static bool serve(struct relay *relay)
@@ -298,6 +314,7 @@ static void finish(struct relay *relay)
 
 void relay_lead(struct relay *relay)
 {
+    forget_stall(relay);
     while (relay->leading && !relay_is_stopping(relay)) {
         relay_turn(relay);
         if (!find_place(relay))
@@ -314,6 +331,7 @@ void relay_lead(struct relay *relay)
             continue;
         }
         log_warning("relay", "finds its place again", LOG_STR("detail", relay->failure.message));
+        (void)report_stall(relay, relay->failure.message);
         pause_leading(relay, RELAY_RETRY_MS);
     }
     close_publisher(relay);

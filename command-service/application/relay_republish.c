@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_FAILURES_MAX = 10, READ_PAUSE_MS = 500 };
+enum {
+    READ_FAILURES_MAX = 10,
+    READ_PAUSE_MS = 500,
+    FIND_ALL_MS = 30000, /* finding the place in one attempt, however many partitions there are */
+};
 
 struct republish {
     const struct relay_options *options;
@@ -95,10 +99,10 @@ static enum status republish_from(struct republish *republish, int partition, in
     const struct relay_options *options = republish->options;
     const struct relay_log *log = options->log;
     const struct relay_publisher *publisher = options->publisher;
-    enum status status = log->connect(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), error);
+    enum status status = publisher->find_ends(publisher->self, clock_deadline_us(FIND_ALL_MS),
+                                              republish->ends, error);
     if (status == STATUS_OK)
-        status = publisher->find_ends(publisher->self, clock_deadline_us(RELAY_FIND_MS),
-                                      republish->ends, error);
+        status = log->connect(log->self, clock_deadline_us(RELAY_LOG_CALL_MS), error);
     if (status == STATUS_OK)
         status = relay_compare(options, republish->ends, republish->positions, error);
     if (status == STATUS_OK)

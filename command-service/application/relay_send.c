@@ -98,10 +98,8 @@ static void plan_page(struct relay *relay)
 {
     int64_t now_us = clock_monotonic_us();
     for (int p = 0; p < relay->options.partition_count; p++) {
-        struct relay_partition *partition = &relay->partitions[p];
+        const struct relay_partition *partition = &relay->partitions[p];
         int64_t room = room_of(relay, partition, now_us);
-        if (count_in_flight(partition) == 0)
-            partition->progress_us = now_us;
         relay->positions[p] = partition->queued;
         relay->limits[p] = (int32_t)(room < RELAY_PAGE_EVENTS ? room : RELAY_PAGE_EVENTS);
     }

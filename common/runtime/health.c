@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include "json_out.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -54,6 +55,7 @@ void health_set(struct health_check *check, bool ok, const char *detail_format, 
     pthread_mutex_lock(&check->health->lock);
     check->ok = ok;
     vsnprintf(check->detail, sizeof(check->detail), detail_format, arguments);
+    utf8_drop_cut(check->detail);
     pthread_mutex_unlock(&check->health->lock);
     va_end(arguments);
 }
@@ -83,6 +85,7 @@ void health_summary(struct health *health, char *ret_line, size_t size)
             length += snprintf(ret_line + length, size - (size_t)length, "; %s: %s", check->name,
                                check->detail);
     }
+    utf8_drop_cut(ret_line);
     pthread_mutex_unlock(&health->lock);
 }
 

@@ -32,6 +32,8 @@ struct postgres_options {
     int lock_timeout_ms;
     int idle_session_timeout_ms; /* 0: none. The server ends the session of a frozen process (relay
                                     leadership) */
+    bool must_write; /* a server that only lets us read (a standby) is as good as none; of several
+                        hosts the next one is tried */
 };
 
 /* A statement that is prepared once per connection, again after a reconnect. Parameter types are

@@ -158,6 +158,8 @@ static enum status begin_attempt(struct postgres *postgres, struct error *error)
     /* Of a keyword given twice the last one holds. */
     conninfo_add(&info, "options", all_options);
     conninfo_add(&info, "application_name", postgres->options.application_name);
+    if (postgres->options.must_write)
+        conninfo_add(&info, "target_session_attrs", "read-write");
     for (size_t i = 0; i < ARRAY_SIZE(TCP_SETTINGS); i++)
         conninfo_add(&info, TCP_SETTINGS[i][0], TCP_SETTINGS[i][1]);
 

@@ -1,14 +1,18 @@
 /*
- * test_log_source.c - how the relay reads the log of a real server, page by page.
+ * test_log_source.c - how the relay reads the log of a real server, page by page; and from which
+ * servers nobody reads it.
  *
  * Needs an empty log: COMMAND_DATABASE_URL and COMMAND_OWNER_DATABASE_URL;
  * tests/integration/test_large_events.py gives both.
  */
+#include "expiry_log_postgres.h"
+#include "log_reader.h"
 #include "log_source_postgres.h"
 #include "postgres.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PARTITIONS = 6, LARGE_EVENTS = 20, SMALL_EVENTS = 3, EVENTS_MAX = 1000 };
 
@@ -96,4 +100,58 @@ Test(log_source, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout 
         cr_expect_lt(reading.bytes, RELAY_PAGE_BYTES_MAX + (2 << 20) + 1024);
     cr_expect_eq(reading.after[0], LARGE_EVENTS);
     log_source_postgres_free(source);
+}
+
+/* A standby that lags behind lacks what the topic has, which looks like another course. */
+static const char *read_only_url(char buffer[512])
+{
+    snprintf(buffer, 512, "%s?options=-cdefault_transaction_read_only%%3Don",
+             getenv("COMMAND_DATABASE_URL"));
+    return buffer;
+}
+
+Test(log_source, a_server_that_only_lets_us_read_is_not_there)
+{
+    char url[512];
+    struct error error = {.message = ""};
+    bool is_new;
+    struct log_source_postgres *source = log_source_postgres_new(read_only_url(url), PARTITIONS);
+    struct relay_log log = log_source_postgres_port(source);
+    cr_expect_eq(log.lead(log.self, in_ms(2000), &error), STATUS_UNAVAILABLE);
+    cr_expect_not_null(strstr(error.message, "read-only"), "%s", error.message);
+    log_source_postgres_free(source);
+
+    struct expiry_log_postgres *sweeps = expiry_log_postgres_new(url);
+    struct expiry_log expiry = expiry_log_postgres_port(sweeps);
+    cr_expect_eq(expiry.lead(expiry.self, in_ms(2000), &is_new, &error), STATUS_UNAVAILABLE);
+    cr_expect_not_null(strstr(error.message, "read-only"), "%s", error.message);
+    expiry_log_postgres_free(sweeps);
+}
+
+static const char *_Atomic refused_why;
+
+static void answer(struct log_task *task, struct postgres *postgres)
+{
+    (void)task, (void)postgres;
+    refused_why = "answered";
+}
+
+static void refuse(struct log_task *task, enum status status, const char *why)
+{
+    (void)task, (void)status;
+    refused_why = why;
+}
+
+Test(log_source, nobody_is_told_what_a_standby_has)
+{
+    char url[512];
+    struct log_reader *reader;
+    struct log_task task = {.run = answer, .refuse = refuse};
+    cr_assert_eq(log_reader_start(read_only_url(url), 1, 1, &reader, NULL), STATUS_OK);
+    cr_assert(log_reader_submit(reader, &task));
+    while (refused_why == NULL)
+        usleep(1000);
+    cr_expect_str_eq(refused_why, "no connection to the event store");
+    log_reader_stop(reader);
+    log_reader_free(reader);
 }

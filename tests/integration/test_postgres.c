@@ -700,6 +700,16 @@ Test(event_store, a_session_that_would_not_be_durable_is_not_used)
     expect_session(url, PARTITIONS, STATUS_OK, "");
 }
 
+/* What a standby says, too. */
+Test(event_store, a_server_that_only_lets_us_read_is_not_there)
+{
+    char url[512];
+    snprintf(url, sizeof(url), "%s?options=-cdefault_transaction_read_only%%3Don",
+             url_of("COMMAND_DATABASE_URL"));
+    expect_check(url, PARTITIONS, STATUS_UNAVAILABLE, "read-only");
+    expect_session(url, PARTITIONS, STATUS_UNAVAILABLE, "read-only");
+}
+
 Test(event_store, the_check_says_what_is_wrong)
 {
     const char *url = url_of("COMMAND_DATABASE_URL");

@@ -118,6 +118,8 @@ def test_restart_finds_its_place_among_many_partitions(infrastructure, tmp_path)
     relay.wait_published(log.ends())
     relay.finish()
     check_topic(infrastructure.kafka.servers, topics[0], read_log(databases.command), count, duplicates_allowed=False)
+    done = relay.republish("-1:1")
+    assert done.returncode == 0 and int(done.stdout) == count * 4, done
     for topic in topics:
         infrastructure.kafka.delete_topic(topic)
     infrastructure.drop_databases(databases)

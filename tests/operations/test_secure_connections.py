@@ -199,7 +199,8 @@ def test_given_a_broker_that_is_a_stranger_or_a_wrong_password_then_nothing_is_p
     assert "sekrit-wrong" not in service.stderr()
 
 
-@pytest.mark.parametrize("had", [[], ["Describe"], ["Describe", "Read"]], ids=lambda had: "+".join(had) or "none")
+# The first one has a right to write nowhere yet, which the broker refuses before it looks at the topic.
+@pytest.mark.parametrize("had", [["Describe", "Read"], [], ["Describe"]], ids=lambda had: "+".join(had) or "none")
 def test_given_a_user_without_rights_then_it_takes_commands_says_why_and_publishes_once_it_has_them(
         stack, fortress, had):
     if had:
@@ -211,6 +212,7 @@ def test_given_a_user_without_rights_then_it_takes_commands_says_why_and_publish
         check = check_of(service, "relay")
         return not check["ok"] and check["detail"].startswith("refused: ") and "authorization failed" in check["detail"]
     eventually(refused, 30)
+    assert metric(service, "cartledger_relay_restarts_total") <= 1
     eventually(lambda: metric(service, "cartledger_relay_lag_events") == 1
                and metric(service, "cartledger_relay_errors_total") > 0)
     assert "authorization failed" in service.stderr()

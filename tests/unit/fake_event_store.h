@@ -49,6 +49,7 @@ struct fake_store {
     size_t reads_failing; /* so many loads and versions lose their connection */
     enum status hold_answer;
     enum status versions_answer;
+    enum status find_answer;
     _Atomic bool is_gone; /* nobody answers */
     size_t cart_rows_max; /* per load */
     size_t load_rows_max; /* of all carts together */
@@ -219,6 +220,7 @@ static enum status fake_load(void *context, const struct cart_tail *carts, size_
             rows++;
             left--;
             const struct stored_event stored = {
+                .event_id = event->event_id,
                 .version = event->version,
                 .type = event->type < EVENT_TYPE_COUNT ? str_from(event_type_name(event->type))
                                                        : STR_LITERAL("CartPainted"),
@@ -346,6 +348,8 @@ static enum status fake_standing(void *context, const struct new_event *events, 
     (void)deadline_us;
     fake->find_calls++;
     enum status status = fail_read(fake, error);
+    if (status == STATUS_OK && fake->find_answer != STATUS_OK)
+        status = error_set(error, fake->find_answer, "no right to do that");
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         const struct fake_event *found = fake_find(fake, &events[i].cart, events[i].version);
         ret_standing[i] = (struct standing_event){.exists = found != NULL};

@@ -79,7 +79,7 @@ Test(lane_failures, a_commit_that_happened_unseen_is_answered_once)
     then_log_has(4);
     cr_expect_eq(story.store.append_calls, 2);
     cr_expect_eq(story.store.append_sizes[1], 2, "the identical append");
-    cr_expect_eq(story.store.find_calls, 1);
+    cr_expect_eq(story.store.find_calls, 2, "after the reconnect and after the conflict");
     cr_expect_eq(story.commits, 1);
     cr_expect_eq(story.metrics[LANE_COMMITS_UNCERTAIN], 1);
     cr_expect_eq(story.metrics[LANE_COMMITS_RESOLVED], 1);
@@ -115,7 +115,7 @@ Test(lane_failures, a_lost_commit_that_now_clashes_is_decided_again)
     then_version(a, 3);
     then_version(b, 2);
     then_log_has(5);
-    cr_expect_eq(story.store.find_calls, 1);
+    cr_expect_eq(story.store.find_calls, 2);
     cr_expect_eq(story.store.append_calls, 4);
     cr_expect(uuid_equal(&story.store.append_first_ids[2], &b->outcome.events[0].event_id));
     cr_expect_eq(story.metrics[LANE_COMMITS_RESOLVED], 1);
@@ -223,7 +223,7 @@ Test(lane_failures, a_commit_is_settled_when_the_first_question_about_it_fails)
     story_run();
     then_version(a, 2);
     then_log_has(3);
-    cr_expect_eq(story.store.find_calls, 2);
+    cr_expect_eq(story.store.find_calls, 4);
 }
 
 static void write_a_and_refuse_versions(struct fake_store *fake, size_t call)
@@ -276,15 +276,15 @@ Test(lane_failures, a_command_to_be_decided_again_is_refused_when_the_store_goes
     cr_expect_leq(milliseconds_to_answer(a), LANE_PROBE_MS, "at once");
 }
 
-static void refuse_versions_at_second(struct fake_store *fake, size_t call)
+static void refuse_to_look_at_second(struct fake_store *fake, size_t call)
 {
-    fake->versions_answer = call == 0 ? STATUS_OK : STATUS_INTERNAL;
+    fake->find_answer = call == 0 ? STATUS_OK : STATUS_INTERNAL;
 }
 
-Test(lane_failures, after_a_reconnect_nothing_is_appended_without_the_carts_versions)
+Test(lane_failures, after_a_reconnect_nothing_is_appended_without_the_carts_last_events)
 {
     story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
-    story.store.on_connect = refuse_versions_at_second;
+    story.store.on_connect = refuse_to_look_at_second;
     const struct command_request *a = when(A, story_add());
     story_run();
     then_status(a, STATUS_UNCERTAIN);
@@ -347,6 +347,56 @@ Test(lane_failures, nothing_is_appended_behind_a_hole_when_the_log_went_back)
     story_run();
     then_version(a, 2);
     then_version(b, 2);
+}
+
+static void replace_a_at_second(struct fake_store *fake, size_t call)
+{
+    forget_a_at_second(fake, call);
+    if (call == 1)
+        fake_elsewhere(fake, A, EVENT_CART_CANCELLED, "{}");
+}
+
+Test(lane_failures, nothing_is_appended_behind_an_event_that_another_has_taken_the_place_of)
+{
+    fake_added(&story.store, A);
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = replace_a_at_second;
+    const struct command_request *a = when(A, story_add());
+    const struct command_request *b = when(B, story_add());
+    story_run();
+    then_refused(a, CART_REFUSED_CLOSED, 2);
+    then_version(b, 2);
+}
+
+/* What the lane has appended itself it knows as well as what it has read. */
+Test(lane_failures, nothing_is_appended_behind_an_event_of_its_own_that_is_gone)
+{
+    story.store.appends[1] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = replace_a_at_second;
+    when(A, story_add());
+    story_start();
+    story_wait();
+    const struct command_request *a = when(A, story_add());
+    story_wait();
+    story_stop();
+    then_refused(a, CART_REFUSED_CLOSED, 2);
+}
+
+static void forget_a_and_do_not_look_at_second(struct fake_store *fake, size_t call)
+{
+    forget_a_at_second(fake, call);
+    fake->find_answer = call == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
+}
+
+Test(lane_failures, nothing_is_appended_behind_a_hole_that_cannot_be_seen)
+{
+    fake_added(&story.store, A);
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    story.store.on_connect = forget_a_and_do_not_look_at_second;
+    const struct command_request *a = when_within(A, story_add(), 700);
+    story_run();
+    then_status(a, STATUS_UNCERTAIN);
+    cr_expect_eq(story.store.append_calls, 1);
 }
 
 Test(lane_failures, a_read_that_lost_its_connection_is_made_again)

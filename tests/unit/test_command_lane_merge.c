@@ -219,7 +219,7 @@ Test(lane_merge, a_commit_that_happened_unseen_is_answered_once)
     then_version(merge, 2);
     then_merged_away(3);
     then_log_has(5);
-    cr_expect_eq(story.store.find_calls, 1);
+    cr_expect_eq(story.store.find_calls, 2);
 }
 
 Test(lane_merge, a_refusal_that_rests_on_a_source_that_could_not_be_appended_is_not_given)

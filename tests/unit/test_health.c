@@ -1,5 +1,6 @@
 /* What a person reads in one line; /readyz itself is looked at by the tests of the services. */
 #include "health.h"
+#include "utf8.h"
 
 #include <criterion/criterion.h>
 
@@ -59,4 +60,21 @@ Test(health, given_more_than_there_is_room_for_then_the_summary_is_cut)
     health_summary(health, line, sizeof(line));
     cr_expect_str_eq(line, "not ready; event-store:");
     cr_expect_eq(strlen(line), sizeof(line) - 1);
+}
+
+/* A server may speak another language than we do. */
+Test(health, given_a_detail_that_is_cut_then_no_character_is)
+{
+    char umlauts[2 * HEALTH_DETAIL_MAX + 1] = "";
+    for (size_t i = 0; i < HEALTH_DETAIL_MAX; i++)
+        memcpy(umlauts + 2 * i, "\xc3\xbc", 2);
+    AUTO(text_done) struct text text = TEXT_INIT(4096);
+    health_set(relay, false, "%s", umlauts);
+    (void)health_write(health, &text);
+    cr_expect(utf8_is_printable(text_str(&text)));
+    char line[HEALTH_DETAIL_MAX];
+    health_summary(health, line, sizeof(line));
+    cr_expect(utf8_is_printable(str_from(line)));
+    health_summary(health, line, sizeof(line) - 1);
+    cr_expect(utf8_is_printable(str_from(line)));
 }

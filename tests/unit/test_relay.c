@@ -231,6 +231,24 @@ Test(relay, given_a_producer_that_has_given_up_then_another_one_is_opened)
     cr_assert_geq(fake->opens, 2);
 }
 
+Test(relay, given_producers_that_give_up_one_after_another_then_it_does_not_say_that_it_publishes)
+{
+    append(0, 3);
+    start();
+    wait_published(0, 3);
+    fake_lock(fake);
+    fake->serve_answer = STATUS_INTERNAL;
+    fake->log_end[0] = 4;
+    fake_unlock(fake);
+    wait_state(RELAY_STALLED);
+    cr_assert_geq(fake->opens, 3);
+    fake_lock(fake);
+    fake->serve_answer = STATUS_OK;
+    fake_unlock(fake);
+    wait_state(RELAY_PUBLISHING);
+    wait_published(0, 4);
+}
+
 Test(relay, given_deliveries_without_their_offsets_then_they_count)
 {
     fake->hide_offsets = true;
