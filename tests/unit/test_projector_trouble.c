@@ -215,6 +215,25 @@ Test(projector_trouble, given_a_junk_record_when_another_one_is_at_its_offset_th
     cr_assert_eq(fake->parked_count, 1);
 }
 
+/* The topic, which begins with event 5, is of a log that lost that event when it was restored; then
+ * the topic is made again, and another event 5 happens. */
+Test(projector_trouble, given_a_junk_record_when_another_event_takes_its_place_then_that_is_applied)
+{
+    fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 0, 0, 5);
+    fake->partitions[0].topic[4].content.event.event_id.bytes[0] = 99;
+    fake->partitions[0].log_end = 4;
+    fake->partitions[0].next_offset = 4;
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, 1);
+    fake->partitions[0].topic_end = 4;
+    fake_happen(fake, 0, 0, 5);
+    fake->partitions[0].next_offset = 3;
+    fake_turns(fake, 3);
+    cr_assert_eq(fake_position(fake, 0), 5);
+    cr_assert_eq(fake->parked_count, 1);
+}
+
 Test(projector_trouble, given_a_store_that_takes_neither_an_event_nor_its_parking_then_it_waits)
 {
     fake->write_answer = STATUS_CONFLICT;
