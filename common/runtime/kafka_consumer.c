@@ -94,13 +94,17 @@ static enum status set_int(rd_kafka_conf_t *conf, const char *name, int value, s
 static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_options *options,
                              struct error *error)
 {
+    /* librdkafka wants it to be no shorter than the session. */
+    int poll_interval_ms = options->session_timeout_ms > KAFKA_CONSUMER_POLL_INTERVAL_MS
+                               ? options->session_timeout_ms
+                               : KAFKA_CONSUMER_POLL_INTERVAL_MS;
     const struct {
         const char *name;
         int value;
     } numbers[] = {
         {"session.timeout.ms", options->session_timeout_ms},
         {"heartbeat.interval.ms", options->session_timeout_ms / 4},
-        {"max.poll.interval.ms", KAFKA_CONSUMER_POLL_INTERVAL_MS},
+        {"max.poll.interval.ms", poll_interval_ms},
         {"queued.max.messages.kbytes", KAFKA_CONSUMER_QUEUE_KIB_MAX},
         {"queued.min.messages", KAFKA_FETCHING_QUEUE_RECORDS_MAX},
         {"fetch.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX},

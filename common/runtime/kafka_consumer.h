@@ -16,7 +16,8 @@ enum {
     KAFKA_CONSUMER_FETCH_WAIT_MS = 50,            /* how long a broker with nothing to say waits */
     KAFKA_CONSUMER_BACKOFF_MS = 20,               /* after a failure, or a full queue */
     KAFKA_CONSUMER_METADATA_MS = 2000,            /* how long a new topic may go unnoticed */
-    KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out */
+    KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out;
+                                                     no shorter than the session */
     KAFKA_CONSUMER_CALL_MS = 1000,                /* start */
     KAFKA_CONSUMER_PROBE_MS = 200,                /* a look whether the topic is back */
     KAFKA_CONSUMER_PROBE_EVERY_MS = 500,
