@@ -494,6 +494,16 @@ Test(projector_trouble, given_a_step_of_the_replay_that_fails_then_it_is_tried_a
     then_replayed(PARKED_CARTS);
 }
 
+Test(projector_trouble, given_a_parked_cart_that_the_store_refuses_then_the_others_are_replayed)
+{
+    begin_with_parked();
+    fake->refused_events[0] = fake->parked[0].content.event.event_id;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 1);
+    cr_assert(uuid_equal(&fake->parked[0].content.event.event_id, &fake->refused_events[0]));
+    cr_assert_not(fake->is_replaying);
+}
+
 Test(projector_trouble, given_a_parked_cart_in_the_cache_when_it_is_replayed_then_it_goes_on)
 {
     begin_with_parked();
