@@ -81,6 +81,17 @@ def test_given_a_log_that_is_too_slow_for_a_page_then_what_came_of_it_counts(set
     setting.check()
 
 
+def test_given_a_gap_with_data_that_cannot_be_read_then_only_its_cart_is_parked(setting):
+    projector = setting.projector()
+    setting.make(300)
+    setting.check()
+    cart = setting.log.create(partition=2)["cartId"]
+    setting.log.record(cart, "CartCleared", {})["data"] = '{"lineCount":0,"lineCount":0}'
+    setting.publish([setting.log.create(partition=2)])
+    setting.wait_applied()
+    projector.wait(parkedCarts=1, parked=1, deadLettered=1, waiting=0)
+
+
 def test_given_a_gap_that_the_log_does_not_fill_then_that_partition_waits_and_the_others_go_on(setting):
     projector = setting.projector()
     setting.make(300)
