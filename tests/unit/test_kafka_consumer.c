@@ -117,6 +117,20 @@ Test(kafka_consumer, given_more_than_its_queue_holds_then_reading_never_stands_s
     kafka_consumer_free(consumer, clock_monotonic_us() + MICROSECONDS_PER_SECOND);
 }
 
+Test(kafka_consumer, given_a_partition_that_is_not_read_then_it_is_known_how_far_it_goes)
+{
+    struct kafka_consumer *consumer = join();
+    kafka_consumer_stop(consumer, PARTITION);
+    produce();
+    for (int waited_ms = 0; kafka_consumer_end_offset(consumer, PARTITION) != RECORDS;
+         waited_ms += POLL_MS) {
+        cr_assert_lt(waited_ms, JOIN_MS);
+        kafka_consumer_tend(consumer);
+        cr_assert_null(kafka_consumer_poll(consumer, POLL_MS));
+    }
+    kafka_consumer_free(consumer, clock_deadline_us(1000));
+}
+
 Test(kafka_consumer, given_the_longest_session_that_may_be_set_then_librdkafka_takes_it)
 {
     kafka_consumer_free(new_consumer(600000), clock_deadline_us(1000));
