@@ -100,6 +100,7 @@ struct fake {
 
     /* The log. */
     struct uuid log_id;
+    int log_partitions;
     enum status log_answer;
     int16_t silent_partition; /* has no answer; -1: none */
     struct log_request request;
@@ -752,7 +753,7 @@ static inline enum status fake_reply(void *self, struct log_reply *ret_reply, st
                          "no answer");
     *ret_reply = (struct log_reply){.log_id = fake->log_id,
                                     .last_positions = fake->ends,
-                                    .partition_count = FAKE_PARTITIONS,
+                                    .partition_count = fake->log_partitions,
                                     .events = fake->answer};
     if (!is_events)
         return STATUS_OK;
@@ -842,6 +843,7 @@ static inline struct fake *fake_new(void)
 {
     struct fake *fake = calloc(1, sizeof(*fake));
     fake->log_id = (struct uuid){{7}};
+    fake->log_partitions = FAKE_PARTITIONS;
     fake->silent_partition = -1;
     fake->now_us = 1000000;
     for (int p = 0; p < FAKE_PARTITIONS; p++)

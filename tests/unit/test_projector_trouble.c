@@ -136,6 +136,28 @@ Test(projector_trouble, given_another_log_when_the_right_one_is_back_then_it_goe
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
+Test(projector_trouble,
+     given_a_log_of_another_partition_count_when_none_is_known_then_it_is_not_ours)
+{
+    struct uuid ours = fake->log_id;
+    fake->is_log_known = false;
+    fake->log_id = (struct uuid){{8}};
+    fake->log_partitions = 1;
+    restart();
+    fake_happen(fake, 0, 0, 4);
+    for (int i = 0; i < 3; i++) {
+        fake_pass_time(fake);
+        cr_assert(says("the log has 1 partitions, not 2"));
+    }
+    cr_assert_eq(fake_position(fake, 0), 3);
+    fake->log_id = ours;
+    fake->log_partitions = FAKE_PARTITIONS;
+    fake_pass_time(fake);
+    fake_pass_time(fake);
+    cr_assert_eq(fake_position(fake, 0), 4);
+    cr_assert(uuid_equal(&fake->known_log, &ours));
+}
+
 /* The events 4 and 5 are asked for; the log answers with others until it is mended. */
 static void ask_for_two(void)
 {
