@@ -58,6 +58,33 @@ static void find_raw(struct str json, json_t *object, struct str *ret_data,
     }
 }
 
+/* The bytes of the member `data`, when its name is written without escapes; or none. */
+static struct str find_data(struct str json)
+{
+    static const char name[] = "\"data\"";
+    struct json_members members = json_members_of(json);
+    const char *at = members.at;
+    for (struct str value; json_members_next(&members, &value); at = members.at) {
+        const char *quote = memchr(at, '"', (size_t)(value.bytes - at));
+        if (strncmp(quote, name, sizeof(name) - 1) == 0)
+            return value;
+    }
+    return STR_NONE;
+}
+
+/*
+ * What Jansson takes for no JSON - a name twice, a number beyond 64 bits, half a surrogate pair -
+ * PostgreSQL does, and the log may hold it. It spoils no more than the event's data: the envelope
+ * is read without it.
+ */
+static void write_without(struct text *text, struct str json, struct str data)
+{
+    size_t before = (size_t)(data.bytes - json.bytes);
+    text_append(text, json.bytes, before);
+    text_append_terminated(text, "null");
+    text_append(text, data.bytes + data.length, json.length - before - data.length);
+}
+
 static char *copy_text(char *at, struct str *text)
 {
     if (text->length > 0)
@@ -88,6 +115,14 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
                                 void **ret_source, struct error *error)
 {
     AUTO(decref) json_t *object = NULL;
+    AUTO(text_done) struct text envelope = TEXT_INIT(json.length + sizeof("null"));
+    struct str data = find_data(json);
+    if (!str_is_none(data)) {
+        write_without(&envelope, json, data);
+        if (!text_ok(&envelope))
+            return error_set(error, STATUS_NO_MEMORY, "out of memory");
+        json = text_str(&envelope);
+    }
     enum status status = json_object_parse(json, RECORDED_DEPTH_MAX, &object, error);
     if (status != STATUS_OK)
         return status;
@@ -103,6 +138,8 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
         .occurred_at_us = object_reader_time(&reader, "occurredAt"),
     };
     find_raw(json, object, &event.data, &event.metadata);
+    if (!str_is_none(data))
+        event.data = data;
     if (str_is_none(event.data))
         object_reader_fail(&reader, "data", "is missing");
     if (!json_is_object(object_reader_find(&reader, "metadata")))

@@ -28,7 +28,8 @@ void recorded_event_write(const struct recorded_event *event, struct json_out *o
 
 /*
  * Reads that form (one event). The texts of *ret_event are borrowed from *ret_source: *new*, free()
- * it. STATUS_INVALID when it is not such an object.
+ * it. STATUS_INVALID when it is not such an object; what its data is, is for event_data_read() to
+ * say.
  */
 MUST_CHECK enum status recorded_event_read(struct str json, struct recorded_event *ret_event,
                                            void **ret_source, struct error *error);

@@ -17,6 +17,8 @@ struct kafka_consumer {
     int64_t probe_at_us;
     struct kafka_fetching fetching;
     int64_t committed[PARTITION_COUNT_MAX];
+    int64_t ask_ends_at_us;
+    int64_t ends[PARTITION_COUNT_MAX]; /* of those that are not read, when asked for; -1: not yet */
 };
 
 static bool is_known_partition(int32_t partition)
@@ -58,6 +60,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
             continue;
         kafka_fetching_stop(&consumer->fetching, partition);
         consumer->committed[partition] = -1;
+        consumer->ends[partition] = -1;
         consumer->options.changed(consumer->options.context, partition, is_ours);
     }
     rd_kafka_yield(client); /* the poll that we are in ends, so that the change is seen at once */
@@ -94,13 +97,17 @@ static enum status set_int(rd_kafka_conf_t *conf, const char *name, int value, s
 static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_options *options,
                              struct error *error)
 {
+    /* librdkafka wants it to be no shorter than the session. */
+    int poll_interval_ms = options->session_timeout_ms > KAFKA_CONSUMER_POLL_INTERVAL_MS
+                               ? options->session_timeout_ms
+                               : KAFKA_CONSUMER_POLL_INTERVAL_MS;
     const struct {
         const char *name;
         int value;
     } numbers[] = {
         {"session.timeout.ms", options->session_timeout_ms},
         {"heartbeat.interval.ms", options->session_timeout_ms / 4},
-        {"max.poll.interval.ms", KAFKA_CONSUMER_POLL_INTERVAL_MS},
+        {"max.poll.interval.ms", poll_interval_ms},
         {"queued.max.messages.kbytes", KAFKA_CONSUMER_QUEUE_KIB_MAX},
         {"queued.min.messages", KAFKA_FETCHING_QUEUE_RECORDS_MAX},
         {"fetch.max.bytes", KAFKA_CONSUMER_FETCH_BYTES_MAX},
@@ -229,11 +236,35 @@ void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us)
     free(consumer);
 }
 
+/* Of partitions that are read each answer of a broker tells how far they go. */
+static void ask_ends(struct kafka_consumer *consumer)
+{
+    rd_kafka_topic_partition_list_t *ends;
+    if (clock_monotonic_us() < consumer->ask_ends_at_us ||
+        rd_kafka_assignment(consumer->client, &ends) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    consumer->ask_ends_at_us = clock_deadline_us(KAFKA_CONSUMER_ENDS_MS);
+    for (int i = ends->cnt - 1; i >= 0; i--) {
+        ends->elems[i].offset = RD_KAFKA_OFFSET_END;
+        if (is_started(consumer, ends->elems[i].partition) ||
+            !is_known_partition(ends->elems[i].partition))
+            rd_kafka_topic_partition_list_del_by_idx(ends, i);
+    }
+    if (ends->cnt > 0 &&
+        rd_kafka_offsets_for_times(consumer->client, ends, KAFKA_FETCHING_ASK_MS) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+        for (int i = 0; i < ends->cnt; i++)
+            if (ends->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+                consumer->ends[ends->elems[i].partition] = ends->elems[i].offset;
+    rd_kafka_topic_partition_list_destroy(ends);
+}
+
 void kafka_consumer_tend(struct kafka_consumer *consumer)
 {
     if (consumer->problem.status != STATUS_OK)
         return; /* until kafka_consumer_check() has found a broker */
     kafka_fetching_tend(&consumer->fetching, consumer->client, consumer->options.topic);
+    ask_ends(consumer);
     enum kafka_topic_news news = kafka_topic_ask(
         &consumer->watch, consumer->client, consumer->options.topic, KAFKA_CONSUMER_METADATA_MS, 0);
     if (news == KAFKA_TOPIC_NO_ANSWER)
@@ -319,6 +350,7 @@ enum status kafka_consumer_start(struct kafka_consumer *consumer, int32_t partit
     rd_kafka_error_destroy(failure);
     rd_kafka_topic_partition_list_destroy(list);
     kafka_fetching_stop(&consumer->fetching, partition);
+    consumer->ends[partition] = -1;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_fetching_start(&consumer->fetching, partition, offset);
         return STATUS_OK;
@@ -354,6 +386,8 @@ int64_t kafka_consumer_end_offset(struct kafka_consumer *consumer, int32_t parti
 {
     int64_t low = -1;
     int64_t high = -1;
+    if (is_known_partition(partition) && consumer->ends[partition] >= 0)
+        return consumer->ends[partition];
     if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topic, partition, &low,
                                        &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return -1;

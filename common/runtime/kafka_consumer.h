@@ -16,10 +16,12 @@ enum {
     KAFKA_CONSUMER_FETCH_WAIT_MS = 50,            /* how long a broker with nothing to say waits */
     KAFKA_CONSUMER_BACKOFF_MS = 20,               /* after a failure, or a full queue */
     KAFKA_CONSUMER_METADATA_MS = 2000,            /* how long a new topic may go unnoticed */
-    KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out */
+    KAFKA_CONSUMER_POLL_INTERVAL_MS = 60000,      /* a member that does not poll is thrown out;
+                                                     no shorter than the session */
     KAFKA_CONSUMER_CALL_MS = 1000,                /* start */
     KAFKA_CONSUMER_PROBE_MS = 200,                /* a look whether the topic is back */
     KAFKA_CONSUMER_PROBE_EVERY_MS = 500,
+    KAFKA_CONSUMER_ENDS_MS = 1000, /* until it is asked again how far silent partitions go */
 };
 
 struct kafka_consumer;
@@ -46,9 +48,9 @@ void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us);
 /*
  * Looks every KAFKA_CONSUMER_METADATA_MS whether the topic was deleted and made anew, which not
  * every librdkafka gets over (kafka_topic.h): then the client is replaced, so that each partition
- * comes once more. Keeps the fetching going (kafka_fetching.h). Waits KAFKA_FETCHING_ASK_MS at
- * most, and KAFKA_CONSUMER_CALL_MS when the client is replaced. To be called all the time, and only
- * while no record is held.
+ * comes once more. Keeps the fetching going (kafka_fetching.h). Waits twice KAFKA_FETCHING_ASK_MS
+ * at most, and KAFKA_CONSUMER_CALL_MS when the client is replaced. To be called all the time, and
+ * only while no record is held.
  */
 void kafka_consumer_tend(struct kafka_consumer *consumer);
 

@@ -75,6 +75,9 @@ static void add_record(struct event_feed_kafka *feed, rd_kafka_message_t *messag
         .header_count = read_headers(message, feed->headers[index]),
     };
     feed->record_bytes += message->len + message->key_len;
+    for (size_t i = 0; i < feed->records[index].header_count; i++)
+        feed->record_bytes +=
+            strlen(feed->headers[index][i].name) + feed->headers[index][i].value.length;
 }
 
 static void release_records(struct event_feed_kafka *feed)

@@ -17,6 +17,7 @@ struct log_client_http {
     CURL *easy;
     struct curl_slist *headers;
     char base_url[BASE_URL_MAX];
+    char address[BASE_URL_MAX]; /* the same, without a password: for messages */
     char url[URL_MAX];
     char curl_error[CURL_ERROR_SIZE];
     bool is_under_way;
@@ -147,7 +148,7 @@ static enum status read_answer(struct log_client_http *client, struct log_reply 
     long code = 0;
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &code);
     if (code != 200)
-        return error_set(error, STATUS_UNAVAILABLE, "the log at %s answers %ld", client->base_url,
+        return error_set(error, STATUS_UNAVAILABLE, "the log at %s answers %ld", client->address,
                          code);
     struct log_reply reply = {.events = client->events};
     enum status status = client->request.kind == LOG_READ_STATE ? read_state(client, &reply, error)
@@ -176,7 +177,7 @@ static enum status read_failure(struct log_client_http *client, CURLcode code,
             return STATUS_OK;
         }
     }
-    return error_set(error, STATUS_UNAVAILABLE, "the log at %s: %s", client->base_url,
+    return error_set(error, STATUS_UNAVAILABLE, "the log at %s: %s", client->address,
                      client->curl_error[0] != '\0' ? client->curl_error : curl_easy_strerror(code));
 }
 
@@ -225,6 +226,14 @@ static bool is_http_url(const char *url, size_t length)
            (strncmp(url, "https://", 8) == 0 && length > 8);
 }
 
+static void copy_without_user(const char *url, char ret_address[BASE_URL_MAX])
+{
+    const char *host = strstr(url, "//") + 2;
+    const char *user_end = memrchr(host, '@', strcspn(host, "/?#"));
+    snprintf(ret_address, BASE_URL_MAX, "%.*s%s", (int)(host - url), url,
+             user_end != NULL ? user_end + 1 : host);
+}
+
 enum status log_client_http_new(const char *base_url, struct log_client_http **ret_client,
                                 struct error *error)
 {
@@ -238,6 +247,7 @@ enum status log_client_http_new(const char *base_url, struct log_client_http **r
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     client->port = (struct log_client){client, ask, reply};
     memcpy(client->base_url, base_url, length);
+    copy_without_user(client->base_url, client->address);
     client->body = TEXT_INIT(LOG_HTTP_BYTES_MAX);
     client->multi = curl_multi_init();
     client->easy = curl_easy_init();

@@ -14,8 +14,8 @@ enum {
 
 struct log_client_http;
 
-/* *New*: log_client_http_free(). `base_url` ("http://host:8081") is copied. STATUS_INVALID: not an
- * http or https URL. */
+/* *New*: log_client_http_free(). `base_url` ("http://host:8081") is copied; a user and a password
+ * in it are in no message. STATUS_INVALID: not an http or https URL. */
 MUST_CHECK enum status
 log_client_http_new(const char *base_url, struct log_client_http **ret_client, struct error *error);
 /* Breaks off what is under way. Takes NULL. */

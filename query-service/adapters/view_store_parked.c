@@ -227,7 +227,7 @@ enum status view_store_replay_commit(void *self, const struct uuid *cart_id,
     if (status == STATUS_OK)
         status = view_store_commit(store, error);
     if (status != STATUS_OK)
-        return status;
+        return store_blame(store, status);
     *ret_is_free = pg_get_int8(result, 0, 0) > 0;
     *ret_epoch = pg_get_int8(result, 0, 1);
     return STATUS_OK;

@@ -74,6 +74,10 @@ enum { VIEW_COLUMNS = 7, TIMELINE_COLUMNS = 10 };
     PG_UUID_ARRAY, PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY, PG_UUID_ARRAY, PG_TEXT_ARRAY,      \
         PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY, PG_JSON_ARRAY
 
+/* STATUS_INVALID when a write failed because of what was written: data that does not fit its
+ * column, a check that says no. */
+enum status store_blame(struct view_store_postgres *store, enum status status);
+
 /* The port's functions; view_store.h says what they do. */
 enum status view_store_begin_write(void *self, const struct view_write *write, struct error *error);
 enum status view_store_end_write(void *self, const struct view_write *write, bool *ret_moved,

@@ -206,8 +206,7 @@ static enum status put_parked_records(struct view_store_postgres *store,
     return STATUS_OK;
 }
 
-/* Data that does not fit its column, a check that says no: because of what was written. */
-static enum status blame(struct view_store_postgres *store, enum status status)
+enum status store_blame(struct view_store_postgres *store, enum status status)
 {
     const char *sqlstate = postgres_sqlstate(store->postgres);
     bool is_of_data = strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
@@ -235,7 +234,7 @@ enum status view_store_end_write(void *self, const struct view_write *write, boo
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = store_receive(store, &result, error);
     if (status != STATUS_OK)
-        return blame(store, status);
+        return store_blame(store, status);
     for (size_t i = 0; i < write->move_count; i++) {
         ret_moved[i] = false;
         for (int row = 0; row < PQntuples(result); row++)

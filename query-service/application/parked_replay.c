@@ -113,7 +113,7 @@ static enum status replay_some(const struct view_store *store, struct replay *at
         status = commit(store, at, replay, ret_is_free, ret_step, error);
     if (status != STATUS_OK) {
         store->abandon(store->self);
-        return status;
+        return status == STATUS_INVALID ? STATUS_OK : status; /* the next cart may be taken */
     }
     at->result.events_applied += (int64_t)replay->count;
     *ret_may_go_on = !*ret_is_free && !replay->has_failed && replay->count > 0;

@@ -32,9 +32,10 @@ MUST_CHECK enum status parked_replay_find(const struct view_store *store, struct
 
 /*
  * One transaction: the cart's events are applied in order as far as they can be; a cart whose
- * events have all been applied is not parked any more. Safe while projectors run, in this process
- * or another. Another status than STATUS_OK: the store failed; what was done until then stays done,
- * and find and step try the same cart again.
+ * events have all been applied is not parked any more; one of which the store does not take
+ * something stays as it is. Safe while projectors run, in this process or another. Another status
+ * than STATUS_OK: the store failed; what was done until then stays done, and find and step try the
+ * same cart again.
  */
 MUST_CHECK enum status parked_replay_step(const struct view_store *store, struct replay *replay,
                                           struct replay_step *ret_step, struct error *error);

@@ -22,9 +22,11 @@ void progress_reload(struct partition_progress *progress)
 {
     int64_t junk_offset = progress->junk_offset;
     int64_t junk_position = progress->junk_position;
+    struct uuid junk_event_id = progress->junk_event_id;
     progress_begin(progress, progress->partition);
     progress->junk_offset = junk_offset;
     progress->junk_position = junk_position;
+    progress->junk_event_id = junk_event_id;
 }
 
 void progress_loaded(struct partition_progress *progress, const struct checkpoint *checkpoint)
@@ -93,7 +95,8 @@ enum progress_verdict progress_judge(struct partition_progress *progress, int64_
 {
     assert(progress->phase == PROGRESS_FOLLOWING);
     int64_t last = progress->reached.position;
-    if (offset == progress->junk_offset && position == progress->junk_position)
+    if (offset == progress->junk_offset && position == progress->junk_position &&
+        uuid_equal(event_id, &progress->junk_event_id))
         return PROGRESS_JUNK;
     if (position < last)
         return PROGRESS_DUPLICATE;
@@ -134,6 +137,7 @@ static void call_it_junk(struct partition_progress *progress)
 {
     progress->junk_offset = progress->asked_offset;
     progress->junk_position = progress->asked_position;
+    progress->junk_event_id = progress->asked_event_id;
     go_on(progress);
 }
 

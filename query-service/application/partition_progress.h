@@ -50,9 +50,11 @@ struct partition_progress {
     int64_t log_end;       /* last position of the log, read after the question came up */
     bool is_record_of_log; /* the log has the same event there */
 
-    /* A record that the log does not have; unknown: none. */
+    /* A record that the log does not have; unknown: none. In a topic that was made again another
+     * one may be at that offset, of the same position. */
     int64_t junk_offset;
     int64_t junk_position;
+    struct uuid junk_event_id;
 
     char detail[PROGRESS_DETAIL_MAX]; /* while asking or stopped: why */
 };

@@ -228,8 +228,6 @@ static void begin_following(struct projector *projector, size_t index)
 /* True: these views were made from a log like ours, as far as the store knows. */
 static bool check_known_log(struct projector *projector)
 {
-    if (!projector->known.is_known)
-        projector->mismatch[0] = '\0';
     projector->count_mismatch[0] = '\0';
     if (projector->known.partition_count != projector->options.partition_count)
         snprintf(projector->count_mismatch, sizeof(projector->count_mismatch),

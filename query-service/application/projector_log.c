@@ -82,12 +82,12 @@ static void stop_all(struct projector *projector)
         projector->now_us + (int64_t)PROJECTOR_STOPPED_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
 }
 
-/* The log's id is remembered when the views have none yet. */
+/* The log's id is remembered when the views have none yet, and it may be theirs. */
 static enum status learn_log(struct projector *projector, const struct log_reply *reply)
 {
     const struct view_store *store = projector->options.store;
     struct error error;
-    if (projector->known.is_known)
+    if (projector->known.is_known || reply->partition_count != projector->options.partition_count)
         return STATUS_OK;
     enum status status = store->adopt_log(store->self, &reply->log_id, &error);
     if (status == STATUS_OK)

@@ -28,6 +28,7 @@ static enum status replay_some(struct projector *projector, struct error *error)
     const struct view_row row = {.cart_id = replay->cart_id, .partition = replay->partition};
     bool is_held = partition != NULL && (partition->progress.phase == PROGRESS_FOLLOWING ||
                                          partition->progress.phase == PROGRESS_ASKING);
+    int64_t before = replay->result.events_applied;
     struct replay_step step;
     if (is_held && observer->writing != NULL)
         observer->writing(observer->context, &row, 1);
@@ -35,6 +36,7 @@ static enum status replay_some(struct projector *projector, struct error *error)
         parked_replay_step(projector->options.store, &projector->replay, &step, error);
     if (status == STATUS_OK && step.epoch > 0)
         settle_step(projector, &step);
+    stat_add(&projector->stats.applied_total, replay->result.events_applied - before);
     if (is_held && observer->wrote != NULL)
         observer->wrote(observer->context);
     return status;

@@ -41,6 +41,15 @@ static bool has_moved(const struct projector *projector, int16_t partition)
     return false;
 }
 
+/* What was parked is in no view. */
+static int64_t count_applied(const struct projector *projector)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < projector->write.timeline_count; i++)
+        count += has_moved(projector, projector->write.timeline[i]->partition) ? 1 : 0;
+    return count;
+}
+
 static void tell_changes(struct projector *projector)
 {
     const struct view_write *write = &projector->write;
@@ -93,7 +102,6 @@ static bool settle(struct projector *projector)
         const struct checkpoint_move *move = &projector->moves[i];
         struct projector_partition *partition = &projector->partitions[move->partition];
         if (projector->moved[i]) {
-            stat_add(&projector->stats.applied_total, move->to.position - move->from.position);
             progress_written(&partition->progress, &move->to);
             if (partition->refused.position <= move->to.position)
                 partition->refused.position = 0; /* it is parked; who makes it again tries it */
@@ -107,6 +115,7 @@ static bool settle(struct projector *projector)
                     LOG_INT("position", move->from.position));
         projector_reload(projector, partition);
     }
+    stat_add(&projector->stats.applied_total, count_applied(projector));
     tell_parked(projector);
     tell_changes(projector);
     return is_all;

@@ -1,6 +1,7 @@
 """The projector against a real PostgreSQL and a real Kafka: whatever breaks, the views end up as the log says."""
 
 import concurrent.futures
+import os
 import pathlib
 import time
 
@@ -78,6 +79,17 @@ def test_given_a_log_that_is_too_slow_for_a_page_then_what_came_of_it_counts(set
     projector.wait(seconds=25, applied=360, refilled=59, parked=0)
     setting.server.lines_a_second = None
     setting.check()
+
+
+def test_given_a_gap_with_data_that_cannot_be_read_then_only_its_cart_is_parked(setting):
+    projector = setting.projector()
+    setting.make(300)
+    setting.check()
+    cart = setting.log.create(partition=2)["cartId"]
+    setting.log.record(cart, "CartCleared", {})["data"] = '{"lineCount":0,"lineCount":0}'
+    setting.publish([setting.log.create(partition=2)])
+    setting.wait_applied()
+    projector.wait(parkedCarts=1, parked=1, deadLettered=1, waiting=0)
 
 
 def test_given_a_gap_that_the_log_does_not_fill_then_that_partition_waits_and_the_others_go_on(setting):
@@ -176,6 +188,18 @@ def test_given_an_event_of_an_old_schema_version_among_parked_ones_then_the_repl
     setting.sql("UPDATE parked_records SET headers = replace(headers::text, 'ItemTeleported', 'CartCleared')::json")
     assert projector.run("replay") == {"freed": 1, "left": 0, "applied": 2}
     assert setting.sql("SELECT version, status::text FROM cart_views WHERE cart_id = %s", (cart,)) == [(3, "expired")]
+
+
+def test_given_a_parked_cart_that_the_database_refuses_then_the_others_are_replayed(setting):
+    projector = setting.projector()
+    refused, mended = sorted(setting.log.create(partition=1)["cartId"] for _ in range(2))  # replays go by id
+    too_long_for_an_index = os.urandom(4000).hex()
+    setting.log.record(refused, "CustomerAssigned", {"customerId": too_long_for_an_index, "previousCustomerId": None})
+    setting.log.record(mended, "ItemTeleported", {"lineCount": 0})
+    setting.publish(setting.log.events[1])
+    projector.wait(parkedCarts=2, parked=2)
+    setting.sql("UPDATE parked_records SET headers = replace(headers::text, 'ItemTeleported', 'CartCleared')::json")
+    assert projector.run("replay") == {"freed": 1, "left": 1, "applied": 1}
 
 
 def test_given_junk_with_a_place_then_it_does_not_stop_its_partition(setting):

@@ -84,7 +84,7 @@ struct fake {
     enum status written;
     bool moved[FAKE_PARTITIONS];
     struct error write_error;
-    /* A write with one of them in the timeline is STATUS_INVALID. */
+    /* A write or a replay with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
     int loads;
@@ -100,6 +100,7 @@ struct fake {
 
     /* The log. */
     struct uuid log_id;
+    int log_partitions;
     enum status log_answer;
     int16_t silent_partition; /* has no answer; -1: none */
     struct log_request request;
@@ -423,15 +424,23 @@ static inline bool fake_is_at(const struct fake *fake, const struct checkpoint_m
            uuid_equal(&stored->event_id, &move->from.event_id);
 }
 
+static inline bool fake_refuses(const struct fake *fake,
+                                const struct recorded_event *const *timeline, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
+            if (uuid_equal(&timeline[i]->event_id, &fake->refused_events[p]))
+                return true;
+    return false;
+}
+
 /* Written at once; whoever asked hears of it at the end. */
 static inline enum status fake_write(struct fake *fake, const struct view_write *write,
                                      bool *ret_moved, struct error *error)
 {
     enum status status = fake_store_answer(fake, error);
-    for (size_t i = 0; i < write->timeline_count; i++)
-        for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
-            if (uuid_equal(&write->timeline[i]->event_id, &fake->refused_events[p]))
-                return error_set(error, STATUS_INVALID, "such data cannot be stored");
+    if (fake_refuses(fake, write->timeline, write->timeline_count))
+        return error_set(error, STATUS_INVALID, "such data cannot be stored");
     if (status != STATUS_OK ||
         (fake->write_answer != STATUS_OK && fake->write_answer != STATUS_UNCERTAIN))
         return status != STATUS_OK ? status : error_set(error, fake->write_answer, "no");
@@ -621,6 +630,8 @@ static inline enum status fake_replay_commit(void *self, const struct uuid *cart
     assert(fake->is_replaying);
     if (fake->replay_answer != STATUS_OK)
         return error_set(error, fake->replay_answer, "not now");
+    if (fake_refuses(fake, timeline, timeline_count))
+        return error_set(error, STATUS_INVALID, "such data cannot be stored");
     fake->is_replaying = false;
     if (view != NULL)
         fake_put_view(fake, view);
@@ -742,7 +753,7 @@ static inline enum status fake_reply(void *self, struct log_reply *ret_reply, st
                          "no answer");
     *ret_reply = (struct log_reply){.log_id = fake->log_id,
                                     .last_positions = fake->ends,
-                                    .partition_count = FAKE_PARTITIONS,
+                                    .partition_count = fake->log_partitions,
                                     .events = fake->answer};
     if (!is_events)
         return STATUS_OK;
@@ -832,6 +843,7 @@ static inline struct fake *fake_new(void)
 {
     struct fake *fake = calloc(1, sizeof(*fake));
     fake->log_id = (struct uuid){{7}};
+    fake->log_partitions = FAKE_PARTITIONS;
     fake->silent_partition = -1;
     fake->now_us = 1000000;
     for (int p = 0; p < FAKE_PARTITIONS; p++)

@@ -58,7 +58,7 @@ static void on_change(void *context, int32_t partition, bool is_ours)
     is_assigned = is_ours;
 }
 
-static struct kafka_consumer *join(void)
+static struct kafka_consumer *new_consumer(int session_timeout_ms)
 {
     struct kafka_consumer *consumer;
     struct error error;
@@ -68,10 +68,17 @@ static struct kafka_consumer *join(void)
                   .security = ""},
         .topic = "events",
         .group = "views",
-        .session_timeout_ms = 6000,
+        .session_timeout_ms = session_timeout_ms,
         .changed = on_change,
     };
-    cr_assert_eq(kafka_consumer_new(&options, &consumer, &error), STATUS_OK);
+    cr_assert_eq(kafka_consumer_new(&options, &consumer, &error), STATUS_OK, "%s", error.message);
+    return consumer;
+}
+
+static struct kafka_consumer *join(void)
+{
+    struct kafka_consumer *consumer = new_consumer(6000);
+    struct error error;
     for (int waited_ms = 0; !is_assigned && waited_ms < JOIN_MS; waited_ms += 100)
         cr_assert_null(kafka_consumer_poll(consumer, 100));
     cr_assert(is_assigned);
@@ -108,4 +115,23 @@ Test(kafka_consumer, given_more_than_its_queue_holds_then_reading_never_stands_s
         rd_kafka_message_destroy(message);
     }
     kafka_consumer_free(consumer, clock_monotonic_us() + MICROSECONDS_PER_SECOND);
+}
+
+Test(kafka_consumer, given_a_partition_that_is_not_read_then_it_is_known_how_far_it_goes)
+{
+    struct kafka_consumer *consumer = join();
+    kafka_consumer_stop(consumer, PARTITION);
+    produce();
+    for (int waited_ms = 0; kafka_consumer_end_offset(consumer, PARTITION) != RECORDS;
+         waited_ms += POLL_MS) {
+        cr_assert_lt(waited_ms, JOIN_MS);
+        kafka_consumer_tend(consumer);
+        cr_assert_null(kafka_consumer_poll(consumer, POLL_MS));
+    }
+    kafka_consumer_free(consumer, clock_deadline_us(1000));
+}
+
+Test(kafka_consumer, given_the_longest_session_that_may_be_set_then_librdkafka_takes_it)
+{
+    kafka_consumer_free(new_consumer(600000), clock_deadline_us(1000));
 }

@@ -65,10 +65,11 @@ static void *serve(void *nothing)
     return NULL;
 }
 
+static struct error error; /* of the last reply */
+
 static enum status reply_to(const struct log_client *log, const struct log_request *request,
                             struct log_reply *ret_reply)
 {
-    struct error error;
     log->ask(log->self, request);
     for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms++) {
         enum status status = log->reply(log->self, ret_reply, &error);
@@ -222,6 +223,19 @@ Test(log_client_http, given_a_refusal_or_nobody_then_unavailable)
     log_client_http_free(client);
 }
 
+Test(log_client_http, given_a_password_in_the_address_then_no_message_has_it)
+{
+    struct log_client_http *client;
+    struct log_reply reply;
+    close(server.listener);
+    memcpy(server.url, "http://me:s3cret@127.0.0.1:1/", sizeof("http://me:s3cret@127.0.0.1:1/"));
+    cr_assert_eq(log_client_http_new(server.url, &client, NULL), STATUS_OK);
+    cr_assert_eq(reply_to(log_client_http_port(client), &state, &reply), STATUS_UNAVAILABLE);
+    cr_assert_eq(strncmp(error.message, "the log at http://127.0.0.1:1: ", 31), 0, "%s",
+                 error.message);
+    log_client_http_free(client);
+}
+
 static bool is_memory_out;
 
 static char *copy(const char *text)
@@ -237,7 +251,6 @@ Test(log_client_http, given_no_memory_for_an_address_then_nothing_is_asked)
                  CURLE_OK);
     cr_assert_eq(asked(&events, "200 OK", STR_LITERAL(""), &client, &reply), STATUS_OK);
     const struct log_client *log = log_client_http_port(client);
-    struct error error;
     is_memory_out = true;
     log->ask(log->self, &state);
     is_memory_out = false;

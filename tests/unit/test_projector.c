@@ -370,11 +370,13 @@ static void happen_alien(void)
 Test(projector, given_an_event_that_cannot_be_applied_then_its_cart_is_parked_and_the_others_go_on)
 {
     begin_with_three();
+    int64_t applied = fake_stat(fake, applied_total);
     happen_alien();
     fake_happen(fake, 0, 1, 1);
     fake_happen(fake, 0, 0, 5);
     fake_happen(fake, 0, 1, 2);
     fake_turns(fake, 2);
+    cr_assert_eq(fake_stat(fake, applied_total), applied + 2);
     cr_assert_eq(fake_position(fake, 0), 7);
     cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_eq(fake_version(fake, 0, 1), 2);
@@ -452,6 +454,7 @@ Test(projector, given_parked_events_when_the_program_was_mended_then_the_start_r
     restart();
     cr_assert_eq(fake_version(fake, 0, 0), 5);
     cr_assert_eq(fake->parked_count, 0);
+    cr_assert_eq(fake_stat(fake, applied_total), 2);
     fake_happen(fake, 0, 0, 6);
     fake_turns(fake, 3);
     cr_assert_eq(fake_version(fake, 0, 0), 6, "it is not parked any more");

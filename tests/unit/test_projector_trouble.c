@@ -136,6 +136,28 @@ Test(projector_trouble, given_another_log_when_the_right_one_is_back_then_it_goe
     cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
 }
 
+Test(projector_trouble,
+     given_a_log_of_another_partition_count_when_none_is_known_then_it_is_not_ours)
+{
+    struct uuid ours = fake->log_id;
+    fake->is_log_known = false;
+    fake->log_id = (struct uuid){{8}};
+    fake->log_partitions = 1;
+    restart();
+    fake_happen(fake, 0, 0, 4);
+    for (int i = 0; i < 3; i++) {
+        fake_pass_time(fake);
+        cr_assert(says("the log has 1 partitions, not 2"));
+    }
+    cr_assert_eq(fake_position(fake, 0), 3);
+    fake->log_id = ours;
+    fake->log_partitions = FAKE_PARTITIONS;
+    fake_pass_time(fake);
+    fake_pass_time(fake);
+    cr_assert_eq(fake_position(fake, 0), 4);
+    cr_assert(uuid_equal(&fake->known_log, &ours));
+}
+
 /* The events 4 and 5 are asked for; the log answers with others until it is mended. */
 static void ask_for_two(void)
 {
@@ -212,6 +234,25 @@ Test(projector_trouble, given_a_junk_record_when_another_one_is_at_its_offset_th
     fake->partitions[0].next_offset = 3;
     fake_turns(fake, 2);
     cr_assert_eq(fake_position(fake, 0), 4);
+    cr_assert_eq(fake->parked_count, 1);
+}
+
+/* The topic, which begins with event 5, is of a log that lost that event when it was restored; then
+ * the topic is made again, and another event 5 happens. */
+Test(projector_trouble, given_a_junk_record_when_another_event_takes_its_place_then_that_is_applied)
+{
+    fake_happen(fake, 0, 0, 4);
+    fake_happen(fake, 0, 0, 5);
+    fake->partitions[0].topic[4].content.event.event_id.bytes[0] = 99;
+    fake->partitions[0].log_end = 4;
+    fake->partitions[0].next_offset = 4;
+    fake_turns(fake, 5);
+    cr_assert_eq(fake->parked_count, 1);
+    fake->partitions[0].topic_end = 4;
+    fake_happen(fake, 0, 0, 5);
+    fake->partitions[0].next_offset = 3;
+    fake_turns(fake, 3);
+    cr_assert_eq(fake_position(fake, 0), 5);
     cr_assert_eq(fake->parked_count, 1);
 }
 
@@ -473,6 +514,16 @@ Test(projector_trouble, given_a_step_of_the_replay_that_fails_then_it_is_tried_a
     cr_assert_not(fake->is_replaying);
     fake->replay_answer = STATUS_OK;
     then_replayed(PARKED_CARTS);
+}
+
+Test(projector_trouble, given_a_parked_cart_that_the_store_refuses_then_the_others_are_replayed)
+{
+    begin_with_parked();
+    fake->refused_events[0] = fake->parked[0].content.event.event_id;
+    fake_pass_time(fake);
+    cr_assert_eq(fake->parked_count, 1);
+    cr_assert(uuid_equal(&fake->parked[0].content.event.event_id, &fake->refused_events[0]));
+    cr_assert_not(fake->is_replaying);
 }
 
 Test(projector_trouble, given_a_parked_cart_in_the_cache_when_it_is_replayed_then_it_goes_on)

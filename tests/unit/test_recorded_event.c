@@ -87,6 +87,31 @@ Test(recorded_event, given_odd_but_valid_json_when_read_then_data_keeps_its_byte
     }
 }
 
+/* As PostgreSQL keeps it, and the topic carries it. */
+Test(recorded_event, given_data_that_cannot_be_read_then_the_event_has_its_place)
+{
+    static const char *const odd[] = {
+        "{\"lineCount\":1,\"lineCount\":1}",
+        "{\"lineCount\":18446744073709551616}",
+        "{\"lineCount\":1e999}",
+        "{\"name\":\"\\ud800\"}",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"data\":[]}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+        "]]]",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+        char json[1000];
+        snprintf(json, sizeof(json), "{ \"data\" : %s, " PLACE ",\"metadata\":{}}", odd[i]);
+        struct recorded_event expected = example();
+        expected.data = str_from(odd[i]);
+        struct recorded_event event;
+        AUTO(free_source) void *source = NULL;
+        struct error error;
+        cr_assert_eq(recorded_event_read(str_from(json), &event, &source, &error), STATUS_OK,
+                     "%s: %s", json, error.message);
+        assert_same(&expected, &event);
+    }
+}
+
 Test(recorded_event, given_any_order_escaped_keys_and_unknown_members_then_it_is_read)
 {
     static const char json[] = "{\"metadata\":{},\"new\":[\"data\",{\"data\":1}],"
