@@ -151,24 +151,28 @@ class PostgresServer:
             os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
 
     def _create(self):
+        """Makes the cluster elsewhere first: what was interrupted must not be taken for one."""
         self._settle_home()
-        shutil.rmtree(self.data, ignore_errors=True)
+        fresh = self.data.with_name("data.new")
+        shutil.rmtree(fresh, ignore_errors=True)
         password_file = self.home.resolve() / "superuser.password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password(SUPERUSER))
         self._own(password_file)
         try:
             done = subprocess.run(
-                [binary("initdb"), "-D", self.data, "-U", SUPERUSER, f"--pwfile={password_file}",
+                [binary("initdb"), "-D", fresh, "-U", SUPERUSER, f"--pwfile={password_file}",
                  "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
                 capture_output=True, text=True, check=False, cwd="/", **as_user(self.user))
         finally:
             password_file.unlink()
         if done.returncode != 0:
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(fresh, ignore_errors=True)
             raise Trouble(f"initdb failed:\n{done.stdout}{done.stderr}")
-        with open(self.data / "postgresql.conf", "a", encoding="ascii") as config:
+        with open(fresh / "postgresql.conf", "a", encoding="ascii") as config:
             config.write("include 'cartledger.conf'\n")
+        shutil.rmtree(self.data, ignore_errors=True)
+        fresh.rename(self.data)
 
     def _write_settings(self):
         file = self.data / "cartledger.conf"
