@@ -1,4 +1,5 @@
 """Roles, databases and migrations of the two services."""
+import json
 import os
 import subprocess
 
@@ -58,7 +59,7 @@ def migrate(kind, url, migrations, config):
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("".join(
         f"{name}:\n  dialect: postgres\n  datasource: ${{MIGRATION_DATABASE_URL}}\n"
-        f"  dir: {migrations / name}\n  table: applied_migrations\n" for name in KINDS))
+        f"  dir: {json.dumps(str(migrations / name), ensure_ascii=False)}\n  table: applied_migrations\n" for name in KINDS))
     try:
         environment = {**os.environ, "MIGRATION_DATABASE_URL": _for_sql_migrate(url)}
     except psycopg2.OperationalError as error:
