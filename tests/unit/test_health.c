@@ -1,5 +1,6 @@
 /* What a person reads in one line; /readyz itself is looked at by the tests of the services. */
 #include "health.h"
+#include "utf8.h"
 
 #include <criterion/criterion.h>
 
@@ -59,4 +60,18 @@ Test(health, given_more_than_there_is_room_for_then_the_summary_is_cut)
     health_summary(health, line, sizeof(line));
     cr_expect_str_eq(line, "not ready; event-store:");
     cr_expect_eq(strlen(line), sizeof(line) - 1);
+}
+
+Test(health, given_more_than_there_is_room_for_then_no_character_is_cut)
+{
+    AUTO(text_done)
+    struct text text = TEXT_INIT(4 * HEALTH_DETAIL_MAX);
+    health_set(store, false, "%*s\u00e9", HEALTH_DETAIL_MAX - 2, "a PostgreSQL that speaks French");
+    cr_expect_not(health_write(health, &text));
+    cr_expect(utf8_is_printable(text_str(&text)));
+
+    health_set(store, false, "\u00e9t\u00e9");
+    char line[sizeof("not ready; event-store: \u00e9t\u00e9") - 1];
+    health_summary(health, line, sizeof(line));
+    cr_expect_str_eq(line, "not ready; event-store: \u00e9t");
 }
