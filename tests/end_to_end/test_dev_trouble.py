@@ -1,12 +1,16 @@
 """./dev where something comes between: an interruption, a full disk, somebody else's settings, an odd path."""
 
+import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
 
+from devstack.files import write_private
 from devstack.ports import free_port
 from devstack.postgres import PostgresServer
+from devstack.process import Daemon, _children
 
 
 @pytest.fixture
@@ -31,3 +35,29 @@ def test_given_an_interruption_while_a_cluster_is_made_then_the_next_start_does_
     with pytest.raises(KeyboardInterrupt):
         server.start()
     assert server.home.exists() and not (server.data / "PG_VERSION").exists()
+
+
+def test_given_no_room_for_its_pid_then_a_process_is_not_left_behind(tmp_path):
+    daemon = Daemon("one", tmp_path, tmp_path)
+    daemon.pid_file.mkdir()
+    with pytest.raises(OSError):
+        daemon.spawn(["sleep", "600"], {"PATH": os.environ["PATH"]})
+    assert _children.pop().wait(5) == -signal.SIGKILL
+
+
+def test_given_a_full_disk_then_a_file_stays_what_it_was(tmp_path):
+    file = tmp_path / "settings.json"
+    write_private(file, "{}")
+    (tmp_path / "settings.json.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_private(file, "[]")
+    assert file.read_text() == "{}"
+
+
+def test_given_files_that_cannot_be_read_or_a_reader_that_has_gone_then_few_words(checkout):
+    gone = checkout.run("exec 3> >(exit); sleep 0.3; ./dev status >&3")
+    assert (gone.returncode, gone.stderr) == (141, "")
+    (checkout.folder / ".dev/own-values").mkdir()
+    odd = checkout.run("./dev status")
+    (checkout.folder / ".dev/own-values").rmdir()
+    assert odd.returncode == 1 and odd.stderr.count("\n") == 1 and "own-values" in odd.stderr

@@ -11,6 +11,7 @@ import subprocess
 import psycopg2
 
 from . import ports
+from .files import write_private
 from .process import Daemon, as_user, pids_in_folder, unprivileged_user
 from .report import Trouble, wait_until
 
@@ -50,10 +51,8 @@ def binary(name):
 def read_secret(path):
     """The secret in `path`, made at random when there is none."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(24))
         path.parent.chmod(0o700)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(24))
     return path.read_text().strip()
 
 
