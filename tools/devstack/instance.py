@@ -38,6 +38,12 @@ READY_SECONDS = 120
 STOP_SECONDS = 12  # the services promise 10
 
 
+def _forget_other_databases():
+    """libpq takes what a URL leaves open from the environment, and for psql the server itself (PGSERVICE)."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 class Settings:
     """From the environment, else as remembered from the last `up` or `start` (until `down`), else the default."""
 
@@ -161,6 +167,8 @@ class Instance:
 
     def __init__(self):
         self.settings = Settings()
+        if all(self.settings[name] is None for name in EXTERNAL[1:]):
+            _forget_other_databases()
         run, log = STATE / "run", STATE / "log"
         self.postgres = PostgresServer(STATE / "postgres", self.settings.number("POSTGRES_PORT"), run, log,
                                        STATE / "secrets")
