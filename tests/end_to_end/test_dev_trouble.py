@@ -10,7 +10,7 @@ import pytest
 from devstack.files import write_private
 from devstack.ports import free_port
 from devstack.postgres import PostgresServer
-from devstack.process import Daemon, _children
+from devstack.process import Daemon, _children, unprivileged_user
 
 
 @pytest.fixture
@@ -61,3 +61,12 @@ def test_given_files_that_cannot_be_read_or_a_reader_that_has_gone_then_few_word
     odd = checkout.run("./dev status")
     (checkout.folder / ".dev/own-values").rmdir()
     assert odd.returncode == 1 and odd.stderr.count("\n") == 1 and "own-values" in odd.stderr
+
+
+def test_given_a_checkout_that_postgres_cannot_reach_then_its_data_lie_where_nothing_is_cleared_away(server):
+    user = unprivileged_user()
+    if user is None:
+        pytest.skip("only root starts PostgreSQL as another user")
+    server.home.parent.chmod(0o700)
+    server._settle_home()
+    assert server.data.parent.parent == pathlib.Path(user.pw_dir) and server.data.parent.owner() == user.pw_name

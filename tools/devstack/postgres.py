@@ -129,8 +129,8 @@ class PostgresServer:
     def _settle_home(self):
         """Makes `home`, a folder that PostgreSQL's user owns.
 
-        When that user cannot reach it (a checkout below a private home folder), `home` becomes a link to a folder in
-        /var/tmp that is named after it.
+        When that user cannot reach it (a checkout below a private home folder), `home` becomes a link to a folder named
+        after it at that user's own home; from /var/tmp, Debian 13 clears away what is 30 days old.
         """
         if self.home.exists():
             return
@@ -138,7 +138,7 @@ class PostgresServer:
         if self.user is not None and subprocess.run(["test", "-x", self.home.parent], check=False,
                                                     **as_user(self.user)).returncode != 0:
             digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
-            elsewhere = pathlib.Path(f"/var/tmp/cartledger-{digest}")
+            elsewhere = pathlib.Path(self.user.pw_dir) / f"cartledger-{digest}"
             if elsewhere.exists() and (elsewhere.is_symlink() or elsewhere.stat().st_uid != self.user.pw_uid):
                 raise Trouble(f"{elsewhere} belongs to somebody else: remove it")
             elsewhere.mkdir(mode=0o700, exist_ok=True)
