@@ -1,6 +1,7 @@
 """The life of a process: what it says for --help, how it refuses to start, how it stops, what never leaks."""
 
 import json
+import os
 import signal
 import socket
 import statistics
@@ -73,6 +74,17 @@ def test_given_a_service_that_is_away_ready_or_frozen_then_its_healthcheck_says_
     healthy = service.run("--healthcheck")
     assert healthy.returncode == 0 and healthy.stderr == ""
     assert service.stop() == 0
+
+
+def test_given_standard_files_that_are_closed_then_no_socket_gets_their_numbers(idle):
+    _, service = idle
+    child = subprocess.Popen(["sh", "-c", 'exec "$0" 0<&- >&- 2>&-', *service.command()], env=service.environment())
+    try:
+        eventually(lambda: requests.get(service.url + "/livez", timeout=5).ok)
+        assert {os.readlink(f"/proc/{child.pid}/fd/{number}") for number in range(3)} == {"/dev/null"}
+    finally:
+        child.terminate()
+        assert child.wait(12) == 0
 
 
 def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
