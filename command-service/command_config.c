@@ -4,6 +4,7 @@
 #include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
+#include "postgres.h"
 
 #define CONFIG_STRUCT struct command_config
 
@@ -12,7 +13,7 @@ const struct config_setting COMMAND_SETTINGS[] = {
     INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535,
                 "TCP port to listen on; 0 takes a free one"),
     SECRET_SETTING(
-        "COMMAND_DATABASE_URL", database_url, NULL, NULL,
+        "COMMAND_DATABASE_URL", database_url, NULL, postgres_url_check,
         "postgres:// URL of the event log, as the service's own role; a direct connection, no "
         "transaction-mode pooler"),
     INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,

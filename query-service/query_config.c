@@ -4,13 +4,14 @@
 #include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
+#include "postgres.h"
 
 #define CONFIG_STRUCT struct query_config
 
 const struct config_setting QUERY_SETTINGS[] = {
     TEXT_SETTING("QUERY_BIND", bind, "127.0.0.1", "address to listen on"),
     INT_SETTING("QUERY_PORT", port, "8082", 0, 65535, "TCP port to listen on; 0 takes a free one"),
-    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL, NULL,
+    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL, postgres_url_check,
                    "postgres:// URL of the cart views, as the service's own role; a direct "
                    "connection, no transaction-mode pooler"),
     TEXT_SETTING("COMMAND_URL", command_url, "http://127.0.0.1:8081",

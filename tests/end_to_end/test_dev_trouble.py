@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -11,6 +12,8 @@ from devstack.files import write_private
 from devstack.ports import free_port
 from devstack.postgres import PostgresServer
 from devstack.process import Daemon, _children, unprivileged_user
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -70,3 +73,12 @@ def test_given_a_checkout_that_postgres_cannot_reach_then_its_data_lie_where_not
     server.home.parent.chmod(0o700)
     server._settle_home()
     assert server.data.parent.parent == pathlib.Path(user.pw_dir) and server.data.parent.owner() == user.pw_name
+
+
+@pytest.mark.parametrize("password", ["Zm9v/YmFy", "sek@ret", "sek%ret"])
+def test_given_a_password_that_is_not_escaped_then_no_piece_of_it_is_told(password):
+    url = f"postgresql://me:{password}@127.0.0.1:9/carts"
+    done = subprocess.run([ROOT / "tools/cartledger-migrate", "query"], env={"OWNER_DATABASE_URL": url}, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "malformed" in done.stderr
+    assert not any(piece in done.stderr for piece in re.split("[/@%]", password)), done.stderr

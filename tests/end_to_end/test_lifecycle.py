@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import psycopg2
 import pytest
@@ -146,6 +148,18 @@ def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
     ended = service.run(**{name: f"{scheme}://{user}:{SECRET}@{rest.partition('@')[2]}"})
     assert ended.returncode == 1 and "password" in last_error(ended.stderr)
     assert SECRET not in ended.stderr and "sekrit" not in ended.stderr
+
+
+@pytest.mark.parametrize("password", ["Zm9v/YmFy", "sek@ret", "4711/0815", "sek@4711/ret", "sek%ret"])
+def test_given_a_password_that_is_not_escaped_then_the_configuration_is_wrong_and_tells_no_piece_of_it(idle, password):
+    _, service = idle
+    name = database_url_name(service)
+    for arguments in [], ["--check-config"]:
+        ended = service.run(*arguments, **{name: f"postgres://me:{password}@127.0.0.1:9/carts"})
+        assert ended.returncode == 2 and ended.stderr.startswith(name) and ended.stderr.count("\n") == 1
+        assert not any(piece in ended.stderr for piece in re.split("[/@%]", password)), ended.stderr
+    for fine in (f"postgres://me:{quote(password, safe='')}@[::1]:9,other:9/carts?sslmode=require", "postgres:///carts?host="):
+        assert service.run("--check-config", **{name: fine}).returncode == 0
 
 
 @pytest.mark.parametrize("sql, words", [
