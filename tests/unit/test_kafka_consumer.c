@@ -85,6 +85,21 @@ static struct kafka_consumer *join(void)
     return consumer;
 }
 
+Test(kafka_consumer, given_a_group_without_a_name_then_it_says_so)
+{
+    struct kafka_consumer *consumer;
+    struct error error;
+    const struct kafka_consumer_options options = {
+        .kafka = {.bootstrap_servers = rd_kafka_mock_cluster_bootstraps(brokers)},
+        .topic = "events",
+        .group = "",
+        .session_timeout_ms = 6000,
+        .changed = on_change,
+    };
+    cr_assert_eq(kafka_consumer_new(&options, &consumer, &error), STATUS_UNAVAILABLE);
+    cr_expect_str_eq(error.message, "subscribing: Local: Unknown group");
+}
+
 /* NULL: none came in time. */
 static rd_kafka_message_t *next(struct kafka_consumer *consumer)
 {
