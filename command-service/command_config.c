@@ -1,6 +1,7 @@
 #include "command_config.h"
 
 #include "http_cors.h"
+#include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
@@ -9,7 +10,7 @@
 #define CONFIG_STRUCT struct command_config
 
 const struct config_setting COMMAND_SETTINGS[] = {
-    TEXT_SETTING("COMMAND_BIND", bind, "127.0.0.1", "address to listen on"),
+    CHECKED_SETTING("COMMAND_BIND", bind, "127.0.0.1", http_address_check, "address to listen on"),
     INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535,
                 "TCP port to listen on; 0 takes a free one"),
     SECRET_SETTING(

@@ -94,10 +94,12 @@ def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
     assert service.run("--check-config").returncode == 0
     wrong = service.run("--check-config", **{
         database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many", "KAFKA_BOOTSTRAP_SERVERS": None,
-        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "KAFKA_SECURITY": "sasl.pasword=sekrit"})
+        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "KAFKA_SECURITY": "sasl.pasword=sekrit", "KAFKA_TOPIC": "",
+        "COMMAND_BIND": "localhost", "QUERY_BIND": "localhost", "COMMAND_URL": "localhost:8081", "KAFKA_GROUP_ID": ""})
     assert wrong.returncode == 2
+    its_own = ["COMMAND_BIND"] if service.kind == "command-service" else ["QUERY_BIND", "COMMAND_URL", "KAFKA_GROUP_ID"]
     for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS", "LOG_LEVEL",
-                 "CORS_ORIGINS", "KAFKA_SECURITY"):
+                 "CORS_ORIGINS", "KAFKA_SECURITY", "KAFKA_TOPIC", *its_own):
         assert sum(line.startswith(name) for line in wrong.stderr.splitlines()) == 1, wrong.stderr
 
 
