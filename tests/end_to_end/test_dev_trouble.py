@@ -40,6 +40,13 @@ def test_given_an_interruption_while_a_cluster_is_made_then_the_next_start_does_
     assert server.home.exists() and not (server.data / "PG_VERSION").exists()
 
 
+@pytest.mark.parametrize("left", ["", "999999999\n/some/folder\n"], ids=["empty", "stale"])
+def test_given_what_a_power_cut_left_of_a_lock_file_then_it_is_cleared_away(server, left):
+    server.data.mkdir(parents=True)
+    (server.data / "postmaster.pid").write_text(left)
+    assert not server.stop() and not (server.data / "postmaster.pid").exists()
+
+
 def test_given_no_room_for_its_pid_then_a_process_is_not_left_behind(tmp_path):
     daemon = Daemon("one", tmp_path, tmp_path)
     daemon.pid_file.mkdir()

@@ -193,8 +193,9 @@ class PostgresServer:
             return
         lock_file = self.data / "postmaster.pid"
         orphans = pids_in_folder(self.data)
-        if lock_file.exists() and (owner := int(lock_file.read_text().split()[0])) in orphans:
-            raise Trouble(f"a PostgreSQL that ./dev did not start (pid {owner}) uses {self.data}: stop it")
+        noted = lock_file.read_text().split() if lock_file.exists() else []  # nothing after a power cut
+        if noted and int(noted[0]) in orphans:
+            raise Trouble(f"a PostgreSQL that ./dev did not start (pid {noted[0]}) uses {self.data}: stop it")
         if not wait_until(lambda: not pids_in_folder(self.data), ORPHAN_SECONDS if orphans else 0):
             for pid in pids_in_folder(self.data):
                 os.kill(pid, signal.SIGKILL)
