@@ -1,18 +1,20 @@
 #include "command_config.h"
 
 #include "http_cors.h"
+#include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
 #include "macros.h"
+#include "postgres.h"
 
 #define CONFIG_STRUCT struct command_config
 
 const struct config_setting COMMAND_SETTINGS[] = {
-    TEXT_SETTING("COMMAND_BIND", bind, "127.0.0.1", "address to listen on"),
+    CHECKED_SETTING("COMMAND_BIND", bind, "127.0.0.1", http_address_check, "address to listen on"),
     INT_SETTING("COMMAND_PORT", port, "8081", 0, 65535,
                 "TCP port to listen on; 0 takes a free one"),
     SECRET_SETTING(
-        "COMMAND_DATABASE_URL", database_url, NULL, NULL,
+        "COMMAND_DATABASE_URL", database_url, NULL, postgres_url_check,
         "postgres:// URL of the event log, as the service's own role; a direct connection, no "
         "transaction-mode pooler"),
     INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,

@@ -1,20 +1,24 @@
 #include "query_config.h"
 
 #include "http_cors.h"
+#include "http_server.h"
 #include "kafka_common.h"
+#include "kafka_consumer.h"
 #include "log.h"
+#include "log_client_http.h"
 #include "macros.h"
+#include "postgres.h"
 
 #define CONFIG_STRUCT struct query_config
 
 const struct config_setting QUERY_SETTINGS[] = {
-    TEXT_SETTING("QUERY_BIND", bind, "127.0.0.1", "address to listen on"),
+    CHECKED_SETTING("QUERY_BIND", bind, "127.0.0.1", http_address_check, "address to listen on"),
     INT_SETTING("QUERY_PORT", port, "8082", 0, 65535, "TCP port to listen on; 0 takes a free one"),
-    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL, NULL,
+    SECRET_SETTING("QUERY_DATABASE_URL", database_url, NULL, postgres_url_check,
                    "postgres:// URL of the cart views, as the service's own role; a direct "
                    "connection, no transaction-mode pooler"),
-    TEXT_SETTING("COMMAND_URL", command_url, "http://127.0.0.1:8081",
-                 "URL of the command service, where events that the topic lacks are read"),
+    CHECKED_SETTING("COMMAND_URL", command_url, "http://127.0.0.1:8081", log_client_url_check,
+                    "URL of the command service, where events that the topic lacks are read"),
     INT_SETTING("PARTITIONS", partitions, "6", 1, 1024,
                 "partitions of the log and of the topic; fixed when the log was initialised"),
     TEXT_SETTING("KAFKA_BOOTSTRAP_SERVERS", kafka_servers, NULL,
@@ -26,7 +30,8 @@ const struct config_setting QUERY_SETTINGS[] = {
                  "consumer group; instances with one database share one"),
     SECRET_SETTING("KAFKA_SECURITY", kafka_security, "", kafka_security_check,
                    "librdkafka security properties, name=value;name=value"),
-    INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000, 600000,
+    INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000,
+                KAFKA_CONSUMER_POLL_INTERVAL_MS,
                 "milliseconds of silence after which an instance loses its partitions"),
     INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
                 "MiB of carts that the projection keeps in memory between batches"),

@@ -150,8 +150,10 @@ def proxy_factory():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A Checkout, which is ended after the test."""
-    made = Checkout(tmp_path)
+    """A Checkout, at a path as people choose them, which is ended after the test."""
+    folder = tmp_path / "my carts #2"
+    folder.mkdir()
+    made = Checkout(folder)
     yield made
     made.check_logs()
     made.close()

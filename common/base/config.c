@@ -79,7 +79,8 @@ static enum status set_string(const struct config_setting *setting,
         add_problem(problems, setting, value, "is too long or holds a NUL");
         return STATUS_INVALID;
     }
-    if (text.length == 0 && setting->default_value == NULL) {
+    bool may_be_empty = setting->default_value != NULL && setting->default_value[0] == '\0';
+    if (text.length == 0 && !may_be_empty) {
         add_problem(problems, setting, value, "must not be empty");
         return STATUS_INVALID;
     }

@@ -28,7 +28,7 @@ struct config_setting {
     const char *name; /* "COMMAND_PORT" */
     enum config_kind kind;
     size_t offset;             /* of the member in the service's config struct */
-    const char *default_value; /* NULL: must be given, and not empty */
+    const char *default_value; /* NULL: must be given. A text may be empty only where this is */
     int64_t minimum;           /* CONFIG_INT only, inclusive */
     int64_t maximum;
     /* Strings only, or NULL. STATUS_INVALID: `error` is the end of a sentence that begins with the

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,10 +20,15 @@ enum {
     ENDING_RESERVE = 1 + sizeof(truncated_ending),
     PUT_MAX = LOG_LINE_MAX - ENDING_RESERVE,
     ESCAPED_MAX = 6, /* \u00XX */
+    WAIT_MS = 1000,  /* for who reads the lines, once; while nobody does, they are lost */
 };
 
 static enum log_level lowest_level = LOG_INFO;
 static const char *service_name;
+
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static bool is_stuck;
+static int64_t lost_lines;
 
 struct line {
     char bytes[LOG_LINE_MAX];
@@ -144,6 +151,14 @@ void log_set_service(const char *name)
     service_name = name;
 }
 
+/* A pipe or socket that has room takes a line without blocking; one that is broken says so. */
+static bool has_room(void)
+{
+    struct pollfd wait = {.fd = STDERR_FILENO, .events = POLLOUT};
+    is_stuck = poll(&wait, 1, is_stuck ? 0 : WAIT_MS) <= 0;
+    return !is_stuck;
+}
+
 static void write_line(struct line *line)
 {
     const char *last = line->truncated ? truncated_ending : ending;
@@ -151,8 +166,19 @@ static void write_line(struct line *line)
     memcpy(line->bytes + line->length, last, length);
     line->length += length;
     int saved = errno;
-    while (write(STDERR_FILENO, line->bytes, line->length) < 0 && errno == EINTR)
-        ;
+    int64_t lost = 0;
+    pthread_mutex_lock(&writing); /* or the room might be somebody else's */
+    if (has_room()) {
+        while (write(STDERR_FILENO, line->bytes, line->length) < 0 && errno == EINTR)
+            ;
+        lost = lost_lines;
+        lost_lines = 0;
+    } else {
+        lost_lines++;
+    }
+    pthread_mutex_unlock(&writing);
+    if (lost > 0)
+        log_warning("log", "lines were lost while nobody read them", LOG_INT("lines", lost));
     errno = saved;
 }
 

@@ -6,10 +6,11 @@
  *      "message":"leadership taken","partitions":6,"topic":"…"}
  *
  * A line is written with one write(2), so lines of several threads never mix; one over LOG_LINE_MAX
- * is cut inside a field, stays valid JSON and says "truncated":true. Texts may come from outside:
- * control characters are escaped, what is not UTF-8 becomes U+FFFD. Only main, the request
- * boundary and worker loops log. Safe from any thread. Never pass a secret or a whole connection
- * string.
+ * is cut inside a field, stays valid JSON and says "truncated":true. When nobody reads them for a
+ * second lines are lost, which a later one tells: who logs never waits for longer. Texts may come
+ * from outside: control characters are escaped, what is not UTF-8 becomes U+FFFD. Only main, the
+ * request boundary and worker loops log. Safe from any thread. Never pass a secret or a whole
+ * connection string.
  */
 #pragma once
 

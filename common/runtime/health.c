@@ -54,8 +54,9 @@ void health_set(struct health_check *check, bool ok, const char *detail_format, 
     va_start(arguments, detail_format);
     pthread_mutex_lock(&check->health->lock);
     check->ok = ok;
-    vsnprintf(check->detail, sizeof(check->detail), detail_format, arguments);
-    utf8_drop_cut(check->detail);
+    if (vsnprintf(check->detail, sizeof(check->detail), detail_format, arguments) >=
+        HEALTH_DETAIL_MAX)
+        utf8_drop_cut(check->detail);
     pthread_mutex_unlock(&check->health->lock);
     va_end(arguments);
 }
@@ -85,7 +86,8 @@ void health_summary(struct health *health, char *ret_line, size_t size)
             length += snprintf(ret_line + length, size - (size_t)length, "; %s: %s", check->name,
                                check->detail);
     }
-    utf8_drop_cut(ret_line);
+    if ((size_t)length >= size)
+        utf8_drop_cut(ret_line);
     pthread_mutex_unlock(&health->lock);
 }
 

@@ -18,7 +18,8 @@ void health_free(struct health *health);
 
 /* Starts as not ok, "starting". Before threads run. */
 struct health_check *health_register(struct health *health, const char *name, bool required);
-/* From any thread. The detail is one line. */
+/* From any thread. The detail is one line of UTF-8, cut at HEALTH_DETAIL_MAX - 1 bytes or just
+ * before. */
 void health_set(struct health_check *check, bool ok, const char *detail_format, ...)
     PRINTF_LIKE(3, 4);
 

@@ -40,15 +40,31 @@ static _Noreturn void on_library_panic(void *context, const char *file, unsigned
     abort();
 }
 
-static enum status open_listener(struct http_server *server, struct error *error)
+/* NULL: it is no numeric IP address. The caller owes freeaddrinfo(). */
+static struct addrinfo *find_address(const char *bind_address, uint16_t port)
 {
-    const struct http_server_options *options = &server->options;
-    char port[sizeof("65535")];
-    snprintf(port, sizeof(port), "%u", options->port);
+    char port_text[sizeof("65535")];
+    snprintf(port_text, sizeof(port_text), "%u", port);
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
                              .ai_socktype = SOCK_STREAM};
     struct addrinfo *address;
-    if (getaddrinfo(options->bind_address, port, &hints, &address) != 0)
+    return getaddrinfo(bind_address, port_text, &hints, &address) == 0 ? address : NULL;
+}
+
+enum status http_address_check(const char *setting, struct error *error)
+{
+    struct addrinfo *address = find_address(setting, 0);
+    if (address == NULL)
+        return error_set(error, STATUS_INVALID, "is not a numeric IP address");
+    freeaddrinfo(address);
+    return STATUS_OK;
+}
+
+static enum status open_listener(struct http_server *server, struct error *error)
+{
+    const struct http_server_options *options = &server->options;
+    struct addrinfo *address = find_address(options->bind_address, options->port);
+    if (address == NULL)
         return error_set(error, STATUS_INVALID, "cannot listen on %s: not a numeric IP address",
                          options->bind_address);
 

@@ -45,6 +45,9 @@ struct http_server_options {
     struct metrics *metrics; /* request counts and latency histograms by route; may be NULL */
 };
 
+/* Checks a setting (config.h) that becomes `bind_address`. */
+MUST_CHECK enum status http_address_check(const char *setting, struct error *error);
+
 /* STATUS_UNAVAILABLE with a one-line message when the port cannot be had, STATUS_INVALID for an
  * address or origins that are none. Raises the limit of open files as far as connections_max needs
  * and the system allows. */

@@ -182,6 +182,8 @@ static enum status join_group(struct kafka_consumer *consumer, rd_kafka_t *clien
 static void leave_group(struct kafka_consumer *consumer, int64_t deadline_us)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer->client);
+    if (queue == NULL)
+        return; /* there is no group of that name */
     rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(consumer->client, queue);
     rd_kafka_queue_destroy(queue);
     if (failure != NULL) {

@@ -45,6 +45,10 @@ struct postgres_statement {
     const Oid *parameter_types;
 };
 
+/* Checks a URL as a setting (config.h). Also refused is what only libpq would take: a password that
+ * is not escaped, of which a piece would become the host, the port or the database. */
+MUST_CHECK enum status postgres_url_check(const char *url, struct error *error);
+
 MUST_CHECK struct postgres *postgres_new(const struct postgres_options *options);
 void postgres_free(struct postgres *postgres);
 

@@ -128,15 +128,53 @@ static const char *session_options(const struct postgres_options *options, const
     return (size_t)length < size ? buffer : NULL;
 }
 
-/* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
- * addresses and /etc/hosts do not. */
-static enum status begin_attempt(struct postgres *postgres, struct error *error)
+/* Where the URL was meant to be cut: a password with a `/` or an `@` in it that is not escaped goes
+ * on in the host, the port or the database, which libpq names when they do not work. */
+static bool holds_more_than_a_name(const PQconninfoOption *option)
+{
+    if (option->val == NULL)
+        return false;
+    if (strcmp(option->keyword, "port") == 0)
+        return option->val[strspn(option->val, "0123456789,")] != '\0';
+    if (strcmp(option->keyword, "host") == 0) /* @name is an abstract socket */
+        return option->val[0] != '\0' && strchr(option->val + 1, '@') != NULL;
+    return strcmp(option->keyword, "dbname") == 0 && strchr(option->val, '@') != NULL;
+}
+
+/* NULL: it is malformed. */
+static PQconninfoOption *parse(const char *url)
 {
     /* libpq's own message would quote the URL. */
     AUTO(message_free)
     char *message = NULL;
     AUTO(parsed_free)
-    PQconninfoOption *parsed = PQconninfoParse(postgres->options.url, &message);
+    PQconninfoOption *parsed = PQconninfoParse(url, &message);
+    for (const PQconninfoOption *option = parsed; option != NULL && option->keyword != NULL;
+         option++)
+        if (holds_more_than_a_name(option))
+            return NULL;
+    PQconninfoOption *good = parsed;
+    parsed = NULL;
+    return good;
+}
+
+enum status postgres_url_check(const char *url, struct error *error)
+{
+    AUTO(parsed_free)
+    PQconninfoOption *parsed = parse(url);
+    if (parsed != NULL)
+        return STATUS_OK;
+    return error_set(
+        error, STATUS_INVALID,
+        "is malformed; in a password, write %%2F for / and %%40 for @, and %%25 for %%");
+}
+
+/* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
+ * addresses and /etc/hosts do not. */
+static enum status begin_attempt(struct postgres *postgres, struct error *error)
+{
+    AUTO(parsed_free)
+    PQconninfoOption *parsed = parse(postgres->options.url);
     if (parsed == NULL)
         return error_set(error, STATUS_INVALID, "the database URL is malformed");
 

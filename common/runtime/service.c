@@ -6,6 +6,7 @@
 #include "problem.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +42,14 @@ static void print_help(const struct service_program *program)
     printf("\nConfiguration, from the environment or the file (texts also as "
            "NAME_FILE):\n\n" STR_FORMAT,
            STR_ARGS(text_str(&text)));
+}
+
+/* Standard error may have been closed before: a socket would get its number, and our log lines. */
+static void fill_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDWR); /* gets the lowest number that is free */
 }
 
 /* Long options: ours first, then the program's verbs, numbered from VERB_BASE. */
@@ -114,6 +123,7 @@ static void let_the_next_signal_end_us(void)
 enum service_action service_start(const struct service_program *program, int argc, char **argv,
                                   void *config, struct service_arguments *ret_arguments)
 {
+    fill_standard_files();
     struct option options[4 + VERBS_MAX + 1];
     fill_options(program, options);
     struct service_arguments arguments = {0};

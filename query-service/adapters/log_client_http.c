@@ -220,10 +220,22 @@ static bool configure(struct log_client_http *client)
                             "cartledger-query/" CARTLEDGER_VERSION) == CURLE_OK;
 }
 
-static bool is_http_url(const char *url, size_t length)
+static size_t length_without_slashes(const char *url)
 {
-    return (strncmp(url, "http://", 7) == 0 && length > 7) ||
-           (strncmp(url, "https://", 8) == 0 && length > 8);
+    size_t length = strlen(url);
+    while (length > 0 && url[length - 1] == '/')
+        length--;
+    return length;
+}
+
+enum status log_client_url_check(const char *url, struct error *error)
+{
+    size_t length = length_without_slashes(url);
+    bool is_http_url = (strncmp(url, "http://", 7) == 0 && length > 7) ||
+                       (strncmp(url, "https://", 8) == 0 && length > 8);
+    if (is_http_url && length < BASE_URL_MAX)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "is not an http or https URL");
 }
 
 static void copy_without_user(const char *url, char ret_address[BASE_URL_MAX])
@@ -237,16 +249,13 @@ static void copy_without_user(const char *url, char ret_address[BASE_URL_MAX])
 enum status log_client_http_new(const char *base_url, struct log_client_http **ret_client,
                                 struct error *error)
 {
-    size_t length = strlen(base_url);
-    while (length > 0 && base_url[length - 1] == '/')
-        length--;
-    if (!is_http_url(base_url, length) || length >= BASE_URL_MAX)
+    if (log_client_url_check(base_url, NULL) != STATUS_OK)
         return error_set(error, STATUS_INVALID, "the log's address is not an http or https URL");
     struct log_client_http *client = calloc(1, sizeof(*client));
     if (client == NULL)
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     client->port = (struct log_client){client, ask, reply};
-    memcpy(client->base_url, base_url, length);
+    memcpy(client->base_url, base_url, length_without_slashes(base_url));
     copy_without_user(client->base_url, client->address);
     client->body = TEXT_INIT(LOG_HTTP_BYTES_MAX);
     client->multi = curl_multi_init();

@@ -12,6 +12,9 @@ enum {
     LOG_HTTP_BYTES_MAX = 16 * 1024 * 1024, /* of one answer; likewise */
 };
 
+/* Checks a setting (config.h) that becomes `base_url`. */
+MUST_CHECK enum status log_client_url_check(const char *url, struct error *error);
+
 struct log_client_http;
 
 /* *New*: log_client_http_free(). `base_url` ("http://host:8081") is copied; a user and a password

@@ -7,6 +7,8 @@ from devstack.aside import Aside
 from devstack.tally import Tally
 
 NAMES = ["postgres", "kafka", "command-service", "query-service"]
+# What a shell may have for other servers.
+ELSEWHERE = {"http_proxy": "http://127.0.0.1:9", "PGSERVICE": "other", "PGSSLMODE": "require"}
 ENV = ["COMMAND_URL", "QUERY_URL", "COMMAND_DATABASE_URL", "QUERY_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC"]
 
 
@@ -44,16 +46,17 @@ def check_env(checkout):
         who = "'SELECT current_user || current_database()'"
         for psql in (f'. .dev/env; psql "${kind.upper()}_DATABASE_URL"', f"./dev psql {kind}"):
             assert said(checkout, f"{psql} -Atc {who}") == 2 * f"cartledger_{kind}" + "\n"
+    assert said(checkout, "./dev psql query -Atc 'SELECT current_user'", **ELSEWHERE) == "cartledger_query\n"
 
 
 def check_status(checkout):
-    for name, row in zip(NAMES, said(checkout, "./dev status").splitlines(), strict=True):
+    for name, row in zip(NAMES, said(checkout, "./dev status", **ELSEWHERE).splitlines(), strict=True):
         words = rf"{name} +ready +port {checkout.ports[name]} +pid {pids(checkout)[name]} +since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
         assert re.fullmatch(words, row), row
 
 
 def test_given_a_checkout_then_each_command_does_what_it_says(checkout):
-    view = check_curl_lines(checkout, said(checkout, "./dev up"))
+    view = check_curl_lines(checkout, said(checkout, "./dev up", **ELSEWHERE))
     check_env(checkout)
     check_status(checkout)
     first = pids(checkout)

@@ -1,6 +1,8 @@
 """The life of a process: what it says for --help, how it refuses to start, how it stops, what never leaks."""
 
 import json
+import os
+import re
 import signal
 import socket
 import statistics
@@ -8,6 +10,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import psycopg2
 import pytest
@@ -75,15 +78,28 @@ def test_given_a_service_that_is_away_ready_or_frozen_then_its_healthcheck_says_
     assert service.stop() == 0
 
 
+def test_given_standard_files_that_are_closed_then_no_socket_gets_their_numbers(idle):
+    _, service = idle
+    child = subprocess.Popen(["sh", "-c", 'exec "$0" 0<&- >&- 2>&-', *service.command()], env=service.environment())
+    try:
+        eventually(lambda: requests.get(service.url + "/livez", timeout=5).ok)
+        assert {os.readlink(f"/proc/{child.pid}/fd/{number}") for number in range(3)} == {"/dev/null"}
+    finally:
+        child.terminate()
+        assert child.wait(12) == 0
+
+
 def test_given_a_wrong_configuration_then_all_errors_come_at_once(idle):
     _, service = idle
     assert service.run("--check-config").returncode == 0
     wrong = service.run("--check-config", **{
         database_url_name(service): None, "PARTITIONS": "0", "HTTP_THREADS": "many", "KAFKA_BOOTSTRAP_SERVERS": None,
-        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "KAFKA_SECURITY": "sasl.pasword=sekrit"})
+        "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "KAFKA_SECURITY": "sasl.pasword=sekrit", "KAFKA_TOPIC": "",
+        "COMMAND_BIND": "localhost", "QUERY_BIND": "localhost", "COMMAND_URL": "localhost:8081", "KAFKA_GROUP_ID": ""})
     assert wrong.returncode == 2
+    its_own = ["COMMAND_BIND"] if service.kind == "command-service" else ["QUERY_BIND", "COMMAND_URL", "KAFKA_GROUP_ID"]
     for name in (database_url_name(service), "PARTITIONS", "HTTP_THREADS", "KAFKA_BOOTSTRAP_SERVERS", "LOG_LEVEL",
-                 "CORS_ORIGINS", "KAFKA_SECURITY"):
+                 "CORS_ORIGINS", "KAFKA_SECURITY", "KAFKA_TOPIC", *its_own):
         assert sum(line.startswith(name) for line in wrong.stderr.splitlines()) == 1, wrong.stderr
 
 
@@ -134,6 +150,18 @@ def test_given_a_wrong_password_then_one_clear_line_without_it(idle):
     ended = service.run(**{name: f"{scheme}://{user}:{SECRET}@{rest.partition('@')[2]}"})
     assert ended.returncode == 1 and "password" in last_error(ended.stderr)
     assert SECRET not in ended.stderr and "sekrit" not in ended.stderr
+
+
+@pytest.mark.parametrize("password", ["Zm9v/YmFy", "sek@ret", "4711/0815", "sek@4711/ret", "sek%ret"])
+def test_given_a_password_that_is_not_escaped_then_the_configuration_is_wrong_and_tells_no_piece_of_it(idle, password):
+    _, service = idle
+    name = database_url_name(service)
+    for arguments in [], ["--check-config"]:
+        ended = service.run(*arguments, **{name: f"postgres://me:{password}@127.0.0.1:9/carts"})
+        assert ended.returncode == 2 and ended.stderr.startswith(name) and ended.stderr.count("\n") == 1
+        assert not any(piece in ended.stderr for piece in re.split("[/@%]", password)), ended.stderr
+    for fine in (f"postgres://me:{quote(password, safe='')}@[::1]:9,other:9/carts?sslmode=require", "postgres:///carts?host="):
+        assert service.run("--check-config", **{name: fine}).returncode == 0
 
 
 @pytest.mark.parametrize("sql, words", [

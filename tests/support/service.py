@@ -20,8 +20,8 @@ COMPLAINTS = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime e
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
-    "TSAN_OPTIONS": f"suppressions={ROOT}/tests/support/tsan.supp:ignore_noninstrumented_modules=1:report_thread_leaks=0:"
+    "LSAN_OPTIONS": f"suppressions='{ROOT}/tests/support/lsan.supp':print_suppressions=0",
+    "TSAN_OPTIONS": f"suppressions='{ROOT}/tests/support/tsan.supp':ignore_noninstrumented_modules=1:report_thread_leaks=0:"
                     "history_size=4",
 }
 

@@ -219,6 +219,13 @@ Test(config, given_a_wrong_secret_then_its_value_is_not_shown)
     assert_problems(NULL, "T_URL (environment): its value must not be empty\n");
 }
 
+Test(config, given_an_empty_text_where_the_default_is_none_then_it_is_refused)
+{
+    setenv("T_URL", "x", 1);
+    setenv("T_TOPIC", "", 1);
+    assert_problems(NULL, "T_TOPIC (environment): \"\" must not be empty\n");
+}
+
 Test(config, given_a_text_that_its_setting_complains_about_then_it_is_refused)
 {
     setenv("T_URL", "x", 1);

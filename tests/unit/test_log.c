@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -175,6 +176,39 @@ Test(log, given_several_threads_then_their_lines_do_not_mix, .init = catch_stand
         lines++;
     }
     cr_assert_eq(lines, 800);
+}
+
+static void fill_standard_error(void)
+{
+    static const char zeroes[4096];
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+    while (write(STDERR_FILENO, zeroes, sizeof(zeroes)) > 0)
+        ;
+    fcntl(STDERR_FILENO, F_SETFL, flags);
+}
+
+static void skip_zeroes(void)
+{
+    char bytes[65536];
+    fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
+    while (read(pipe_ends[0], bytes, sizeof(bytes)) > 0)
+        ;
+}
+
+Test(log, given_nobody_who_reads_then_lines_are_lost_and_nobody_waits_for_ever,
+     .init = catch_standard_error, .timeout = 10)
+{
+    fill_standard_error();
+    for (int i = 0; i < 100; i++)
+        log_info("main", "lost");
+    skip_zeroes();
+    log_info("main", "read");
+    char lines[2 * LOG_LINE_MAX + 1] = {0};
+    cr_assert_gt(read(pipe_ends[0], lines, 2 * LOG_LINE_MAX), 0);
+    char *second = strchr(lines, '\n') + 1;
+    cr_expect_not_null(strstr(lines, "\"message\":\"read\""));
+    cr_expect_not_null(strstr(second, "\"lines\":100}\n"), "%s", lines);
 }
 
 Test(log, given_level_names_when_parsed_then_they_are_known_and_others_are_not)

@@ -230,6 +230,15 @@ def main():
     except Trouble as trouble:
         warn(trouble)
         return 1
+    except BrokenPipeError:  # who reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except PermissionError as error:
+        warn(f"{error}: what another user has started here (root, by sudo?) is that user's to go on with")
+        return 1
+    except OSError as error:
+        warn(error)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -1,4 +1,5 @@
 """Roles, databases and migrations of the two services."""
+import json
 import os
 import subprocess
 
@@ -35,12 +36,24 @@ def connection_environment(url):
     names = {"host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
              "dbname": "PGDATABASE", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT",
              "sslkey": "PGSSLKEY"}
-    return {names[key]: value for key, value in parse_dsn(url).items() if key in names}
+    return {names[key]: value for key, value in _parts(url).items() if key in names}
+
+
+def _parts(url):
+    """The URL taken apart; refuses what postgres_url_check() does, in words that hold nothing of it."""
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        parts = {"dbname": "@"}
+    misplaced = "@" in parts.get("host", "")[1:] + parts.get("dbname", "")
+    if misplaced or not (parts.get("port") or "0").replace(",", "0").isdecimal():
+        raise Trouble("the database URL is malformed; in a password, write %2F for / and %40 for @, and %25 for %")
+    return parts
 
 
 def _for_sql_migrate(url):
     """The URL as lib/pq wants it, which insists on TLS unless told otherwise, where libpq takes what there is."""
-    parts = parse_dsn(url)
+    parts = _parts(url)
     if parts.get("sslmode") in (None, "prefer", "allow"):
         connection = psycopg2.connect(url, connect_timeout=5)
         try:
@@ -58,7 +71,7 @@ def migrate(kind, url, migrations, config):
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("".join(
         f"{name}:\n  dialect: postgres\n  datasource: ${{MIGRATION_DATABASE_URL}}\n"
-        f"  dir: {migrations / name}\n  table: applied_migrations\n" for name in KINDS))
+        f"  dir: {json.dumps(str(migrations / name), ensure_ascii=False)}\n  table: applied_migrations\n" for name in KINDS))
     try:
         environment = {**os.environ, "MIGRATION_DATABASE_URL": _for_sql_migrate(url)}
     except psycopg2.OperationalError as error:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from . import databases, kafka, ports
+from .files import write_private
 from .postgres import PostgresServer
 from .process import Daemon
 from .report import Trouble
@@ -37,11 +38,10 @@ READY_SECONDS = 120
 STOP_SECONDS = 12  # the services promise 10
 
 
-def _write_private(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    path.chmod(0o600)
+def _forget_other_databases():
+    """libpq takes what a URL leaves open from the environment, and for psql the server itself (PGSERVICE)."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 class Settings:
@@ -74,7 +74,7 @@ class Settings:
         return int(self.values[name])
 
     def remember(self):
-        _write_private(self.remembered_file, json.dumps(self.values, indent=1) + "\n")
+        write_private(self.remembered_file, json.dumps(self.values, indent=1) + "\n")
 
     def forget(self):
         self.remembered_file.unlink(missing_ok=True)
@@ -83,7 +83,7 @@ class Settings:
         known = self.own_file.read_text().split() if self.own_file.exists() else []
         fresh = [digest for digest in map(self._digest, values) if digest not in known]
         if fresh:
-            _write_private(self.own_file, "\n".join((known + fresh)[-1000:]) + "\n")
+            write_private(self.own_file, "\n".join((known + fresh)[-1000:]) + "\n")
 
     def _demand_number(self, name, low, high):
         text = self.values[name]
@@ -126,7 +126,7 @@ class Service:
         environment = {name: value for name, value in os.environ.items()
                        if name not in EXTERNAL and not name.endswith("_DATABASE_URL_FILE")}
         secret = STATE / "secrets" / f"{self.kind}-database-url"
-        _write_private(secret, self.instance.database_url(self.kind) + "\n")
+        write_private(secret, self.instance.database_url(self.kind) + "\n")
         environment |= {name: settings[name] for name in DEFAULTS if name not in ("POSTGRES_PORT", "KAFKA_PORT")}
         environment |= {f"{url_name}_FILE": str(secret), "KAFKA_BOOTSTRAP_SERVERS": self.instance.bootstrap_servers,
                         "COMMAND_URL": self.instance.services["command-service"].url
@@ -167,6 +167,8 @@ class Instance:
 
     def __init__(self):
         self.settings = Settings()
+        if all(self.settings[name] is None for name in EXTERNAL[1:]):
+            _forget_other_databases()
         run, log = STATE / "run", STATE / "log"
         self.postgres = PostgresServer(STATE / "postgres", self.settings.number("POSTGRES_PORT"), run, log,
                                        STATE / "secrets")
@@ -221,7 +223,7 @@ class Instance:
         }
         self.settings.note_own(value for name, value in values.items()
                                if name in EXTERNAL and self.settings[name] is None)
-        _write_private(STATE / "env", "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+        write_private(STATE / "env", "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
 
     def wipe(self):
         """Forgets all data; everything must be stopped. What was built and fetched stays."""

@@ -11,6 +11,7 @@ import subprocess
 import psycopg2
 
 from . import ports
+from .files import write_private
 from .process import Daemon, as_user, pids_in_folder, unprivileged_user
 from .report import Trouble, wait_until
 
@@ -50,10 +51,8 @@ def binary(name):
 def read_secret(path):
     """The secret in `path`, made at random when there is none."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(24))
         path.parent.chmod(0o700)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(24))
     return path.read_text().strip()
 
 
@@ -125,8 +124,8 @@ class PostgresServer:
     def _settle_home(self):
         """Makes `home`, a folder that PostgreSQL's user owns.
 
-        When that user cannot reach it (a checkout below a private home folder), `home` becomes a link to a folder in
-        /var/tmp that is named after it.
+        When that user cannot reach it (a checkout below a private home folder), `home` becomes a link to a folder named
+        after it at that user's own home; from /var/tmp, Debian 13 clears away what is 30 days old.
         """
         if self.home.exists():
             return
@@ -134,7 +133,7 @@ class PostgresServer:
         if self.user is not None and subprocess.run(["test", "-x", self.home.parent], check=False,
                                                     **as_user(self.user)).returncode != 0:
             digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
-            elsewhere = pathlib.Path(f"/var/tmp/cartledger-{digest}")
+            elsewhere = pathlib.Path(self.user.pw_dir) / f"cartledger-{digest}"
             if elsewhere.exists() and (elsewhere.is_symlink() or elsewhere.stat().st_uid != self.user.pw_uid):
                 raise Trouble(f"{elsewhere} belongs to somebody else: remove it")
             elsewhere.mkdir(mode=0o700, exist_ok=True)
@@ -146,24 +145,28 @@ class PostgresServer:
             os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
 
     def _create(self):
+        """Makes the cluster elsewhere first: what was interrupted must not be taken for one."""
         self._settle_home()
-        shutil.rmtree(self.data, ignore_errors=True)
+        fresh = self.data.with_name("data.new")
+        shutil.rmtree(fresh, ignore_errors=True)
         password_file = self.home.resolve() / "superuser.password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password(SUPERUSER))
         self._own(password_file)
         try:
             done = subprocess.run(
-                [binary("initdb"), "-D", self.data, "-U", SUPERUSER, f"--pwfile={password_file}",
+                [binary("initdb"), "-D", fresh, "-U", SUPERUSER, f"--pwfile={password_file}",
                  "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
                 capture_output=True, text=True, check=False, cwd="/", **as_user(self.user))
         finally:
             password_file.unlink()
         if done.returncode != 0:
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(fresh, ignore_errors=True)
             raise Trouble(f"initdb failed:\n{done.stdout}{done.stderr}")
-        with open(self.data / "postgresql.conf", "a", encoding="ascii") as config:
+        with open(fresh / "postgresql.conf", "a", encoding="ascii") as config:
             config.write("include 'cartledger.conf'\n")
+        shutil.rmtree(self.data, ignore_errors=True)
+        fresh.rename(self.data)
 
     def _write_settings(self):
         file = self.data / "cartledger.conf"
@@ -185,8 +188,9 @@ class PostgresServer:
             return
         lock_file = self.data / "postmaster.pid"
         orphans = pids_in_folder(self.data)
-        if lock_file.exists() and (owner := int(lock_file.read_text().split()[0])) in orphans:
-            raise Trouble(f"a PostgreSQL that ./dev did not start (pid {owner}) uses {self.data}: stop it")
+        noted = lock_file.read_text().split() if lock_file.exists() else []  # nothing after a power cut
+        if noted and int(noted[0]) in orphans:
+            raise Trouble(f"a PostgreSQL that ./dev did not start (pid {noted[0]}) uses {self.data}: stop it")
         if not wait_until(lambda: not pids_in_folder(self.data), ORPHAN_SECONDS if orphans else 0):
             for pid in pids_in_folder(self.data):
                 os.kill(pid, signal.SIGKILL)

@@ -135,9 +135,13 @@ class Daemon:
             child = subprocess.Popen([str(arg) for arg in argv], env=env, cwd="/", stdin=subprocess.DEVNULL,
                                      stdout=log, stderr=log, start_new_session=True, **as_user(user))
         _children.append(child)
-        self.start_file.write_text((start_mark(child.pid) or "gone") + "\n")
-        self.shape_file.write_text(shape)
-        self.pid_file.write_text(f"{child.pid}\n")
+        try:
+            self.start_file.write_text((start_mark(child.pid) or "gone") + "\n")
+            self.shape_file.write_text(shape)
+            self.pid_file.write_text(f"{child.pid}\n")
+        except BaseException:  # nobody would find it again
+            child.kill()
+            raise
 
     def send(self, number):
         """Sends a signal; False when it is not running."""

@@ -19,7 +19,7 @@ def read(file, names, environment=None):
             values[name] = _text(environment[f"{name}_FILE"]).removesuffix("\n")
         else:
             values[name] = lines.get(name, default)
-        if values[name] is None or (values[name] == "" and default is None):
+        if values[name] is None or (values[name] == "" and default != ""):
             raise Trouble(f"{name} is not set")
     return values
 
