@@ -100,15 +100,29 @@ def test_given_what_is_not_for_the_outside_then_no_such_resource(compose, path):
     assert answer.status_code == 404 and problem(answer) == "no-such-resource"
 
 
+def test_given_as_much_as_the_services_take_then_the_gateway_lets_it_through(compose):
+    path = f"/v1/carts/{new_id()}"
+    url = compose.url + path
+    assert requests.put(url, data=b'{"currency":"EUR"}'.ljust(65536), headers=JSON, timeout=10).status_code == 201
+    answer = requests.get(compose.url + f"{path}?x=".ljust(8192, "y"), timeout=10)
+    assert answer.status_code == 400 and "'x'" in answer.json()["detail"], "the service has read it"
+    fields = {f"X-{number}": "y" * 1500 for number in range(10)}
+    assert requests.get(f"{url}?minVersion=1", headers=fields, timeout=10).status_code == 200
+    answer = requests.get(f"{url}?minVersion=99", headers={"Prefer": "wait=10"}, timeout=20)
+    assert problem(answer) == "not-yet-visible" and answer.elapsed.total_seconds() > 9
+
+
 def test_given_too_much_of_anything_then_the_gateway_answers_as_the_services_do(compose):
-    cart = new_id()
-    url = f"{compose.url}/v1/carts/{cart}"
+    path = f"/v1/carts/{new_id()}"
+    url = compose.url + path
     answer = requests.put(url, data=b" " * 65537, headers=JSON, timeout=10)
     assert answer.status_code == 413 and problem(answer) == "body-too-large"
-    answer = requests.get(f"{url}?x={'y' * 9000}", timeout=10)
-    assert answer.status_code == 414 and problem(answer) == "uri-too-long"
-    answer = requests.get(url, headers={"X-Long": "y" * 9000}, timeout=10)
-    assert answer.status_code == 431 and problem(answer) == "header-too-large"
+    for length in (8193, 20000):
+        answer = requests.get(compose.url + f"{path}?x=".ljust(length, "y"), timeout=10)
+        assert answer.status_code == 414 and problem(answer) == "uri-too-long"
+    for bytes_each in (1000, 1500, 1535, 1550, 1700, 15000):  # the service's own buffer ends at 32 KiB
+        answer = requests.get(url, headers={f"X-{number}": "y" * bytes_each for number in range(20)}, timeout=10)
+        assert answer.status_code == 431 and problem(answer) == "header-too-large", bytes_each
     answer = requests.put(url, data="{", headers=JSON, timeout=10)
     assert answer.status_code == 400 and problem(answer) == "malformed-request"
 
