@@ -8,13 +8,14 @@ import tarfile
 import threading
 import time
 from collections import defaultdict
+from datetime import datetime
 
 import pytest
 import requests
 import yaml
 
 from cart_model import fold
-from compose import ROOT, SERVERS, Compose, docker, has_image
+from compose import JOBS, ROOT, SERVERS, Compose, docker, has_image
 from devstack.report import wait_until
 from load import Load
 from shop import eventually, line, new_id, problem
@@ -129,7 +130,7 @@ def test_given_too_much_of_anything_then_the_gateway_answers_as_the_services_do(
 
 def test_given_inspect_then_each_container_is_as_hardened_as_promised(compose):
     containers = compose.containers()
-    assert set(containers) == {*SERVERS, "secrets", "migrate", "topic"}
+    assert set(containers) == {*SERVERS, *JOBS}
     for name, container in containers.items():
         host = container["HostConfig"]
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"], name
@@ -154,6 +155,12 @@ def test_given_all_profiles_then_each_service_is_as_hardened_as_those_that_run(c
         assert service.get("user", "of the image") not in ("root", "0", "0:0"), name
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
         assert name in ("gateway", "prometheus", "grafana") or "edge" not in service.get("networks", {}), name
+        assert name in JOBS or service["restart"] == "unless-stopped" and service["healthcheck"]["test"], name
+        for needed, how in service.get("depends_on", {}).items():
+            assert how["condition"] == ("service_completed_successfully" if needed in JOBS else "service_healthy"), name
+    for kind in ("command-service", "query-service"):
+        assert services[kind]["healthcheck"]["test"] == ["CMD", kind, "--healthcheck"]
+    assert "data" not in services["gateway"]["networks"]
     # Nobody has Grafana's well-known password, and it reaches Prometheus alone.
     grafana = services["grafana"]["environment"]
     assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true" and grafana["GF_AUTH_BASIC_ENABLED"] == "false"
@@ -380,13 +387,16 @@ def test_given_the_profile_obs_when_up_then_prometheus_sees_every_instance_and_t
     assert not firing, firing
 
 
-def test_given_the_profile_demo_when_up_then_somebody_shops(compose):
+def test_given_the_profile_demo_when_up_then_somebody_shops_at_the_pace_that_was_set(compose):
     before = {event["eventId"] for event in compose.log()}
-    compose.environment["SHOP_CARTS_PER_MINUTE"] = "600"
+    compose.environment["SHOP_CARTS_PER_MINUTE"] = "120"
     compose.up("shopper", profile="demo")
     eventually(lambda: len(compose.log()) > len(before) + 20, 60, every=0.5)
     compose("--profile", "demo", "stop", "--timeout", "5", "shopper")
-    assert "ItemAdded" in {event["type"] for event in compose.log() if event["eventId"] not in before}
+    events = [event for event in compose.log() if event["eventId"] not in before]
+    assert "ItemAdded" in {event["type"] for event in events}
+    made = sorted(datetime.fromisoformat(event["occurredAt"]) for event in events if event["type"] == "CartCreated")
+    assert len(made) - 1 <= 2 * (made[-1] - made[0]).total_seconds()
 
 
 def test_given_down_and_up_then_the_data_is_still_there(compose):
