@@ -1,10 +1,8 @@
 """docker-compose.yml, as a user has it: up, shop, kill, scale, down, up. The tests of this file go in their order."""
 
-import hashlib
 import json
 import re
 import subprocess
-import tarfile
 import threading
 import time
 from collections import defaultdict
@@ -21,7 +19,6 @@ from load import Load
 from shop import eventually, line, new_id, problem
 
 JSON = {"Content-Type": "application/json"}
-SIZE_MAX = 120 * 1000 * 1000  # bytes of the services' image above its base
 
 
 @pytest.fixture(scope="module")
@@ -191,52 +188,6 @@ def test_given_a_slow_statement_then_the_log_has_it_without_its_values(compose):
     compose("exec", "-T", "postgres", "bash", "-c", r"""psql -XU postgres <<<"SELECT pg_sleep(1.1), \$1 \\bind a-customer \\g" """)
     eventually(lambda: "SELECT pg_sleep(1.1)" in compose("logs", "--no-color", "postgres"), 10)
     assert "a-customer" not in compose("logs", "--no-color", "postgres")
-
-
-def test_given_the_services_image_then_it_is_small_and_holds_no_compiler(compose):
-    suite = re.search(r"ARG SUITE=(\w+)", (ROOT / "Dockerfile").read_text())[1]
-    size, base = (int(docker("image", "inspect", "--format", "{{.Size}}", image).strip())
-                  for image in ("cartledger/services:test", f"debian:{suite}-slim"))
-    assert size - base <= SIZE_MAX, f"{(size - base) / 1e6:.0f} MB above its base"
-    run = ["run", "--rm", "--network", "none", "cartledger/services:test"]
-    assert docker(*run, "sh", "-c", "command -v cc gcc clang meson python3 curl psql || true").strip() == ""
-    labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", "cartledger/services:test"))
-    assert labels["org.opencontainers.image.title"] == "cartledger" and labels["org.opencontainers.image.revision"]
-    packages = docker(*run, "cat", "/usr/share/cartledger/packages")
-    assert re.search(r"^libmicrohttpd\S* ", packages, re.M) and re.search(r"^librdkafka1 ", packages, re.M)
-    for program in ("command-service", "query-service"):
-        assert docker(*run, program, "--version").startswith(program)
-
-
-def files_of(image, base, folder):
-    """The files that an image adds to its base: path, mode, owner, time and content of each; BuildKit touches /etc."""
-    archive = folder / "image.tar"
-    docker("save", "--output", archive, image)
-    layers = [json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", each)) for each in (image, base)]
-    assert layers[0][:len(layers[1])] == layers[1]
-    found = []
-    with tarfile.open(archive) as saved:
-        manifest = json.load(saved.extractfile("manifest.json"))[0]
-        for name in manifest["Layers"][len(layers[1]):]:
-            with tarfile.open(fileobj=saved.extractfile(name)) as layer:
-                found += [(each.name, each.type, each.mode, each.uid, each.gid, each.linkname, each.name != "etc" and each.mtime,
-                           each.isreg() and hashlib.sha256(layer.extractfile(each).read()).hexdigest()) for each in layer]
-    return found
-
-
-def test_given_the_same_sources_when_the_images_are_built_again_then_they_have_the_same_files(compose, tmp_path):
-    base = f"debian:{re.search(r'ARG SUITE=(.*)', (ROOT / 'Dockerfile').read_text())[1]}-slim"
-    for target, contents in [("services", {"usr/sbin/command-service", "usr/sbin/query-service"}),
-                             ("jobs", {"usr/bin/sql-migrate", "usr/lib/cartledger/migrate"})]:
-        # The classic builder makes all stages for the last one, and has just made those of jobs.
-        cached = target == "jobs" and compose.environment.get("DOCKER_BUILDKIT") == "0"
-        docker("build", *([] if cached else ["--no-cache"]), *(["--target", "jobs"] if target == "jobs" else []), "--tag",
-               f"cartledger/{target}:again", ROOT, env=compose.environment)
-        tags = [f"cartledger/{target}:{tag}" for tag in ("test", "again")]
-        assert len(set(docker("image", "inspect", "--format", "{{.Id}}", *tags).split())) == 2, "it was not built again"
-        first, again = (files_of(tag, base, tmp_path) for tag in tags)
-        assert contents <= {each[0] for each in first}
-        assert not set(first) ^ set(again)
 
 
 def wait_quiet(compose):
