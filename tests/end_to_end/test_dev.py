@@ -1,8 +1,11 @@
 """./dev: what it promises to whoever types it or builds upon it (`./dev help`, CONTRIBUTING.md)."""
 
 import json
+import os
 import re
+import subprocess
 
+from checkout import ROOT
 from devstack.aside import Aside
 from devstack.tally import Tally
 
@@ -99,3 +102,12 @@ def test_given_something_that_was_skipped_then_the_last_line_is_what_it_always_i
     told.passed, told.skipped = 3, 2
     Aside("it", tmp_path / "log", ["echo", told], False).end(heard)
     assert str(told).splitlines()[-1] == "3 passed, 0 failed" and vars(heard) == vars(told)
+
+
+def test_given_no_container_engine_then_the_compose_suite_says_that_it_was_skipped():
+    done = subprocess.run([ROOT / "tools/test", "compose"], capture_output=True, text=True, timeout=300, check=False,
+                          env=os.environ | {"DOCKER_HOST": "unix:///nowhere", "CARTLEDGER_ENGINE": ""})
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.splitlines()
+    assert re.fullmatch("compose: SKIPPED: there is no docker|compose: SKIPPED: no container engine answers", said[1])
+    assert said[-2:] == ["1 skipped", "0 passed, 0 failed"]

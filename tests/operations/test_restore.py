@@ -17,7 +17,8 @@ from shop import Shop, eventually, line, new_id
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs/operations.md"
-RESTORE_POINT = "before_the_lost_seconds"
+SETTINGS, RECOVERY = (re.search(rf"^( *)```\n( *{first} = .*?)^\1```", GUIDE.read_text(), re.M | re.S)[2]
+                      for first in ("archive_mode", "restore_command"))
 
 
 class Archive:
@@ -33,8 +34,8 @@ class Archive:
         self.folder.mkdir()
         if self.user is not None:
             shutil.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
-        settings = re.search(r"^```\n(archive_mode.*?)^```", GUIDE.read_text(), re.M | re.S)[1]
-        for name, value in re.findall("^(.*) = (.*)$", settings.replace("/archive/", f"{self.folder}/"), re.M):
+        self.moment = None
+        for name, value in re.findall("^(.*) = (.*)$", SETTINGS.replace("/archive/", f"{self.folder}/"), re.M):
             infrastructure.postgres.sql(f"ALTER SYSTEM SET {name} = {'1' if name == 'archive_timeout' else value}")
         infrastructure.postgres.stop()
         infrastructure.postgres.start()
@@ -49,23 +50,24 @@ class Archive:
 
     def mark(self):
         """What is committed now is what a restore will bring back."""
-        segment = self.infrastructure.postgres.sql(
-            f"SELECT pg_walfile_name(pg_create_restore_point('{RESTORE_POINT}'))")[0][0]
+        self.moment, segment = self.infrastructure.postgres.sql(
+            "SELECT clock_timestamp()::text, pg_walfile_name(pg_current_wal_lsn())")[0]
         eventually(lambda: (self.folder / segment).exists())
 
-    def restore(self, target=RESTORE_POINT):
-        """The server's data is lost; it comes back from the base backup and the archive, up to the mark. Without a target
-        all comes back, for the WAL was not lost."""
+    def restore(self, to_the_mark=True):
+        """The server's data is lost; it comes back from the base backup and the archive, up to the mark, or all of it, for
+        the WAL was not lost."""
         self.infrastructure.postgres.stop()
         self.server.data.rename(self.lost)
         subprocess.run(["cp", "-a", self.base, self.server.data], check=True)
-        if not target:
+        if not to_the_mark:
             subprocess.run(["cp", "-a", f"{self.lost}/pg_wal/.", self.server.data / "pg_wal"], check=True)
         shutil.rmtree(self.lost)
         (self.server.data / "recovery.signal").touch()
-        with open(self.server.data / "postgresql.auto.conf", "a", encoding="utf-8") as settings:
-            settings.write(f"restore_command = 'cp {self.folder}/%f %p'\n"
-                           f"recovery_target_name = '{target}'\nrecovery_target_action = 'promote'\n")
+        settings = RECOVERY.replace("/archive/", f"{self.folder}/")
+        settings = re.sub("^( *recovery_target_time = ).*\n", rf"\1'{self.moment if to_the_mark else ''}'\n", settings, flags=re.M)
+        with open(self.server.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
+            file.write(settings)
         if self.user is not None:
             shutil.chown(self.server.data / "recovery.signal", self.user.pw_uid, self.user.pw_gid)
         self.infrastructure.postgres.start()
@@ -118,7 +120,7 @@ def test_given_a_restore_with_the_wal_that_was_in_no_archive_then_nothing_is_los
     archive.infrastructure.postgres.kill()  # told to stop, it would archive the rest
     for service in (query, command):
         service.stop()
-    archive.restore(target="")
+    archive.restore(to_the_mark=False)
     command.start()
     query.start()
     eventually(lambda: check_of(command, "relay")["detail"].startswith("publishing: "))

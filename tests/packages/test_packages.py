@@ -114,6 +114,9 @@ def test_given_an_installed_unit_then_it_is_hardened(machine, unit):
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged)
     assert found and float(found.group(1)) <= EXPOSURE_MAX, judged[-3000:]
     print(found.group(0))
+    shown = machine.run("systemctl", "show", "--property=DynamicUser,ProtectSystem,Type,WatchdogUSec", f"{unit}.service").stdout
+    promised = {"DynamicUser=yes", "ProtectSystem=strict", *(("Type=notify", "WatchdogUSec=40s") if unit in UNITS else ())}
+    assert promised <= set(shown.splitlines()), shown
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from shop import Shop, eventually
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 300
 SERVERS = ["postgres", "kafka", "command-service", "query-service", "gateway"]
+JOBS = ["secrets", "migrate", "topic"]
 
 
 def docker(*arguments, check=True, timeout=600, **options):
