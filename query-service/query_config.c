@@ -3,7 +3,6 @@
 #include "http_cors.h"
 #include "http_server.h"
 #include "kafka_common.h"
-#include "kafka_consumer.h"
 #include "log.h"
 #include "log_client_http.h"
 #include "macros.h"
@@ -30,8 +29,7 @@ const struct config_setting QUERY_SETTINGS[] = {
                  "consumer group; instances with one database share one"),
     SECRET_SETTING("KAFKA_SECURITY", kafka_security, "", kafka_security_check,
                    "librdkafka security properties, name=value;name=value"),
-    INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000,
-                KAFKA_CONSUMER_POLL_INTERVAL_MS,
+    INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000, 600000,
                 "milliseconds of silence after which an instance loses its partitions"),
     INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
                 "MiB of carts that the projection keeps in memory between batches"),

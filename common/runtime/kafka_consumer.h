@@ -30,7 +30,7 @@ struct kafka_consumer_options {
     struct kafka_settings kafka;
     const char *topic;
     const char *group;
-    int session_timeout_ms; /* up to KAFKA_CONSUMER_POLL_INTERVAL_MS */
+    int session_timeout_ms;
     /* Within kafka_consumer_poll() and kafka_consumer_free(): a partition has come, or is gone. */
     void (*changed)(void *context, int32_t partition, bool is_ours);
     void *context;
