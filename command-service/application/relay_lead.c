@@ -240,10 +240,20 @@ static bool report_stall(struct relay *relay, const char *why)
     return false;
 }
 
+/* A topic that has refused an event most likely refuses it again. */
+static bool is_taken_again(const struct relay *relay)
+{
+    for (int p = 0; p < relay->options.partition_count; p++)
+        if (relay->partitions[p].delivered_us != 0)
+            return true;
+    return atomic_load(&relay->stats.lag_events) == 0;
+}
+
 static void report_progress(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
-    if (!report_stall(relay, publisher->complaint(publisher->self)))
+    bool is_stalled = report_stall(relay, publisher->complaint(publisher->self));
+    if (!is_stalled && (relay->state != RELAY_REFUSED || is_taken_again(relay)))
         relay_report(relay, RELAY_PUBLISHING, "the topic follows the log");
 }
 

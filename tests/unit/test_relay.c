@@ -213,6 +213,31 @@ Test(relay, given_a_topic_that_refuses_an_event_for_good_then_it_starts_again)
     cr_assert_eq(record_count(0), 0);
 }
 
+static atomic_int times_publishing;
+
+static void count_publishing(void *context, enum relay_state state, bool ok, const char *detail)
+{
+    (void)context, (void)ok, (void)detail;
+    times_publishing += state == RELAY_PUBLISHING;
+}
+
+Test(relay, given_a_topic_that_refuses_an_event_then_it_publishes_when_that_was_taken)
+{
+    options.on_state = count_publishing;
+    fake->send_answer = STATUS_INVALID;
+    append(0, 3);
+    start();
+    wait_state(RELAY_REFUSED);
+    int times_before = times_publishing;
+    for (int64_t until_us = deadline(PATIENCE_MS); fake->opens < 2; usleep(1000))
+        cr_assert_lt(clock_monotonic_us(), until_us, "it is not tried again");
+    wait_state(RELAY_REFUSED);
+    cr_assert_eq(times_publishing, times_before, "nothing was published");
+    fake->send_answer = STATUS_OK;
+    wait_state(RELAY_PUBLISHING);
+    wait_published(0, 3);
+}
+
 Test(relay, given_a_producer_that_has_given_up_then_another_one_is_opened)
 {
     append(0, 3);
