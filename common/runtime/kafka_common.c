@@ -197,6 +197,15 @@ enum status kafka_status(rd_kafka_resp_err_t code)
     }
 }
 
+bool kafka_is_refusal_of_group(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT ||
+           code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL ||
+           code == RD_KAFKA_RESP_ERR_INVALID_GROUP_ID ||
+           code == RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED;
+}
+
 enum status kafka_error_set(struct error *error, rd_kafka_resp_err_t code, const char *action)
 {
     return error_set(error, kafka_status(code), "%s: %s", action, rd_kafka_err2str(code));

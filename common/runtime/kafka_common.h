@@ -63,6 +63,9 @@ MUST_CHECK enum status kafka_security_check(const char *security, struct error *
  */
 enum status kafka_status(rd_kafka_resp_err_t code);
 
+/* The brokers are there and the topic may be, but the consumer group does not take us. */
+bool kafka_is_refusal_of_group(rd_kafka_resp_err_t code);
+
 /* Fills `error` with "ACTION: librdkafka's words" and returns its status. */
 enum status kafka_error_set(struct error *error, rd_kafka_resp_err_t code, const char *action);
 

@@ -14,6 +14,7 @@ struct kafka_consumer {
     rd_kafka_topic_t *topic_handle;
     struct kafka_topic_watch watch;
     struct error problem; /* STATUS_OK: none */
+    bool is_refused;      /* by the group: over when it assigns us something */
     int64_t probe_at_us;
     struct kafka_fetching fetching;
     int64_t committed[PARTITION_COUNT_MAX];
@@ -43,6 +44,7 @@ static void take_assignment(struct kafka_consumer *consumer, rd_kafka_t *client,
     rd_kafka_assign(client, partitions);
     rd_kafka_pause_partitions(client, partitions);
     consumer->problem.status = STATUS_OK;
+    consumer->is_refused = false;
 }
 
 static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
@@ -69,6 +71,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t code,
                          const char *words)
 {
+    consumer->is_refused = kafka_is_refusal_of_group(code);
     bool was_fine = consumer->problem.status == STATUS_OK;
     error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->options.topic,
               words != NULL ? words : rd_kafka_err2str(code));
@@ -304,13 +307,14 @@ rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wai
     return NULL;
 }
 
-/* librdkafka says when contact is lost, but not when it is back. */
+/* librdkafka says when contact is lost, but not when it is back. That the topic is there says
+ * nothing of the group. */
 enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *error)
 {
     if (consumer->problem.status == STATUS_OK)
         return STATUS_OK;
     int64_t now_us = clock_monotonic_us();
-    if (now_us >= consumer->probe_at_us) {
+    if (now_us >= consumer->probe_at_us && !consumer->is_refused) {
         int count;
         struct error found = {.status = STATUS_OK};
         enum status status =

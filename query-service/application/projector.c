@@ -276,7 +276,8 @@ static void load_partitions(struct projector *projector)
 
 static int poll_wait_ms(const struct projector *projector)
 {
-    if (projector->is_replay_due && projector->store.wait_ms == 0)
+    if (projector->is_replay_due && projector->store.wait_ms == 0 &&
+        projector->replay_retry.wait_ms == 0)
         return 0;
     return projector->is_log_asked ? PROJECTOR_BUSY_POLL_MS
            : projector->store.wait_ms > 0 && projector->store.wait_ms < PROJECTOR_POLL_MS

@@ -31,6 +31,8 @@ enum {
     PROJECTOR_STOPPED_RETRY_MS = 5000, /* looks whether a person has put it right */
     PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters; looks
                                           whether somebody else moved what is idle here */
+    PROJECTOR_REPLAY_RETRY_MS = 1000,  /* after a step of the replay that the store did not do */
+    PROJECTOR_REPLAY_RETRY_MAX_MS = 30000,
     PROJECTOR_DEAD_LETTER_RETRY_MS = 1000,
     PROJECTOR_DEAD_LETTER_RETRY_MAX_MS = 30000,
 };

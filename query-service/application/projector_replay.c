@@ -42,20 +42,35 @@ static enum status replay_some(struct projector *projector, struct error *error)
     return status;
 }
 
+/* Somebody may hold that cart's partition for long, such as who replays it from a position: the
+ * others go on. */
+static void wait_to_go_on(struct projector *projector)
+{
+    struct projector_partition *partition = projector_find(projector, projector->replay.partition);
+    stat_add(&projector->stats.store_failures_total, 1);
+    projector->now_us = projector->options.now_us(); /* it may have taken long */
+    if (projector->replay.is_within && partition != NULL)
+        projector_reload(projector, partition); /* the step may have been done */
+    backoff_fail(&projector->replay_retry, projector->now_us, PROJECTOR_REPLAY_RETRY_MS,
+                 PROJECTOR_REPLAY_RETRY_MAX_MS);
+}
+
 void projector_replay_parked(struct projector *projector)
 {
-    if (!projector->is_replay_due || !backoff_is_over(&projector->store, projector->now_us))
+    if (!projector->is_replay_due || !backoff_is_over(&projector->store, projector->now_us) ||
+        !backoff_is_over(&projector->replay_retry, projector->now_us))
         return;
     struct error error;
     enum status status = parked_replay_find(projector->options.store, &projector->replay, &error);
     if (status == STATUS_OK)
         status = replay_some(projector, &error);
-    if (status == STATUS_OK)
-        return;
     if (status == STATUS_UNAVAILABLE || status == STATUS_UNCERTAIN) {
-        projector_store_failed(projector, status, &error);
+        wait_to_go_on(projector);
         return;
     }
+    backoff_reset(&projector->replay_retry);
+    if (status == STATUS_OK)
+        return;
     projector_store_worked(projector);
     projector->is_replay_due = false;
     const struct replay_result *result = &projector->replay.result;

@@ -78,6 +78,7 @@ struct projector {
 
     bool is_replay_due;
     struct replay replay;
+    struct backoff replay_retry;
 
     /* Which log it is. `mismatch`: another one than the views were made from. */
     struct known_log known;

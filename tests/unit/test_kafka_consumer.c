@@ -13,6 +13,7 @@ enum {
     FILL_MS = 200,
     POLL_MS = 50,
     STANDSTILL_MS = 500, /* librdkafka alone stands still for a second */
+    JOIN_GROUP = 11,     /* Kafka's number of the request */
 };
 
 static rd_kafka_t *host; /* of the broker in memory */
@@ -143,6 +144,26 @@ Test(kafka_consumer, given_a_partition_that_is_not_read_then_it_is_known_how_far
         kafka_consumer_tend(consumer);
         cr_assert_null(kafka_consumer_poll(consumer, POLL_MS));
     }
+    kafka_consumer_free(consumer, clock_deadline_us(1000));
+}
+
+Test(kafka_consumer, given_a_group_that_refuses_us_then_that_is_the_problem_until_it_takes_us)
+{
+    struct error error = {.status = STATUS_OK};
+    rd_kafka_mock_push_request_errors(brokers, JOIN_GROUP, 2,
+                                      RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT,
+                                      RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT);
+    struct kafka_consumer *consumer = new_consumer(6000);
+    bool is_told = false;
+    for (int waited_ms = 0; !is_assigned && waited_ms < 2 * JOIN_MS; waited_ms += POLL_MS) {
+        cr_assert_null(kafka_consumer_poll(consumer, POLL_MS));
+        bool is_fine = kafka_consumer_check(consumer, &error) == STATUS_OK;
+        cr_assert(is_assigned || !is_fine || !is_told, "it is forgotten");
+        is_told = is_told || !is_fine;
+    }
+    cr_assert(is_assigned && is_told);
+    cr_assert_not_null(strstr(error.message, "session timeout"), "%s", error.message);
+    cr_assert_eq(kafka_consumer_check(consumer, &error), STATUS_OK);
     kafka_consumer_free(consumer, clock_deadline_us(1000));
 }
 

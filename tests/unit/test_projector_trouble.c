@@ -512,6 +512,11 @@ Test(projector_trouble, given_a_step_of_the_replay_that_fails_then_it_is_tried_a
     fake_turns(fake, 5);
     cr_assert_eq(fake->parked_count, PARKED_CARTS);
     cr_assert_not(fake->is_replaying);
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++)
+        fake_happen(fake, p, 0, 4);
+    fake_pass_time(fake);
+    cr_assert_eq(fake_position(fake, 0), 3 + PARKED_CARTS + 1, "the others do not wait for it");
+    cr_assert_eq(fake_position(fake, 1), 4);
     fake->replay_answer = STATUS_OK;
     then_replayed(PARKED_CARTS);
 }
