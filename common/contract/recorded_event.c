@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* The envelope is one level around the data; some room for data that we would not write. */
-enum { RECORDED_DEPTH_MAX = 2 * JSON_DEPTH_MAX };
-
 void recorded_event_write(const struct recorded_event *event, struct json_out *out)
 {
     json_out_object(out);
@@ -36,17 +33,42 @@ void recorded_event_write(const struct recorded_event *event, struct json_out *o
 }
 
 /*
- * The bytes of `data` and `metadata` as they stand in the text: writing them again would change
- * escapes, numbers and white space. The parsed object has the members in the order of the text and
- * none twice, so the nth value of the text belongs to its nth member.
+ * The envelope alone, each array and object in it a 0: one that Jansson cannot read, which
+ * PostgreSQL has taken all the same (such as \u0000), keeps nobody from knowing whose event it is.
+ * *ret_envelope is *new*.
  */
-static void find_raw(struct str json, json_t *object, struct str *ret_data,
+static enum status read_envelope(struct str json, json_t **ret_envelope, struct error *error)
+{
+    if (str_is_none(json))
+        return error_set(error, STATUS_INVALID, "there is no JSON");
+    char *copy = malloc(json.length + 1);
+    if (copy == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    memcpy(copy, json.bytes, json.length);
+    struct json_members members = json_members_of(json);
+    struct str value;
+    while (json_members_next(&members, &value)) {
+        if (*value.bytes != '{' && *value.bytes != '[')
+            continue;
+        char *blank = memset(copy + (value.bytes - json.bytes), ' ', value.length);
+        *blank = '0';
+    }
+    enum status status = json_object_parse((struct str){copy, json.length}, 1, ret_envelope, error);
+    free(copy);
+    return status;
+}
+
+/*
+ * The bytes of `data` and `metadata` as they stand in the text. The parsed envelope has the members
+ * in the order of the text and none twice, so the nth value of the text belongs to its nth member.
+ */
+static void find_raw(struct str json, json_t *envelope, struct str *ret_data,
                      struct str *ret_metadata)
 {
     struct json_members members = json_members_of(json);
     const char *key;
     json_t *parsed;
-    json_object_foreach(object, key, parsed)
+    json_object_foreach(envelope, key, parsed)
     {
         struct str value;
         if (!json_members_next(&members, &value))
@@ -56,6 +78,19 @@ static void find_raw(struct str json, json_t *object, struct str *ret_data,
         else if (strcmp(key, "metadata") == 0)
             *ret_metadata = value;
     }
+}
+
+static enum status check_metadata(struct str *metadata, struct error *error)
+{
+    json_t *object;
+    if (str_is_none(*metadata) || *metadata->bytes != '{')
+        return error_set(error, STATUS_INVALID, "metadata must be an object");
+    enum status status = metadata_parse(*metadata, &object, error);
+    if (status == STATUS_OK && object == NULL)
+        *metadata = STR_LITERAL("{}");
+    if (status == STATUS_OK)
+        json_decref(object);
+    return status;
 }
 
 static char *copy_text(char *at, struct str *text)
@@ -88,7 +123,7 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
                                 void **ret_source, struct error *error)
 {
     AUTO(decref) json_t *object = NULL;
-    enum status status = json_object_parse(json, RECORDED_DEPTH_MAX, &object, error);
+    enum status status = read_envelope(json, &object, error);
     if (status != STATUS_OK)
         return status;
     struct object_reader reader = {.object = object, .error = error};
@@ -105,10 +140,11 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
     find_raw(json, object, &event.data, &event.metadata);
     if (str_is_none(event.data))
         object_reader_fail(&reader, "data", "is missing");
-    if (!json_is_object(object_reader_find(&reader, "metadata")))
-        object_reader_fail(&reader, "metadata", "must be an object");
     if (reader.status != STATUS_OK)
         return reader.status;
+    status = check_metadata(&event.metadata, error);
+    if (status != STATUS_OK)
+        return status;
     char *block = malloc(texts_length(&event));
     if (block == NULL)
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
