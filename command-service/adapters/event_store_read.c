@@ -3,6 +3,15 @@
 #include <assert.h>
 
 /*
+ * The command's key and hash. PostgreSQL ends a statement at an escape that is no text of its
+ * (\u0000, half a surrogate pair), and one event must not end the commands of all carts; there
+ * are no such escapes in what is written here.
+ */
+#define COMMAND_KEY                                                                                \
+    "CASE WHEN strpos(metadata::text, '\\u') = 0"                                                  \
+    "  OR metadata::text !~ '(^|[^\\\\])(\\\\\\\\)*\\\\u' THEN metadata -> 'commandKey' END"
+
+/*
  * Each cart's rows come in version order and together, because the subquery is run once per cart;
  * in which order the carts come does not matter.
  *
@@ -24,7 +33,7 @@ static const struct postgres_statement LOAD = {
            "    SELECT * FROM (SELECT *, count(*) OVER () AS cart_found,"
            "      sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS cart_bytes_before"
            "     FROM (SELECT version, event_id, type, schema_version, occurred_at, data,"
-           "       metadata -> 'commandKey' ->> 'key' AS command_key,"
+           "       " COMMAND_KEY " ->> 'key' AS command_key,"
            "       pg_column_size(data)"
            "        * CASE WHEN pg_column_compression(data) IS NULL THEN 1 ELSE 96 END AS bytes"
            "      FROM events WHERE partition = k.partition AND cart_id = k.cart_id"
@@ -71,10 +80,10 @@ static const struct postgres_statement RECALL = {
            " FROM unnest($1, $2, $3, $4, $5) AS k (ordinal, partition, cart_id, version, key)"
            " CROSS JOIN LATERAL ("
            "   SELECT version, event_id, type, occurred_at, position,"
-           "    metadata -> 'commandKey' AS command_key FROM events"
+           "    " COMMAND_KEY " AS command_key FROM events"
            "   WHERE partition = k.partition AND cart_id = k.cart_id"
            "    AND version BETWEEN k.version AND k.version + 99"
-           "    AND metadata -> 'commandKey' ->> 'key' = k.key"
+           "    AND " COMMAND_KEY " ->> 'key' = k.key"
            "   ORDER BY version) AS e",
     .parameter_count = ARRAY_SIZE(RECALL_TYPES),
     .parameter_types = RECALL_TYPES,

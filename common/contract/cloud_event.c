@@ -1,7 +1,6 @@
 #include "cloud_event.h"
 
 #include "clock.h"
-#include "json_scan.h"
 #include "object_reader.h"
 
 enum { SEQUENCE_DIGITS = 20, INT64_DIGITS_MAX = 20 };
@@ -93,7 +92,7 @@ static enum status add_metadata(struct writer *writer, struct str metadata, stru
     if (str_equal(metadata, STR_LITERAL("{}")))
         return STATUS_OK;
     json_t *object;
-    enum status status = json_object_parse(metadata, JSON_DEPTH_MAX, &object, error);
+    enum status status = metadata_parse(metadata, &object, error);
     if (status != STATUS_OK)
         return status;
     struct str correlation = copy_member(writer, object, "correlationId");

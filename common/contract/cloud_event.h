@@ -29,9 +29,9 @@ struct cloud_event {
 };
 
 /* The record of an event. ce_correlationid, ce_causationid, ce_traceparent and traceparent are
- * taken from its metadata when they are there. STATUS_INVALID when the metadata is not a JSON
- * object or does not fit: the contents of *ret_record mean nothing then. The values point into the
- * struct itself, so it must not be copied. */
+ * taken from its metadata when they are there and it can be read. STATUS_INVALID when they do not
+ * fit: the contents of *ret_record mean nothing then. The values point into the struct itself, so
+ * it must not be copied. */
 MUST_CHECK enum status cloud_event_from(const struct recorded_event *event,
                                         struct cloud_event *ret_record, struct error *error);
 

@@ -25,6 +25,23 @@ enum status json_object_parse(struct str json, int depth_most, json_t **ret_obje
     return STATUS_OK;
 }
 
+enum status metadata_parse(struct str json, json_t **ret_object, struct error *error)
+{
+    json_t *object = NULL;
+    struct error ignored;
+    enum status status = json_object_parse(json, JSON_DEPTH_MAX, &object, &ignored);
+    /* Jansson may call a text for which it has no memory a syntax error, but not twice. */
+    if (status == STATUS_INVALID &&
+        json_object_parse(json, JSON_DEPTH_MAX, &object, &ignored) != STATUS_INVALID) {
+        json_decref(object);
+        status = STATUS_NO_MEMORY;
+    }
+    if (status == STATUS_NO_MEMORY)
+        return error_set(error, status, "out of memory");
+    *ret_object = object;
+    return STATUS_OK;
+}
+
 void object_reader_fail(struct object_reader *reader, const char *name, const char *what)
 {
     if (reader->status != STATUS_OK)

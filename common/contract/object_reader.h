@@ -25,6 +25,10 @@ struct object_reader {
 MUST_CHECK enum status json_object_parse(struct str json, int depth_most, json_t **ret_object,
                                          struct error *error);
 
+/* Parses an event's metadata: of one that cannot be read there is none, *ret_object is NULL, and it
+ * keeps nobody from the event. Else as json_object_parse(). */
+MUST_CHECK enum status metadata_parse(struct str json, json_t **ret_object, struct error *error);
+
 /* Any value but null, or NULL when it is not there. Not an error. */
 const json_t *object_reader_find(const struct object_reader *reader, const char *name);
 

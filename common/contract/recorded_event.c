@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* The envelope is one level around the data; some room for data that we would not write. */
-enum { RECORDED_DEPTH_MAX = 2 * JSON_DEPTH_MAX };
-
 void recorded_event_write(const struct recorded_event *event, struct json_out *out)
 {
     json_out_object(out);
@@ -36,17 +33,42 @@ void recorded_event_write(const struct recorded_event *event, struct json_out *o
 }
 
 /*
- * The bytes of `data` and `metadata` as they stand in the text: writing them again would change
- * escapes, numbers and white space. The parsed object has the members in the order of the text and
- * none twice, so the nth value of the text belongs to its nth member.
+ * The envelope alone, each array and object in it a 0: one that Jansson cannot read, which
+ * PostgreSQL has taken all the same (such as \u0000), keeps nobody from knowing whose event it is.
+ * *ret_envelope is *new*.
  */
-static void find_raw(struct str json, json_t *object, struct str *ret_data,
+static enum status read_envelope(struct str json, json_t **ret_envelope, struct error *error)
+{
+    if (str_is_none(json))
+        return error_set(error, STATUS_INVALID, "there is no JSON");
+    char *copy = malloc(json.length + 1);
+    if (copy == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    memcpy(copy, json.bytes, json.length);
+    struct json_members members = json_members_of(json);
+    struct str value;
+    while (json_members_next(&members, &value)) {
+        if (*value.bytes != '{' && *value.bytes != '[')
+            continue;
+        char *blank = memset(copy + (value.bytes - json.bytes), ' ', value.length);
+        *blank = '0';
+    }
+    enum status status = json_object_parse((struct str){copy, json.length}, 1, ret_envelope, error);
+    free(copy);
+    return status;
+}
+
+/*
+ * The bytes of `data` and `metadata` as they stand in the text. The parsed envelope has the members
+ * in the order of the text and none twice, so the nth value of the text belongs to its nth member.
+ */
+static void find_raw(struct str json, json_t *envelope, struct str *ret_data,
                      struct str *ret_metadata)
 {
     struct json_members members = json_members_of(json);
     const char *key;
     json_t *parsed;
-    json_object_foreach(object, key, parsed)
+    json_object_foreach(envelope, key, parsed)
     {
         struct str value;
         if (!json_members_next(&members, &value))
@@ -58,31 +80,17 @@ static void find_raw(struct str json, json_t *object, struct str *ret_data,
     }
 }
 
-/* The bytes of the member `data`, when its name is written without escapes; or none. */
-static struct str find_data(struct str json)
+static enum status check_metadata(struct str *metadata, struct error *error)
 {
-    static const char name[] = "\"data\"";
-    struct json_members members = json_members_of(json);
-    const char *at = members.at;
-    for (struct str value; json_members_next(&members, &value); at = members.at) {
-        const char *quote = memchr(at, '"', (size_t)(value.bytes - at));
-        if (strncmp(quote, name, sizeof(name) - 1) == 0)
-            return value;
-    }
-    return STR_NONE;
-}
-
-/*
- * What Jansson takes for no JSON - a name twice, a number beyond 64 bits, half a surrogate pair -
- * PostgreSQL does, and the log may hold it. It spoils no more than the event's data: the envelope
- * is read without it.
- */
-static void write_without(struct text *text, struct str json, struct str data)
-{
-    size_t before = (size_t)(data.bytes - json.bytes);
-    text_append(text, json.bytes, before);
-    text_append_terminated(text, "null");
-    text_append(text, data.bytes + data.length, json.length - before - data.length);
+    json_t *object;
+    if (str_is_none(*metadata) || *metadata->bytes != '{')
+        return error_set(error, STATUS_INVALID, "metadata must be an object");
+    enum status status = metadata_parse(*metadata, &object, error);
+    if (status == STATUS_OK && object == NULL)
+        *metadata = STR_LITERAL("{}");
+    if (status == STATUS_OK)
+        json_decref(object);
+    return status;
 }
 
 static char *copy_text(char *at, struct str *text)
@@ -115,15 +123,7 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
                                 void **ret_source, struct error *error)
 {
     AUTO(decref) json_t *object = NULL;
-    AUTO(text_done) struct text envelope = TEXT_INIT(json.length + sizeof("null"));
-    struct str data = find_data(json);
-    if (!str_is_none(data)) {
-        write_without(&envelope, json, data);
-        if (!text_ok(&envelope))
-            return error_set(error, STATUS_NO_MEMORY, "out of memory");
-        json = text_str(&envelope);
-    }
-    enum status status = json_object_parse(json, RECORDED_DEPTH_MAX, &object, error);
+    enum status status = read_envelope(json, &object, error);
     if (status != STATUS_OK)
         return status;
     struct object_reader reader = {.object = object, .error = error};
@@ -138,14 +138,13 @@ enum status recorded_event_read(struct str json, struct recorded_event *ret_even
         .occurred_at_us = object_reader_time(&reader, "occurredAt"),
     };
     find_raw(json, object, &event.data, &event.metadata);
-    if (!str_is_none(data))
-        event.data = data;
     if (str_is_none(event.data))
         object_reader_fail(&reader, "data", "is missing");
-    if (!json_is_object(object_reader_find(&reader, "metadata")))
-        object_reader_fail(&reader, "metadata", "must be an object");
     if (reader.status != STATUS_OK)
         return reader.status;
+    status = check_metadata(&event.metadata, error);
+    if (status != STATUS_OK)
+        return status;
     char *block = malloc(texts_length(&event));
     if (block == NULL)
         return error_set(error, STATUS_NO_MEMORY, "out of memory");

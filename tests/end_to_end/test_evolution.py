@@ -3,6 +3,7 @@
 import json
 import random
 import string
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import psycopg2
@@ -58,16 +59,16 @@ def texts_of(events):
 
 
 def written_then(owner_url, carts):
-    """Puts carts, each a list of (type, JSON), into an empty log."""
+    """Puts carts, each a list of (type, JSON) or (type, JSON, metadata), into an empty log."""
     positions = [0] * 6
     with psycopg2.connect(owner_url) as connection, connection.cursor() as cursor:
         for cart, events in carts.items():
             partition = partition_of(cart, 6)
-            for version, (kind, text) in enumerate(events, 1):
+            for version, (kind, text, *metadata) in enumerate(events, 1):
                 positions[partition] += 1
-                cursor.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, '{}')", (
+                cursor.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, %s)", (
                     partition, positions[partition], cart, version, new_id(), kind,
-                    BEGIN + timedelta(seconds=version), text))
+                    BEGIN + timedelta(seconds=version), text, *(metadata or ["{}"])))
         for partition, position in enumerate(positions):
             cursor.execute("UPDATE event_partitions SET last_position = %s WHERE partition = %s", (position, partition))
 
@@ -191,4 +192,39 @@ def test_given_an_old_log_with_a_byte_changed_in_each_cart_then_no_other_cart_no
     assert {entry["requestId"]: entry["correlationId"] for entry in logged if entry["message"] == "failed"} == failed
     eventually(lambda: check_topic(stack.kafka_servers, stack.topic, read_log(stack.command_database_url), 6,
                                    made_up=True) or True)
+    contract.FINDINGS.take()  # what is in this log is not in contracts/
+
+
+def cart_in(partition):
+    return next(cart for cart in iter(new_id, None) if partition_of(cart, 6) == partition)
+
+
+def test_given_an_old_log_with_escapes_that_are_no_text_then_only_their_carts_notice(stack_factory):
+    """PostgreSQL keeps them as JSON, but makes no text of them, and Jansson refuses them."""
+    odd_data, odd_metadata, sound = [cart_in(0), cart_in(0)], [cart_in(0), cart_in(0)], cart_in(0)
+    begun, tea = texts_of([created(), added(TEA)])
+    carts = {}
+    for escape, in_data, in_metadata in zip(("\\u0000", "\\ud800"), odd_data, odd_metadata):
+        carts[in_data] = [begun, (tea[0], tea[1].replace("Tee", escape))]
+        carts[in_metadata] = [begun, (*tea, f'{{"actor":"{escape}","commandKey":{{"key":"k","requestHash":"h"}}}}')]
+    stack = stack_with(stack_factory, {**carts, sound: [begun, tea]})
+    shop, query = Shop(stack.command_url, stack.query_url), stack.process("query-service")
+
+    def only_they_notice(sound_version):
+        for cart, version in {**dict.fromkeys(odd_data, 1), **dict.fromkeys(odd_metadata, 2), sound: sound_version}.items():
+            assert shop.view(cart, min_version=version)["version"] == version
+
+    only_they_notice(2)
+    with ThreadPoolExecutor() as pool:  # one batch of the lane, as a rule
+        statuses = list(pool.map(lambda cart: Shop(stack.command_url).clear(cart).status_code, [*odd_data, sound]))
+    assert statuses == [500, 500, 200]
+    check_topic(stack.kafka_servers, stack.topic, read_log(stack.command_database_url), 6, made_up=True)
+    query.stop()
+    stack.infrastructure.kafka.delete_records(stack.topic, 6, -1)
+    assert query.run("--rebuild").returncode == 0
+    query.start()
+    version = shop.add(sound, line()).json()["version"]  # by this record it sees that others are missing
+    eventually(lambda: only_they_notice(version) or True)
+    for cart in odd_metadata:
+        assert shop.clear(cart).status_code == 200
     contract.FINDINGS.take()  # what is in this log is not in contracts/

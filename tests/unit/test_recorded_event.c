@@ -160,6 +160,30 @@ Test(recorded_event, given_members_missing_or_wrong_then_it_is_refused)
     }
 }
 
+Test(recorded_event, given_json_that_jansson_does_not_take_then_only_its_reader_notices)
+{
+    static const char *const odd[] = {
+        "{\"a\":\"\\u0000\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1e999}",
+        "{\"a\":99999999999999999999}",
+        "{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+        char json[1000];
+        snprintf(json, sizeof(json), "{" PLACE ",\"data\":%s,\"metadata\":%s}", odd[i], odd[i]);
+        struct recorded_event expected = example();
+        expected.data = str_from(odd[i]);
+        expected.metadata = STR_LITERAL("{}");
+        struct recorded_event event;
+        AUTO(free_source) void *source = NULL;
+        cr_assert_eq(recorded_event_read(str_from(json), &event, &source, NULL), STATUS_OK, "%s",
+                     json);
+        assert_same(&expected, &event);
+    }
+}
+
 Test(recorded_event, given_numbers_out_of_range_then_it_is_refused)
 {
     static const struct {
