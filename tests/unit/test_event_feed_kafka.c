@@ -50,12 +50,14 @@ static void produce_with_large_headers(void)
                       sizeof(reason));
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
     char *value = calloc(1, HEADER_BYTES);
+    const rd_kafka_vu_t record[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = "events"},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = PARTITION},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_HEADER, .u.header = {"odd", value, HEADER_BYTES}},
+    };
     for (int i = 0; i < RECORDS; i++)
-        cr_assert_eq(
-            rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("events"), RD_KAFKA_V_PARTITION(PARTITION),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_HEADER("odd", value, HEADER_BYTES), RD_KAFKA_V_END),
-            0);
+        cr_assert_null(rd_kafka_produceva(producer, record, ARRAY_SIZE(record)));
     cr_assert_eq(rd_kafka_flush(producer, JOIN_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     free(value);
     rd_kafka_destroy(producer);
