@@ -27,6 +27,14 @@ def test_given_no_cart_when_posted_without_id_then_a_uuid_v7_is_made(shop):
     assert list(body["events"][0]) == ["eventId", "version", "type", "occurredAt"]
 
 
+def test_given_null_for_what_is_optional_then_it_is_as_absent(shop):
+    created = shop.send("POST", "/v1/carts", {"currency": "EUR", "customerId": None, "cartId": None})
+    assert created.status_code == 201
+    cart = created.json()["cartId"]
+    assert shop.add(cart, line()).status_code == 200
+    assert shop.send("POST", f"/v1/carts/{cart}/checkout", {"orderId": None}).status_code == 200
+
+
 def test_given_a_cart_when_created_again_then_same_is_200_and_different_409(shop):
     for create in (lambda body: shop.send("PUT", f"/v1/carts/{cart}", body),
                    lambda body: shop.send("POST", "/v1/carts", {**body, "cartId": cart})):

@@ -1,8 +1,9 @@
 """Holds everything that the tests see of the services and of the topic against contracts/.
 
-`watch()` looks at every HTTP answer of a service, `check_record` and `check_event` at records and events. What is not
-in the contract (a status, a header, a member, a value out of range) is written down and fails the test at its end, so
-that no retry hides it. The schemas are open to new members, as consumers must be; here they are closed.
+`watch()` looks at every HTTP answer of a service, and at the request where it was accepted, `check_record` and
+`check_event` at records and events. What is not in the contract (a status, a header, a member, a value out of range) is
+written down and fails the test at its end, so that no retry hides it. The schemas are open to new members, as consumers
+must be; here they are closed.
 
 Each form that a body takes (its members and their types) is validated in full when it's new, WHOLE times in all, and
 every SAMPLEth time after that; of a long list SAMPLE elements.
@@ -15,7 +16,7 @@ import re
 import sys
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
 import requests
@@ -138,13 +139,33 @@ class Response:
         return [complaint for line in lines for complaint in checker(json.loads(line))]
 
 
+class Request:
+    """What the contract says of the query and the body of one operation."""
+
+    def __init__(self, item, operation, document):
+        found = [resolved(node, document, None, True) for node in (*item.get("parameters", []), *operation.get("parameters", []))]
+        self.query = {node["name"]: node["schema"] for node in found if node["in"] == "query"}
+        body = operation.get("requestBody")
+        self.body = body and Checker(resolved(body["content"]["application/json"]["schema"], document, None, True))
+
+    def check(self, query, body):
+        wrong = [f"query parameter {name} was accepted" for name, _ in query if name not in self.query]
+        for name, value in query:
+            schema = self.query.get(name, {})
+            wrong += complaints(schema, int(value) if schema.get("type") == "integer" else value)
+        is_text = isinstance(body, (str, bytes)) and body
+        return wrong + (self.body(json.loads(body)) if self.body and is_text else [])
+
+
 class Contract:
     """The OpenAPI document of one service."""
 
     def __init__(self, service):
         self.document = bundle(CONTRACTS / f"{service}.openapi.yaml")
-        self.operations = {}
+        self.operations, self.requests = {}, {}
         for path, item in self.document["paths"].items():
+            self.requests[path] = {method: Request(item, operation, self.document) for method, operation in item.items()
+                                   if method in METHODS}
             self.operations[path] = {method: self.responses(operation) for method, operation in item.items()
                                      if method in METHODS}
         self.unlisted = self.responses(self.document["x-unlisted"])
@@ -176,6 +197,12 @@ class Contract:
         if method == "head" or status in (204, 304):
             return wrong + ([f"a body where none may be: {text[:100]}"] if text else [])
         return wrong + response.check_body(headers.get("content-type"), text)
+
+
+    def check_accepted(self, method, target, query, body):
+        """What the contract does not know of a request that was accepted."""
+        request = self.requests.get(self.path_of(target), {}).get(method.lower())
+        return request.check(parse_qsl(query), body) if request else []
 
 
 class Findings:
@@ -221,6 +248,9 @@ def _watched_send(session, request, **options):
         try:
             wrong = contract_of(kind).check(response.request.method, parts.path, response.status_code,
                                             {name.lower(): value for name, value in response.headers.items()}, text)
+            if response.status_code < 300:
+                wrong += contract_of(kind).check_accepted(response.request.method, parts.path, parts.query,
+                                                          response.request.body)
         except ValueError as error:
             wrong = [f"the body is not JSON: {error}"]
         FINDINGS.add(what, wrong)

@@ -95,8 +95,7 @@ Test(recorded_event, given_data_that_cannot_be_read_then_the_event_has_its_place
         "{\"lineCount\":18446744073709551616}",
         "{\"lineCount\":1e999}",
         "{\"name\":\"\\ud800\"}",
-        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"data\":[]}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
-        "]]]",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"data\":[]}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
     };
     for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
         char json[1000];
@@ -158,6 +157,9 @@ Test(recorded_event, given_members_missing_or_wrong_then_it_is_refused)
                      "%s", wrong[i]);
         cr_assert_null(source);
     }
+    struct recorded_event event;
+    void *source = NULL;
+    cr_assert_eq(recorded_event_read(STR_NONE, &event, &source, NULL), STATUS_INVALID);
 }
 
 Test(recorded_event, given_json_that_jansson_does_not_take_then_only_its_reader_notices)
