@@ -268,6 +268,7 @@ static void on_delivered(void *context, const struct kafka_delivery *delivery)
         .partition = (int16_t)delivery->partition,
         .position = delivery->tag,
         .offset = delivery->offset,
+        .bytes = delivery->bytes,
     };
     publisher->delivered(publisher->context, &relay_delivery);
 }

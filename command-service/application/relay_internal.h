@@ -13,6 +13,7 @@ enum { RELAY_DETAIL_MAX = 256 };
 struct relay_partition {
     int64_t queued;            /* the last position sent */
     _Atomic int64_t published; /* the last position delivered */
+    size_t bytes;              /* of data sent and not delivered yet */
     int64_t next_offset;       /* a delivery below it went into another topic of that name */
     int64_t delivered_us;      /* when this producer last delivered something; 0: nothing yet */
     int64_t progress_us;       /* when something was last delivered, by any producer, or nothing

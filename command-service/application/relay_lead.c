@@ -133,6 +133,7 @@ static void on_delivered(void *context, const struct relay_delivery *delivery)
     if (partition->late_until == RELAY_LATE_AND_NO_BEGINNING)
         partition->late_until = delivery->offset > 0 ? delivery->offset : 0;
     atomic_store(&partition->published, delivery->position);
+    partition->bytes -= delivery->bytes;
     relay->in_flight--;
     partition->progress_us = partition->delivered_us = clock_monotonic_us();
     atomic_fetch_add(&relay->stats.delivered_total, 1);
@@ -155,6 +156,7 @@ static bool find_place(struct relay *relay)
     for (int p = 0; p < relay->options.partition_count; p++) {
         struct relay_partition *partition = &relay->partitions[p];
         partition->queued = relay->ends[p].position;
+        partition->bytes = 0;
         partition->next_offset = relay->ends[p].next_offset;
         partition->delivered_us = 0;
         partition->late_until = relay->ends[p].late_until;

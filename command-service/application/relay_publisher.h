@@ -28,6 +28,7 @@ struct relay_delivery {
     int16_t partition;
     int64_t position;
     int64_t offset; /* in the topic's partition; -1: not known */
+    size_t bytes;   /* of the event's data */
 };
 
 typedef void relay_delivered_fn(void *context, const struct relay_delivery *delivery);

@@ -36,7 +36,10 @@ static bool send_event(void *context, const struct recorded_event *event)
 {
     struct relay *relay = context;
     struct relay_partition *partition = &relay->partitions[event->partition];
-    return relay_send_next(relay->options.publisher, event, &partition->queued, &relay->page);
+    if (!relay_send_next(relay->options.publisher, event, &partition->queued, &relay->page))
+        return false;
+    partition->bytes += event->data.length;
+    return true;
 }
 
 /*
@@ -73,15 +76,17 @@ bool relay_check_producer(struct relay *relay)
     return true;
 }
 
-/* How many events may follow. Each partition has its share of what is on its way: one that nobody
- * takes leaves the others theirs. */
+/* How many events may follow. Each partition has its share of what is on its way, which large
+ * events exceed by a page at most: one that nobody takes leaves the others theirs. */
 static int64_t room_of(const struct relay *relay, const struct relay_partition *partition,
                        int64_t now_us)
 {
     int64_t share = RELAY_IN_FLIGHT_MAX / relay->options.partition_count;
+    size_t bytes_max =
+        (size_t)RELAY_IN_FLIGHT_KIB_MAX * 1024 / (size_t)relay->options.partition_count;
     int64_t most = is_producer_known(partition, now_us) ? share : 1;
     int64_t in_flight = count_in_flight(partition);
-    return in_flight < most ? most - in_flight : 0;
+    return in_flight < most && partition->bytes < bytes_max ? most - in_flight : 0;
 }
 
 static bool has_room_everywhere(const struct relay *relay)

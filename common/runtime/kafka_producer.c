@@ -32,6 +32,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
         .partition = message->partition,
         .tag = (int64_t)(intptr_t)message->_private,
         .offset = message->offset >= 0 ? message->offset : -1,
+        .bytes = message->len,
     };
     producer->complaint[0] = '\0';
     producer->delivered(producer->context, &delivery);

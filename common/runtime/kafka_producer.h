@@ -18,6 +18,7 @@ struct kafka_delivery {
     int32_t partition;
     int64_t tag;    /* as given to kafka_producer_send() */
     int64_t offset; /* in the Kafka partition; -1: written, but not known where */
+    size_t bytes;   /* of its value */
 };
 
 struct kafka_producer_options {

@@ -36,6 +36,7 @@ struct fake {
     enum status ends_answer;
     int leads;
     int pages; /* read that had events */
+    size_t event_bytes[FAKE_PARTITIONS];
 
     /* The topic. */
     enum status topic_answer;
@@ -48,6 +49,7 @@ struct fake {
     bool hold;                               /* deliver nothing */
     bool is_partition_held[FAKE_PARTITIONS]; /* the same of one */
     int64_t queue_max;                       /* send() is full beyond this; 0: never */
+    size_t queue_bytes;
     bool open;
     int64_t in_flight_max; /* the most that was ever in flight */
     int opens;
@@ -187,6 +189,7 @@ fake_read(void *self, const int64_t *after, const int32_t *limits, int64_t deadl
                 .partition = (int16_t)p,
                 .position = position,
                 .event_id = fake_id(fake->course, p, position),
+                .data = {"", fake->event_bytes[p]}, /* nobody looks at it */
             };
             if (!visit(context, &event))
                 return STATUS_OK;
@@ -261,6 +264,7 @@ static inline enum status fake_open(void *self, int notify_fd, relay_delivered_f
     fake->open = true;
     fake->opens++;
     fake->queue_count = 0;
+    fake->queue_bytes = 0;
     fake->delivered = delivered;
     fake->context = context;
     fake_unlock(fake);
@@ -272,10 +276,12 @@ static inline enum status fake_send(void *self, const struct recorded_event *eve
 {
     struct fake *fake = self;
     fake_lock(fake);
-    bool full = fake->queue_max > 0 && fake->queue_count >= fake->queue_max;
+    bool full = (fake->queue_max > 0 && fake->queue_count >= fake->queue_max) ||
+                fake->queue_bytes >= (size_t)RELAY_IN_FLIGHT_KIB_MAX * 1024;
     if (!full) {
+        fake->queue_bytes += event->data.length;
         fake->queue[fake->queue_count] =
-            (struct relay_delivery){event->partition, event->position, -1};
+            (struct relay_delivery){event->partition, event->position, -1, event->data.length};
         fake->queue_ids[fake->queue_count++] = event->event_id;
         if (fake->queue_count > fake->in_flight_max)
             fake->in_flight_max = fake->queue_count;
@@ -310,6 +316,7 @@ static inline enum status fake_serve(void *self, struct error *error)
         fake_write(fake, delivery.partition, delivery.position, fake->queue_ids[i]);
         if (delivery.position == fake->skewed_position)
             delivery.position++;
+        fake->queue_bytes -= delivery.bytes;
         fake->served[served++] = delivery;
     }
     fake->queue_count -= served;

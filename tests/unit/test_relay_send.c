@@ -71,6 +71,28 @@ Test(relay_send, given_a_backlog_of_a_partition_that_nobody_takes_then_the_other
     wait_state(RELAY_PUBLISHING);
 }
 
+Test(relay_send, given_large_events_of_a_partition_that_nobody_takes_then_the_others_are_published)
+{
+    fake->event_bytes[0] = 10000;
+    append(0, 1);
+    append(1, 1);
+    start();
+    wait_published(0, 1);
+    wait_published(1, 1);
+    fake_lock(fake);
+    fake->is_partition_held[0] = true;
+    fake_unlock(fake);
+    append(0, 29999);
+    usleep(QUIET_MS * 1000);
+    append(1, 2000);
+    wait_published(1, 2001);
+    fake_lock(fake);
+    fake->is_partition_held[0] = false;
+    fake_unlock(fake);
+    wait_published(0, 30000);
+    expect_records(0, 0, 1, 30000);
+}
+
 Test(relay_send,
      given_a_topic_that_takes_nothing_for_long_then_another_producer_begins_with_one_event)
 {
