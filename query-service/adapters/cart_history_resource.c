@@ -173,6 +173,14 @@ static void ask_for_events(struct history_question *question)
     view_reader_submit(question->reader, &question->view);
 }
 
+/* Who asks again goes on from there. */
+static void refuse(const struct history_question *question, enum view_outcome outcome)
+{
+    if (question->fold_status == STATUS_OK)
+        past_folds_keep(question->folds, &question->now);
+    view_refuse(question->http, outcome);
+}
+
 static void answer(struct view_request *request, enum view_outcome outcome, int32_t version,
                    struct str body, bool more)
 {
@@ -192,7 +200,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     else if (outcome == VIEW_FOUND)
         answer_page(question);
     else
-        view_refuse(question->http, outcome);
+        refuse(question, outcome);
     history_question_free(question);
 }
 

@@ -136,6 +136,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     struct cart_question *question = (struct cart_question *)request;
     (void)more;
     if (outcome != VIEW_FOUND) {
+        past_folds_keep(question->folds, &question->past); /* who asks again goes on from there */
         view_refuse(question->http, outcome);
     } else if (request->question == VIEW_EVENTS && question->past.is_from_memory) {
         past_folds_drop(question->folds, &request->lookup.cart_id);

@@ -103,7 +103,7 @@ static struct kept_fold *oldest(struct past_folds *folds, bool may_be_free)
 void past_folds_keep(struct past_folds *folds, const struct past_fold *fold)
 {
     const struct cart_view *view = &fold->view;
-    if (view->version < PAST_FOLD_VERSION_MIN)
+    if (view->version < PAST_FOLD_VERSION_MIN || fold->is_from_memory)
         return;
     AUTO(text_done) struct text json = TEXT_INIT(CART_VIEW_BODY_MAX);
     cart_view_render(view, &json);

@@ -39,7 +39,7 @@ MUST_CHECK int32_t past_fold_begin(struct past_folds *folds, const struct uuid *
  * while it is from memory: the log is another one; past_folds_drop() and begin again. */
 MUST_CHECK bool past_fold_confirm(struct past_fold *fold, const struct recorded_event *event);
 
-/* Keeps a copy, unless the fold is small or memory is out. */
+/* Keeps a copy, unless the fold is small, or still as it came from memory, or memory is out. */
 void past_folds_keep(struct past_folds *folds, const struct past_fold *fold);
 
 /* Forgets the cart's folds. */

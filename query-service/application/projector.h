@@ -56,8 +56,8 @@ struct projector_stats {
     _Atomic int64_t partitions_stopped;  /* of those: another course, a person has to look */
     _Atomic int64_t lag_events;          /* records in our partitions of the topic, not yet taken */
     _Atomic int64_t lag_us;              /* age of the newest event applied while there is a lag */
-    /* When the last turn of the loop began, by clock_monotonic_us(): PROJECTOR_POLL_MS ago, or as
-     * long as a few calls to the store may take. */
+    /* When the last turn of the loop, or batch, began, by clock_monotonic_us(): PROJECTOR_POLL_MS
+     * ago, or as long as a few calls to the store may take. */
     _Atomic int64_t turned_at_us;
 };
 

@@ -1,5 +1,7 @@
 #include "projector_internal.h"
 
+#include "clock.h"
+
 /* What a batch is made from: records of the topic, or events of the log. */
 struct source {
     const struct feed_record *records;
@@ -169,9 +171,13 @@ static size_t project_some(struct projector *projector, const struct source *sou
     return done;
 }
 
+/* Large carts, or events one at a time, take many batches. Whoever stops us need not wait for all
+ * of them: what is left comes again. */
 static void project(struct projector *projector, struct source source)
 {
-    while (source.count > 0) {
+    while (source.count > 0 &&
+           !atomic_load_explicit(&projector->is_stopping, memory_order_acquire)) {
+        stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
         size_t done = project_some(projector, &source);
         source.count -= done;
         if (source.records != NULL)

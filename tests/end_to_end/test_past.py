@@ -1,5 +1,6 @@
 """The past of a cart: as it was at a version or a time, and its history, against the fold of its events."""
 
+import concurrent.futures
 import datetime
 import random
 import time
@@ -271,6 +272,25 @@ def large(shop):
     assert shop.add(cart, *[line(f"sku-{i}") for i in range(WIDE - 1)]).status_code == 200
     shop.view(cart, min_version=LARGE)
     return cart, shop.events(cartId=cart)
+
+
+def test_given_many_long_pasts_at_once_then_those_that_took_too_long_come_when_asked_for_again(stack, large):
+    cart, events = large
+    versions, deadline = range(LARGE - 40, LARGE), time.monotonic() + 60
+
+    def ask(version):
+        impatient = Shop(stack.command_url, stack.query_url)
+        answer = impatient.get(f"/v1/carts/{cart}?version={version}")
+        while answer.status_code == 503 and time.monotonic() < deadline:
+            time.sleep(int(answer.headers["Retry-After"]))
+            answer = impatient.get(f"/v1/carts/{cart}?version={version}")
+        return answer
+
+    with concurrent.futures.ThreadPoolExecutor(len(versions)) as pool:
+        answers = list(pool.map(ask, versions))
+    assert [answer.status_code for answer in answers] == [200] * len(versions)
+    for version, answer in list(zip(versions, answers))[::10]:
+        assert answer.json() == expected_view(cart, events[:version])
 
 
 def test_given_ten_thousand_events_then_any_version_is_shown(shop, large):

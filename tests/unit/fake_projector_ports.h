@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { FAKE_PARTITIONS = 2, FAKE_MAX = 256, FAKE_TEXT_MAX = 256 };
 
@@ -87,6 +88,7 @@ struct fake {
     /* A write or a replay with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
+    useconds_t load_us;
     int loads;
     bool is_log_known;
     struct uuid known_log;
@@ -362,6 +364,7 @@ static inline enum status fake_load_carts(void *self, const struct uuid *cart_id
     struct fake *fake = self;
     enum status status = fake_store_answer(fake, error);
     fake->loads++;
+    usleep(fake->load_us);
     if (fake->load_max > 0 && count > fake->load_max)
         count = fake->load_max;
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {

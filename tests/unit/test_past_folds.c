@@ -77,6 +77,18 @@ Test(past_folds, given_a_short_past_then_it_is_not_kept)
     then_found(1, INT32_MAX, PAST_FOLD_VERSION_MIN);
 }
 
+Test(past_folds, given_a_fold_that_was_not_gone_on_from_then_it_is_not_kept_again)
+{
+    struct past_fold fold;
+    const struct uuid cart_id = uuid_of(1);
+    given_kept(1, 200, 1, STR_NONE);
+    cr_assert_eq(past_fold_begin(folds, &cart_id, 300, &fold), 199);
+    past_folds_drop(folds, &cart_id);
+    past_folds_keep(folds, &fold);
+    past_fold_done(&fold);
+    then_found(1, INT32_MAX, 0);
+}
+
 Test(past_folds, given_a_fold_when_its_last_event_comes_again_then_only_that_one_confirms_it)
 {
     given_kept(1, 200, 7, STR_LITERAL("anna"));

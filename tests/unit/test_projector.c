@@ -1,3 +1,4 @@
+#include "clock.h"
 #include "fake_projector_ports.h"
 
 #include <criterion/criterion.h>
@@ -95,6 +96,31 @@ Test(projector, given_a_store_that_answers_few_carts_at_a_time_then_all_are_appl
     for (int cart = 0; cart < 9; cart++)
         cr_assert_eq(fake_version(fake, 0, cart), 2);
     cr_assert_eq(fake_stat(fake, gaps_total), 0);
+}
+
+Test(projector, given_many_carts_to_load_when_it_is_stopped_then_it_ends_within_a_batch)
+{
+    enum { CARTS = 100, LOAD_US = 10000 };
+    struct error error;
+    for (int cart = 0; cart < CARTS; cart++)
+        fake_happen(fake, 0, cart, 1);
+    fake_turns(fake, 5);
+    for (int cart = 0; cart < CARTS; cart++)
+        fake_happen(fake, 0, cart, 2);
+    fake_projector(fake, 0);
+    fake->load_max = 1;
+    fake->load_us = LOAD_US;
+    cr_assert_eq(projector_start(fake->projector, &error), STATUS_OK);
+    usleep(CARTS * LOAD_US / 10);
+    int64_t stopped_us = clock_monotonic_us();
+    projector_stop(fake->projector);
+    int64_t now_us = clock_monotonic_us();
+    cr_assert_lt(now_us - stopped_us, CARTS * LOAD_US / 2);
+    cr_assert_lt(stopped_us - fake_stat(fake, turned_at_us), CARTS * LOAD_US / 2);
+    cr_assert_lt(fake_position(fake, 0), 2 * CARTS);
+    fake->load_us = 0;
+    restart();
+    cr_assert_eq(fake_position(fake, 0), 2 * CARTS);
 }
 
 Test(projector, given_a_record_twice_then_it_is_applied_once)

@@ -10,7 +10,7 @@ import urllib.request
 
 from . import databases, kafka, ports
 from .files import write_private
-from .postgres import PostgresServer
+from .postgres import PostgresServer, forget_other_servers
 from .process import Daemon
 from .report import Trouble
 
@@ -36,12 +36,6 @@ EXTERNAL = ("KAFKA_BOOTSTRAP_SERVERS", "COMMAND_DATABASE_URL", "COMMAND_OWNER_DA
 
 READY_SECONDS = 120
 STOP_SECONDS = 12  # the services promise 10
-
-
-def _forget_other_databases():
-    """libpq takes what a URL leaves open from the environment, and for psql the server itself (PGSERVICE)."""
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]
 
 
 class Settings:
@@ -168,7 +162,7 @@ class Instance:
     def __init__(self):
         self.settings = Settings()
         if all(self.settings[name] is None for name in EXTERNAL[1:]):
-            _forget_other_databases()
+            forget_other_servers()
         run, log = STATE / "run", STATE / "log"
         self.postgres = PostgresServer(STATE / "postgres", self.settings.number("POSTGRES_PORT"), run, log,
                                        STATE / "secrets")

@@ -40,6 +40,12 @@ log_parameter_max_length_on_error = 0
 """
 
 
+def forget_other_servers():
+    """libpq takes what a URL leaves open from the environment, and for psql the server itself (PGSERVICE)."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 def binary(name):
     """The path of a server program: the newest PostgreSQL that Debian has installed."""
     found = glob.glob(f"/usr/lib/postgresql/*/bin/{name}")
