@@ -27,8 +27,8 @@ struct relay_side {
 MUST_CHECK enum status relay_side_build(struct relay_side *side,
                                         const struct command_config *config,
                                         struct health_check *check, struct error *error);
-/* Looks at the topic once, when the configuration is known to be the log's: STATUS_CONFLICT when
- * the topic is split differently; one that is away is waited for. */
+/* Looks at the topic once; to be called when the log is known to be split as configured.
+ * STATUS_CONFLICT: the topic is split differently; one that is away is waited for. */
 MUST_CHECK enum status relay_side_check_topic(struct relay_side *side, struct error *error);
 /* Starts publishing, unless the settings leave that to another instance. */
 MUST_CHECK enum status relay_side_start(struct relay_side *side,

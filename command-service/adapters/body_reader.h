@@ -1,10 +1,10 @@
 /*
  * body_reader.h - reads a JSON request body and collects everything that is wrong with it.
  *
- * Two kinds of wrong (api.md): a body is *malformed* (400) when it is not JSON, is nested too
- * deeply, or has a member twice or one that is not known; a value is *invalid* (422) when it is
- * missing, of the wrong type or out of range, and all invalid values are reported at once, each
- * with its JSON pointer.
+ * Two kinds of wrong: a body is *malformed* (400) when it is not JSON, is nested too deeply, or has
+ * a member twice or one that is not known; a value is *invalid* (422) when it is missing, of the
+ * wrong type or out of range, and all invalid values are reported at once, each with its JSON
+ * pointer.
  */
 #pragma once
 

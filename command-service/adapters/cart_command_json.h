@@ -1,6 +1,6 @@
 /*
  * cart_command_json.h - from a request's body, path and parameters to a well-formed cart command
- * (api.md, Commands).
+ * (docs/api.md).
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * command_answer.h - a command's outcome as an HTTP answer (api.md, Commands and Errors).
+ * command_answer.h - a command's outcome as an HTTP answer (docs/api.md).
  */
 #pragma once
 

@@ -64,8 +64,8 @@ static const struct route ROUTES[] = {
     {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
 };
 
-/* The methods of each path, whoever serves them: a gateway makes one URL space of both services,
- * and sends OPTIONS here. */
+/* What Allow says of each path. The history is the query service's, and here because a gateway that
+ * makes one URL space of both services sends OPTIONS here. */
 static const struct {
     size_t segments;
     const char *third;

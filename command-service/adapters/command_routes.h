@@ -1,6 +1,6 @@
 /*
- * command_routes.h - the URL space of commands (api.md): from an HTTP request to a command on its
- * way to a lane, and back.
+ * command_routes.h - the URL space of commands (docs/api.md): from an HTTP request to a command on
+ * its way to a lane, and back.
  */
 #pragma once
 

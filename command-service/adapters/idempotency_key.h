@@ -1,5 +1,6 @@
 /*
- * idempotency_key.h - the Idempotency-Key field, and what makes two requests the same (api.md).
+ * idempotency_key.h - the Idempotency-Key field, and what makes two requests the same
+ * (docs/guarantees.md).
  */
 #pragma once
 

@@ -40,7 +40,7 @@ void log_cursor_write(const struct log_filter *filter, const struct scan_place *
 MUST_CHECK bool log_cursor_read(struct str cursor, const struct log_filter *filter,
                                 struct scan_place *ret_place);
 
-/* Called once an event; its texts are borrowed for the call. */
+/* Called once per event; its texts are borrowed for the call. */
 typedef void log_visitor(const struct recorded_event *event, void *context);
 
 /*

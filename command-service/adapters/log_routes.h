@@ -1,5 +1,5 @@
 /*
- * log_routes.h - GET /v1/events and GET /v1/events/partitions (api.md, The log).
+ * log_routes.h - GET /v1/events and GET /v1/events/partitions (docs/api.md).
  */
 #pragma once
 

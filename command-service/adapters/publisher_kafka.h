@@ -1,6 +1,6 @@
 /*
- * publisher_kafka.h - the relay's topic on Kafka: events as CloudEvents in binary mode (events.md),
- * one Kafka partition per partition of the log.
+ * publisher_kafka.h - the relay's topic on Kafka: events as CloudEvents in binary mode
+ * (docs/events.md), one Kafka partition per partition of the log.
  *
  * The topic's max.message.bytes has to be at least PUBLISHER_MESSAGE_BYTES_MAX (Kafka's default
  * is).

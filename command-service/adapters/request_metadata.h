@@ -1,6 +1,6 @@
 /*
  * request_metadata.h - what a request says about where it comes from: the events' metadata
- * (events.md).
+ * (docs/api.md, Metadata).
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * cart_keys.h - the keys of the commands that made a cart what it is (api.md, Idempotency-Key).
+ * cart_keys.h - the Idempotency-Keys of the commands that made a cart what it is.
  *
  * Known for as long as the cart is: like the cart itself they are folded from its events, all of
  * them, so that a key that is not here is not in the log either. A key costs its bytes and five

@@ -35,7 +35,7 @@ enum {
 
     LANE_FAILURES_MAX = 3, /* failed attempts in a row at one call before its commands are failed */
 
-    /* A command that has lost so many races is decided while its partition is held. */
+    /* A command that has lost this many races is decided while its partition is held. */
     LANE_CLASHES_MAX = 2,
 
     LANE_DEADLINE_MS = 1800, /* what adapters give a command */

@@ -13,7 +13,7 @@
 enum { COMMAND_KEY_BYTES_MAX = 255, REQUEST_HASH_LENGTH = 64 };
 
 /* An Idempotency-Key and the SHA-256, in hex, of the request that it came with: `commandKey` in the
- * events' metadata (events.md). */
+ * events' metadata. */
 struct command_key {
     struct str key; /* or none; 1 to COMMAND_KEY_BYTES_MAX bytes, borrowed */
     char request_hash[REQUEST_HASH_LENGTH + 1];

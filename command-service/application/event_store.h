@@ -1,9 +1,9 @@
 /*
- * event_store.h - what the writer lane needs of the log (architecture.md, The log).
+ * event_store.h - what the writer lane needs of the log: a port, which belongs to one lane's
+ * thread.
  *
- * A port: adapters/event_store_postgres.h fills it, tests fill it with a fake. It belongs to one
- * lane's thread. Every call takes a deadline (monotonic microseconds) and answers by then. Unless a
- * function says otherwise:
+ * Every call takes a deadline (monotonic microseconds) and answers by then. Unless a function says
+ * otherwise:
  *
  *     STATUS_UNAVAILABLE  certainly not done; may work later
  *     STATUS_UNCERTAIN    sent, but no answer: the connection is gone
@@ -25,9 +25,9 @@ struct event_store {
     /* One round trip, to see whether the log answers. */
     enum status (*ping)(void *context, int64_t deadline_us, struct error *error);
 
-    /* Hands the events of `count` carts to `sink`, those of one cart in version order. The limits
-     * above may end it early, but not before the first cart has got something: ret_complete[i] says
-     * whether the i-th cart's last event was among them. */
+    /* Hands the events of `count` carts to `sink`, those of one cart in version order. Its limits
+     * (event_store_types.h) may end it early, but not before the first cart has got something:
+     * ret_complete[i] says whether the i-th cart's last event was among them. */
     enum status (*load)(void *context, const struct cart_tail *carts, size_t count,
                         int64_t deadline_us, stored_event_fn *sink, void *sink_context,
                         bool *ret_complete, struct error *error);

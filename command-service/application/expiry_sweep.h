@@ -4,13 +4,13 @@
  *     lead:    ask for the right to sweep; of any number of processes one has it
  *     walk:    along each partition, as far as its events are old enough; where such an event is
  *              the last one of its cart, that cart may have expired
- *     decide:  an ordinary command per cart, through the lane: "expire, if it still is so old"
+ *     decide:  an ordinary command per cart, through the lane: "expire, if it is still that old"
  *
  * What is found is only a hint: the lane decides, and the append's check of the version makes sure
- * that a cart which is touched meanwhile stays open, also with two leaders for a moment. Guests'
- * and customers' carts live differently long, so each partition is walked twice; each walk passes
- * an event once. How far it came is in memory only: a new leader walks from the beginning, which
- * costs it reading and nothing else.
+ * that a cart which is touched meanwhile stays open, even with two leaders for a moment. Guests'
+ * and customers' carts have different lifetimes, so each partition is walked twice; each walk
+ * passes an event once. How far it came is in memory only: a new leader walks from the beginning,
+ * which costs it reading and nothing else.
  *
  * A clock that is wrong delays an expiry when it was ahead as the cart was touched or is behind
  * now, and hastens it the other way round.
@@ -24,14 +24,14 @@
 #include <stdatomic.h>
 
 enum {
-    EXPIRY_ROUND_MS = 1000,     /* between two looks; a cart is late by about so much */
+    EXPIRY_ROUND_MS = 1000,     /* between two looks; a cart is late by about that much */
     EXPIRY_MORE_MS = 200,       /* the same, when there is more to do */
     EXPIRY_LOOK_MS = 60 * 1000, /* a walk that waits for time to pass looks that often all the same:
                                    wall clocks are set */
     EXPIRY_CALL_MS = 2000,      /* one call to the log */
     EXPIRY_EVENTS_MAX = 4096,   /* read in one round */
     EXPIRY_CARTS_MAX = 64,      /* expired in one round: shoppers' commands come first */
-    EXPIRY_FROZEN_MS = 5000,    /* a leader that asks nothing for so long has lost its right */
+    EXPIRY_FROZEN_MS = 5000,    /* a leader that asks nothing for that long has lost its right */
 };
 
 /* One way along one partition. */

@@ -108,9 +108,9 @@ const struct relay_stats *relay_stats(const struct relay *relay);
 
 /*
  * An operator's command: publishes the events of `partition` (-1: of every one) from position
- * `from` to what the topic already has, once more. Duplicates are harmless to consumers
- * (events.md), so a leader may be at work meanwhile. STATUS_CONFLICT: the log took another course.
- * Ends when all is delivered or at the deadline.
+ * `from` to what the topic already has, once more. Duplicates are harmless to consumers, so a
+ * leader may be at work meanwhile. STATUS_CONFLICT: the log took another course. Ends when all is
+ * delivered or at the deadline.
  */
 MUST_CHECK enum status relay_republish(const struct relay_options *options, int partition,
                                        int64_t from, int64_t deadline_us, int64_t *ret_count,

@@ -47,8 +47,8 @@ struct relay {
     char detail[RELAY_DETAIL_MAX];
     bool leading;
     int64_t in_flight;
-    int64_t resume_at;      /* read on when no more than this is in flight, */
-    int64_t retry_below;    /* or after RELAY_POLL_MS, when less than this is */
+    int64_t resume_at;      /* read on when in_flight is at most this, */
+    int64_t retry_below;    /* or every RELAY_POLL_MS while it is below this */
     int trims_left;         /* attempts to delete late events */
     struct relay_page page; /* of the last read */
     struct error failure;   /* why the producer has to be replaced; STATUS_OK: it is fine */

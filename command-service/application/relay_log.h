@@ -7,7 +7,7 @@
 #include "recorded_event.h"
 
 enum {
-    RELAY_FROZEN_MS = 5000, /* a leader that asks nothing for so long has lost its right */
+    RELAY_FROZEN_MS = 5000, /* a leader that asks nothing for that long has lost its right */
     RELAY_PAGE_BYTES_MAX = 4 * 1024 * 1024, /* about, of data read at once, and one event */
 };
 

@@ -18,11 +18,11 @@ struct relay_topic_end {
     int64_t position;     /* in its last record; 0: holds nothing to go on from, publish from 1 */
     struct uuid event_id; /* in that record; meaningless at position 0 */
     int64_t next_offset;  /* no record to come has a smaller offset */
-    int64_t late_until;   /* events that were late for the topic before this one come first, up to
-                             this offset, of position 1; 0: none do; or the following */
+    int64_t late_until;   /* offset of position 1, when events that were on their way to a former
+                             topic come before it; 0: none do; or the following */
 };
 
-#define RELAY_LATE_AND_NO_BEGINNING INT64_C(-1) /* position 1 is yet to come */
+#define RELAY_LATE_AND_NO_BEGINNING INT64_C(-1) /* some do, and position 1 is yet to come */
 
 struct relay_delivery {
     int16_t partition;

@@ -1,6 +1,6 @@
 /*
- * entity_tags.h - what If-Match and If-None-Match may say (RFC 9110, 13.1): `*`, or entity tags, of
- * which a version in plain decimal is one. Pure.
+ * entity_tags.h - what If-Match and If-None-Match may say (RFC 9110, 13.1): `*`, or entity tags.
+ * Ours are versions in plain decimal. Pure.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * json_out.h - writes JSON (RFC 8259) straight into a text buffer; commas are put by itself.
+ * json_out.h - writes JSON (RFC 8259) straight into a text buffer, commas included.
  *
  *     struct json_out out = json_out_to(&text);
  *     json_out_object(&out);

@@ -10,7 +10,7 @@
 
 enum { CURRENCY_LENGTH = 3 };
 
-/* An amount of at most 10^12 minor units, times 999, times 500 lines, stays below 2^63 (api.md). */
+/* This, times 999 pieces, times 500 lines, stays below 2^63. */
 #define MONEY_AMOUNT_MAX INT64_C(1000000000000)
 
 struct money {

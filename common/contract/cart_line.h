@@ -11,7 +11,7 @@ struct cart_line {
     struct str sku;  /* 1-64 bytes */
     struct str name; /* 0-256 bytes */
     int32_t quantity;
-    uint32_t sku_mark; /* of a line in a cart: its own (cart_lines.c) */
+    uint32_t sku_mark; /* the domain's own (cart_lines.c) */
     struct money unit_price;
 };
 
@@ -30,15 +30,15 @@ struct cart_totals {
 
 /*
  * Subtotal, discount and total in minor units. Percent coupons first, in order, each on what is
- * left, rounded half up; then amounts; never below 0 (api.md). False on overflow, which the limits
- * of api.md exclude.
+ * left, rounded half up; then amounts; never below 0. False on overflow, which the limits of
+ * docs/api.md exclude.
  */
 MUST_CHECK bool cart_totals_of(const struct cart_line *lines, size_t line_count,
                                const struct cart_coupon *coupons, size_t coupon_count,
                                struct cart_totals *ret_totals);
 
 /* {"sku","name","quantity","unitPrice"} and, with_total, "lineTotal". A line total that overflows
- * (the limits of api.md exclude it) fails the text. */
+ * (the limits of docs/api.md exclude it) fails the text. */
 void cart_line_write(const struct cart_line *line, bool with_total, struct json_out *out);
 /* {"code","percentOff"} or {"code","amountOff"}. */
 void cart_coupon_write(const struct cart_coupon *coupon, struct json_out *out);

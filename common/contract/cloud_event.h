@@ -1,5 +1,6 @@
 /*
- * cloud_event.h - a recorded event as a Kafka record: CloudEvents 1.0, binary mode (events.md).
+ * cloud_event.h - a recorded event as a Kafka record: CloudEvents 1.0, binary mode
+ * (docs/events.md).
  *
  * The key is the cart id, the value is `data`, everything else is in headers.
  */
@@ -11,7 +12,7 @@
 enum {
     CLOUD_EVENT_HEADERS_MAX = 16,         /* headers that one event can have */
     CLOUD_EVENT_TEXT_MAX = 4096,          /* bytes of all header values together */
-    CLOUD_EVENT_METADATA_MAX = 32 * 1024, /* that is read: three values of that length, escaped */
+    CLOUD_EVENT_METADATA_MAX = 32 * 1024, /* of metadata read: three such values, escaped */
 };
 
 struct cloud_header {

@@ -1,6 +1,6 @@
 /*
  * event_data.h - what happened to a cart: the `data` of an event, as a struct and as JSON
- * (events.md).
+ * (docs/events.md).
  *
  * All texts and arrays in it are borrowed. Where they come from event_data_read(), they live until
  * event_data_done().

@@ -2,8 +2,7 @@
  * event_types.h - the list of event types, and nothing else.
  *
  * One line per type: enum name, struct member, name in the log and in Kafka, newest schema version.
- * The enum, the names, the JSON readers and writers and the tests are all made from this list
- * (events.md).
+ * The enum, the names, the JSON readers and writers and the tests are all made from this list.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /*
  * upcaster.h - brings the JSON of an old event up to the newest schema version of its type
- * (events.md, Evolution).
+ * (docs/adr/0009).
  *
- * Pure functions from JSON to JSON, one per step, applied on every read: rehydration, feed, replay,
- * parked events.
+ * Pure functions from JSON to JSON, one per step, applied whenever the data is looked into
+ * (event_data_read()): not to what the feed and the topic hand on.
  */
 #pragma once
 

@@ -49,8 +49,8 @@ struct http_parameter http_request_parameter(const struct http_request *request,
  * for the `+` that somebody forgot to escape, as in `at=2026-11-23T10:00:00+01:00`. */
 MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
 /* The field's value, or none. Several of one name (whatever its case) are joined by ", " (RFC 9110,
- * 5.3); without memory for it, to what no field can hold, and the request will get no answer. Only
- * before http_defer(). */
+ * 5.3). When memory for that is out, the value is one that no field can hold, and the request will
+ * get no answer. Only before http_defer(). */
 struct str http_request_header(struct http_request *request, const char *name);
 struct str http_request_body(const struct http_request *request);
 /* For the log: a UUID's text, made for each request and sent back as X-Request-Id, and the client's

@@ -4,7 +4,7 @@
  * Where two readers of one connection (a gateway and this server) can disagree on where a request
  * ends, one of them can be made to see a request that the other one took for a body: request
  * smuggling. So whatever is ambiguous is refused and the connection closed (RFC 9112, 6.1, 6.3,
- * 11.2), also where the standard would let a server guess.
+ * 11.2), even where the standard would let a server guess.
  */
 #pragma once
 

@@ -2,7 +2,7 @@
  * http_server.h - an HTTP/1.1 server on libmicrohttpd, hardened, with answers that may come later
  * from another thread (http.h).
  *
- * A connection is served from when its first request's head has come (http_door.h).
+ * A connection is served once its first request's head has come (http_door.h).
  *
  * What the server refuses by itself never reaches a handler: ambiguous framing (400, and the
  * connection closes), a malformed target (400) or one that cannot be ours (404), too large (413,
@@ -46,8 +46,8 @@ struct http_server_options {
 };
 
 /* STATUS_UNAVAILABLE with a one-line message when the port cannot be had, STATUS_INVALID for an
- * address or origins that are none. Raises the limit of open
- * files as far as connections_max needs and the system allows. */
+ * address or origins that are none. Raises the limit of open files as far as connections_max needs
+ * and the system allows. */
 MUST_CHECK enum status http_server_start(const struct http_server_options *options,
                                          struct http_server **ret_server, struct error *error);
 uint16_t http_server_port(const struct http_server *server);

@@ -9,10 +9,10 @@
 #include "kafka_common.h"
 
 enum {
-    KAFKA_CONSUMER_QUEUE_KIB_MAX = 8 * 1024,      /* fetched and not yet taken: it stops */
-    KAFKA_CONSUMER_FETCH_BYTES_MAX = 4 << 20,     /* in one answer of a broker, */
-    KAFKA_CONSUMER_ANSWER_BYTES_MAX = 9 << 20,    /* if it is not one batch alone */
-    KAFKA_CONSUMER_PARTITION_BYTES_MAX = 1 << 20, /* in it, of one partition; or one batch */
+    KAFKA_CONSUMER_QUEUE_KIB_MAX = 8 * 1024,      /* fetched and not yet taken; then it stops */
+    KAFKA_CONSUMER_FETCH_BYTES_MAX = 4 << 20,     /* asked of a broker at once, or one batch */
+    KAFKA_CONSUMER_ANSWER_BYTES_MAX = 9 << 20,    /* a longer answer is not read */
+    KAFKA_CONSUMER_PARTITION_BYTES_MAX = 1 << 20, /* asked of one partition, or one batch */
     KAFKA_CONSUMER_FETCH_WAIT_MS = 50,            /* how long a broker with nothing to say waits */
     KAFKA_CONSUMER_BACKOFF_MS = 20,               /* after a failure, or a full queue */
     KAFKA_CONSUMER_METADATA_MS = 2000,            /* how long a new topic may go unnoticed */

@@ -1,10 +1,10 @@
 /*
  * kafka_fetching.h - keeps librdkafka fetching while there is more to read.
  *
- * It stops fetching a partition that is paused, or while its queue is full. Whether it may go on
- * again it looks only when a broker has said something, or after a second (2.0; since 2.2 after a
- * full queue also after fetch.queue.backoff.ms). So the brokers are asked something meanwhile: how
- * far their partitions go, which also tells whether to ask again.
+ * It stops fetching a partition that is paused, or while its queue is full. It looks whether it may
+ * go on only when a broker has said something, or after a second (2.0; since 2.2 after a full queue
+ * also after fetch.queue.backoff.ms). So the brokers are asked something meanwhile: how far their
+ * partitions go, which also tells whether to ask again.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include "kafka_common.h"
 
 enum {
-    KAFKA_FETCHING_QUEUE_RECORDS_MAX = 10000, /* fetched and not yet taken: it stops */
+    KAFKA_FETCHING_QUEUE_RECORDS_MAX = 10000, /* fetched and not yet taken; then it stops */
     KAFKA_FETCHING_MANY_RECORDS = 1000, /* without a pause: more than the queue holds may follow */
     KAFKA_FETCHING_ASK_MS = 20,         /* how long an answer may take, and until the next one */
     KAFKA_FETCHING_ASKS_MAX = 50,       /* in vain */

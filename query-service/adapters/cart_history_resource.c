@@ -55,7 +55,7 @@ static void write_member(struct json_out *out, const char *name, const json_t *m
     json_out_string(out, json_is_string(value) ? text : otherwise);
 }
 
-/* Events that came by the topic come without their actor: no header carries it (events.md). */
+/* Events that came by the topic come without their actor: no header carries it. */
 static struct str usual_actor(struct str type)
 {
     bool has_expired = str_equal_literal(type, event_type_name(EVENT_CART_EXPIRED));

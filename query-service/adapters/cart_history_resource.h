@@ -5,12 +5,12 @@
  *     {"events":[{"version","eventId","type","occurredAt","correlationId","causationId","actor",
  *                 "changes":[{"path","before","after"}],"href"}],"next"}
  *
- * correlationId, causationId and actor are null when nobody told; changes are those of
+ * correlationId, causationId and actor are null when they are not known; changes are those of
  * cart_changes.h; href is this event's state of the cart, by version.
  *
  * A page is the fold of all events up to its end, read piece by piece from the newest fold that
- * past_folds.h keeps: who reads on pays for each event about once, and what a page needs of memory
- * does not grow with its place in the history.
+ * past_folds.h keeps: paging through a history reads each event about once, and the memory that a
+ * page needs does not grow with its place in it.
  */
 #pragma once
 

@@ -12,7 +12,7 @@ struct event_feed_kafka_options {
     struct kafka_settings kafka;
     const char *topic;
     const char *group;
-    int session_timeout_ms; /* a member that is silent for so long has lost its partitions */
+    int session_timeout_ms; /* a member that is silent for that long has lost its partitions */
 };
 
 /* *New*: event_feed_kafka_free(). Joins the group; the brokers may come later. All strings are

@@ -1,6 +1,6 @@
 /*
  * log_client_http.h - the log over HTTP: GET /v1/events and /v1/events/partitions of a command
- * service (api.md).
+ * service.
  */
 #pragma once
 

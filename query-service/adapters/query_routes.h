@@ -1,5 +1,5 @@
 /*
- * query_routes.h - the URL space of queries (api.md), as far as this service has to know it.
+ * query_routes.h - the URL space of queries (docs/api.md), as far as this service has to know it.
  */
 #pragma once
 

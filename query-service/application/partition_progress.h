@@ -36,7 +36,7 @@ enum { PROGRESS_DETAIL_MAX = 200 };
 struct partition_progress {
     int16_t partition;
     enum progress_phase phase;
-    bool is_verified;          /* the event at `reached` was seen again, or made it there by us */
+    bool is_verified;          /* the event at `reached` was seen again, or applied by us */
     struct checkpoint stored;  /* in the database, as far as we know */
     struct checkpoint reached; /* with the batch in hand */
     int64_t next_offset;       /* in the topic, after the last record taken; or unknown */

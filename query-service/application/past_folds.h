@@ -1,6 +1,6 @@
 /*
- * past_folds.h - carts as they were, kept in memory so that who reads on in a long past need not
- * begin at its first event.
+ * past_folds.h - carts as they were, kept in memory so that whoever reads on in a long past need
+ * not begin at its first event.
  *
  * Events never change, so a fold stays right as long as the log does: whoever goes on from one sees
  * its last event again and compares the ids, in case the log took another course (a restored

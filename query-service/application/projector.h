@@ -23,7 +23,7 @@
 enum {
     PROJECTOR_POLL_MS = 100,          /* longest wait for records */
     PROJECTOR_BUSY_POLL_MS = 5,       /* the same while an answer of the log is awaited */
-    PROJECTOR_REST_MS = 100,          /* while more records wait: until what else there is to do */
+    PROJECTOR_REST_MS = 100,          /* while more records wait: how often the rest is done */
     PROJECTOR_RETRY_MIN_MS = 50,      /* after the first failure of the store */
     PROJECTOR_RETRY_MAX_MS = 500,     /* how long it may be back before that is noticed */
     PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */

@@ -5,7 +5,7 @@
  * has a connection of its own and takes all carts that are queued at once; while it reads, the next
  * group gathers by itself. Everything else is a page: pages of the list, and the events of a cart,
  * piece by piece. Pages are read one by one, by one reader at a time, so that they do not hold up
- * the carts; who asked for many events gets in line again after each piece, so that a long past
+ * the carts; a request for many events gets in line again after each piece, so that a long past
  * does not hold up the other pages.
  */
 #pragma once

@@ -11,10 +11,10 @@
 enum {
     VIEW_CALL_MS = 1000,   /* one call to the database */
     VIEW_CONNECT_MS = 500, /* one attempt to connect */
-    VIEW_RETRY_MS = 200,   /* between two attempts, and how long a second try is worth it */
+    VIEW_RETRY_MS = 200,   /* to the next attempt; a call that fails sooner is made again at once */
     VIEW_PING_MS = 500,    /* an idle connection is asked whether it still answers */
-    VIEW_ANSWER_MS = 1900, /* a request that waited so long for the database is refused */
-    VIEW_EVENTS_MS = 5000, /* and one that has been reading events for so long */
+    VIEW_ANSWER_MS = 1900, /* a request that waited that long for the database is refused, */
+    VIEW_EVENTS_MS = 5000, /* and one that has been reading events for that long */
     VIEW_GROUP_MAX = 256,  /* carts in one statement */
 };
 

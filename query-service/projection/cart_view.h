@@ -2,7 +2,7 @@
  * cart_view.h - a cart as a GET shows it, made from the cart's events.
  *
  *     apply:   the view and what happened  ->  the view now
- *     render:  the view                    ->  the JSON of api.md, ready to send
+ *     render:  the view                    ->  the JSON of docs/api.md, ready to send
  *     read:    that JSON                   ->  the view, to go on from
  *
  * Pure: nothing here blocks, logs or reads a clock. The rules of the cart are the command
@@ -75,7 +75,7 @@ MUST_CHECK enum status cart_view_apply_event(struct cart_view *view,
                                              const struct recorded_event *event,
                                              struct error *error);
 
-/* Appends the JSON of api.md. The view is not absent. What does not fit shows in text_ok(). */
+/* Appends the JSON of docs/api.md. The view is not absent. What does not fit shows in text_ok(). */
 void cart_view_render(const struct cart_view *view, struct text *text);
 
 /* Reads what cart_view_render() wrote. STATUS_INVALID: `json` is not that. On STATUS_OK the caller

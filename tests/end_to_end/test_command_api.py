@@ -1,4 +1,4 @@
-"""The HTTP contract of commands (api.md), rule by rule."""
+"""The HTTP contract of commands (docs/api.md), rule by rule."""
 
 import json
 

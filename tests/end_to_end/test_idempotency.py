@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same request again is answered as the first time, and done once (api.md)."""
+"""Idempotency-Key: the same request again is answered as the first time, and done once."""
 
 import json
 import random

@@ -224,7 +224,7 @@ static void require_within_limits(const struct cart *cart)
         REQUIRE(cart_find_coupon(cart, cart->coupons[i].code) == &cart->coupons[i]);
 }
 
-/* As api.md says it, in arithmetic that nothing can overflow. */
+/* As cart_totals_of() has it, in arithmetic that nothing can overflow. */
 static struct cart_totals wide_totals(const struct cart_line *lines, size_t line_count,
                                       const struct cart_coupon *coupons, size_t coupon_count)
 {

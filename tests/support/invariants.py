@@ -112,7 +112,7 @@ def read_topic(servers, topic, partition_count):
 
 
 def check_record(message, event, made_up=False):
-    """One record against the event of the log that it must carry (events.md), and against contracts/."""
+    """One record against the event of the log that it must carry, and against contracts/."""
     headers = {name: value.decode() for name, value in message.headers()}
     if not made_up:
         contract.check_record(message.key().decode(), message.value().decode(), headers)
