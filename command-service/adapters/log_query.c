@@ -92,8 +92,6 @@ static const struct postgres_statement PARTITIONS = {
     .name = "log_partitions",
     .sql = "SELECT log_id, partition, last_position FROM event_log, event_partitions ORDER BY "
            "partition",
-    .parameter_count = 0,
-    .parameter_types = NULL,
 };
 
 static uint32_t fingerprint(const struct log_filter *filter)

@@ -22,8 +22,8 @@ struct recorded_event {
     struct str metadata; /* JSON object, borrowed */
 };
 
-/* {"partition","position","cartId","version","eventId","type","schemaVersion","occurredAt","data","metadata"}
- */
+/* {"partition","position","cartId","version","eventId","type","schemaVersion","occurredAt","data",
+ * "metadata"} */
 void recorded_event_write(const struct recorded_event *event, struct json_out *out);
 
 /*

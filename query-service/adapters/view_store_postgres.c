@@ -283,7 +283,6 @@ struct view_store_postgres *view_store_postgres_new(const char *url)
         .application_name = "cartledger-projector",
         .statement_timeout_ms = VIEW_STORE_STATEMENT_MS,
         .lock_timeout_ms = VIEW_STORE_LOCK_MS,
-        .idle_session_timeout_ms = 0,
     });
     if (store->postgres == NULL) {
         free(store);

@@ -279,10 +279,8 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
         refused = "an earlier event of this cart could not be applied";
     if (refused == NULL)
         status = cart_view_apply_event(&cart->view, &item->event, &problem);
-    if (status == STATUS_INVALID) {
-        status = park_event(batch, item, cart, refused != NULL ? refused : problem.message, error);
-        return status;
-    }
+    if (status == STATUS_INVALID)
+        return park_event(batch, item, cart, refused != NULL ? refused : problem.message, error);
     if (status != STATUS_OK)
         return error_set(error, status, "%s", problem.message);
 

@@ -2,13 +2,15 @@
 
 #include <stdlib.h>
 
+enum { BUCKETS = 16384 };
+
 struct view_cache {
     size_t bytes_max;
     size_t bytes;
     uint64_t seed;
     struct cached_cart *newest;
     struct cached_cart *oldest;
-    struct cached_cart *buckets[VIEW_CACHE_BUCKETS];
+    struct cached_cart *buckets[BUCKETS];
 };
 
 struct view_cache *view_cache_new(size_t bytes_max)
@@ -23,7 +25,7 @@ struct view_cache *view_cache_new(size_t bytes_max)
 
 static struct cached_cart **bucket_of(struct view_cache *cache, const struct uuid *cart_id)
 {
-    return &cache->buckets[uuid_hash(cart_id, cache->seed) % VIEW_CACHE_BUCKETS];
+    return &cache->buckets[uuid_hash(cart_id, cache->seed) % BUCKETS];
 }
 
 static void unlink_use(struct view_cache *cache, struct cached_cart *cart)

@@ -8,8 +8,6 @@
 
 #include "cart_view.h"
 
-enum { VIEW_CACHE_BUCKETS = 16384 };
-
 struct cached_cart {
     struct uuid cart_id;
     int16_t partition;
