@@ -116,30 +116,26 @@ void log_set_level(enum log_level lowest)
     lowest_level = lowest;
 }
 
-bool log_level_parse(struct str text, enum log_level *ret_level)
+/* Beyond LOG_ERROR: it is none. */
+static enum log_level find_level(const char *setting)
 {
-    for (enum log_level level = LOG_DEBUG; level <= LOG_ERROR; level++) {
-        if (str_equal_literal(text, level_name(level))) {
-            *ret_level = level;
-            return true;
-        }
-    }
-    return false;
+    enum log_level level = LOG_DEBUG;
+    while (level <= LOG_ERROR && strcmp(setting, level_name(level)) != 0)
+        level++;
+    return level;
 }
 
 enum status log_level_check(const char *setting, struct error *error)
 {
-    enum log_level level;
-    if (log_level_parse(str_from(setting), &level))
-        return STATUS_OK;
-    return error_set(error, STATUS_INVALID, "is none of debug, info, warning, error");
+    return find_level(setting) <= LOG_ERROR
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID, "is none of debug, info, warning, error");
 }
 
 enum log_level log_level_of(const char *setting)
 {
-    enum log_level level;
-    bool is_level = log_level_parse(str_from(setting), &level);
-    assert(is_level && "the configuration was checked");
+    enum log_level level = find_level(setting);
+    assert(level <= LOG_ERROR && "the configuration was checked");
     return level;
 }
 

@@ -36,9 +36,8 @@ struct log_field {
 
 /* Lines below this level are not written; LOG_INFO by default. Call once, before threads start. */
 void log_set_level(enum log_level lowest);
-/* "debug", "info", "warning", "error". */
-MUST_CHECK bool log_level_parse(struct str text, enum log_level *ret_level);
-/* Whether a setting is one (config.h), and the level of one that is. */
+/* Whether a setting (config.h) is "debug", "info", "warning" or "error", and the level of one that
+ * is. */
 MUST_CHECK enum status log_level_check(const char *setting, struct error *error);
 enum log_level log_level_of(const char *setting);
 /* Added to every line, e.g. "command-service"; borrowed for ever. */

@@ -6,7 +6,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-struct text *store_parameter(struct view_store_postgres *store, size_t n)
+static struct text *store_parameter(struct view_store_postgres *store, size_t n)
 {
     assert(n < STORE_PARAMETERS_MAX);
     struct text *parameter = &store->parameters[n];

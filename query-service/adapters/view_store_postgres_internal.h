@@ -25,8 +25,7 @@ struct view_store_postgres {
     int64_t deadline_us; /* of the statement under way */
 };
 
-/* Empties the n-th parameter; store_array() also begins an array in it. */
-struct text *store_parameter(struct view_store_postgres *store, size_t n);
+/* Empties the n-th parameter and begins an array in it. */
 struct text *store_array(struct view_store_postgres *store, size_t n, Oid element_type,
                          size_t count);
 /* Single values. */

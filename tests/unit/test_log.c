@@ -177,22 +177,14 @@ Test(log, given_several_threads_then_their_lines_do_not_mix, .init = catch_stand
     cr_assert_eq(lines, 800);
 }
 
-Test(log, given_level_names_when_parsed_then_they_are_known_and_others_are_not)
-{
-    enum log_level level = LOG_INFO;
-    cr_assert(log_level_parse(STR_LITERAL("debug"), &level));
-    cr_assert_eq(level, LOG_DEBUG);
-    cr_assert(log_level_parse(STR_LITERAL("error"), &level));
-    cr_assert_eq(level, LOG_ERROR);
-    cr_assert_not(log_level_parse(STR_LITERAL("Error"), &level));
-    cr_assert_not(log_level_parse(STR_LITERAL("verbose"), &level));
-    cr_assert_not(log_level_parse(STR_NONE, &level));
-}
-
-Test(log, given_a_setting_that_is_no_level_then_it_is_refused)
+Test(log, given_a_setting_then_it_is_a_level_by_its_exact_name_only)
 {
     struct error error;
-    cr_assert_eq(log_level_check("warning", &error), STATUS_OK);
-    cr_assert_eq(log_level_check("loud", &error), STATUS_INVALID);
+    cr_assert_eq(log_level_check("debug", &error), STATUS_OK);
+    cr_assert_eq(log_level_of("debug"), LOG_DEBUG);
+    cr_assert_eq(log_level_check("error", &error), STATUS_OK);
+    cr_assert_eq(log_level_of("error"), LOG_ERROR);
+    cr_assert_eq(log_level_check("Error", &error), STATUS_INVALID);
+    cr_assert_eq(log_level_check("verbose", &error), STATUS_INVALID);
     cr_assert_str_eq(error.message, "is none of debug, info, warning, error");
 }
