@@ -1,7 +1,6 @@
 """One run of ./dev bench: its plan, its servers, its report, and what several subjects need."""
 
 import json
-import time
 import urllib.request
 from dataclasses import dataclass
 

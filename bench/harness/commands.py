@@ -98,15 +98,22 @@ def alone(bench):
     _commands(bench, "alone", 2.5, False)
 
 
+def hot_cart(url):
+    """A cart with the articles that cart_mix.lua's hot mode changes; its id."""
+    cart = str(uuid.uuid4())
+    send(url, "PUT", f"/v1/carts/{cart}", {"currency": "EUR"})
+    for number in range(1, 21):
+        send(url, "POST", f"/v1/carts/{cart}/items", {
+            "sku": f"hot-{number}", "name": "Hot article", "quantity": 1,
+            "unitPrice": {"amountMinor": 1999, "currency": "EUR"}})
+    return cart
+
+
 def hot(bench):
     """all clients on one cart"""
     rig, plan = bench.rig, bench.plan
     bench.run_pipeline()
-    cart = str(uuid.uuid4())
-    lines = [{"sku": f"hot-{number}", "name": "Hot article", "quantity": 1,
-              "unitPrice": {"amountMinor": 1999, "currency": "EUR"}} for number in range(1, 21)]
-    send(rig.command.url, "PUT", f"/v1/carts/{cart}", {"currency": "EUR"})
-    send(rig.command.url, "POST", f"/v1/carts/{cart}/items", {"items": lines})
+    cart = hot_cart(rig.command.url)
 
     def separate():
         seen = loads.commands(rig, plan.seconds, HOT_CONNECTIONS)

@@ -1,21 +1,19 @@
 """The command service beside carts on frameworks for event sourcing (bench/peers/*-carts)."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import time
-import urllib.request
-import uuid
 from dataclasses import dataclass
 
 from devstack.report import Trouble, say, wait_until
 from . import loads
 from .arithmetic import median
+from .bench import CONNECTIONS
+from .commands import HOT_CONNECTIONS, hot_cart
 from .rig import DRAIN_SECONDS
 
-CONNECTIONS, HOT_CONNECTIONS = 256, 40
 LEAST_SECONDS = 5  # a command of theirs takes up to one
 
 
@@ -126,24 +124,7 @@ def _compare(bench, peer, rival, title):
 def _compare_hot(bench, rival):
     """How many commands each refuses that shoppers send to one cart."""
     for name, url in ((rival.name, rival.url), ("cartledger", bench.rig.command.url)):
-        seen = _load(bench, url, HOT_CONNECTIONS, "hot", _hot_cart(url))
+        seen = _load(bench, url, HOT_CONNECTIONS, "hot", hot_cart(url))
         share = (seen["refused"] + seen["broken"]) / seen["answers"]
         bench.report.figure(f"one hot cart, {HOT_CONNECTIONS} clients: share refused by {name}", share, "",
                             beside=f"{seen['rate']:,.0f}/s accepted", **seen)
-
-
-def _hot_cart(url):
-    """A cart with the articles that cart_mix.lua's hot mode changes; its id."""
-    cart = str(uuid.uuid4())
-    _send(f"{url}/v1/carts/{cart}", "PUT", {"currency": "EUR"})
-    for number in range(1, 21):
-        _send(f"{url}/v1/carts/{cart}/items", "POST", {"sku": f"hot-{number}", "name": "Hot article", "quantity": 1,
-                                                       "unitPrice": {"amountMinor": 1999, "currency": "EUR"}})
-    return cart
-
-
-def _send(url, method, body):
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request, timeout=10):
-        pass

@@ -97,8 +97,11 @@ def events(bench):
                                " FROM cart_timeline WHERE version = %s AND cart_id = ANY(%s::uuid[])", (middle, carts),
                                "cartledger_query"))
         writer, reader = _Client(rig.command), _Client(rig.query)
-        add = [lambda cart: writer.took("POST", f"/v1/carts/{cart}/items", line)] * 2
-        asked = {"command, not cached": add[0], "command, cached": add[1],
+
+        def add(cart):
+            return writer.took("POST", f"/v1/carts/{cart}/items", line)
+
+        asked = {"command, not cached": add, "command, cached": add,
                  "GET": lambda cart: reader.took("GET", f"/v1/carts/{cart}"),
                  "GET ?version": lambda cart: reader.took("GET", f"/v1/carts/{cart}?version={middle}"),
                  "GET ?at": lambda cart: reader.took("GET", f"/v1/carts/{cart}?at={moments[cart]}"),

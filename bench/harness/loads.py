@@ -45,7 +45,7 @@ def threads():
 def wrk(url, script, seconds, connections, *arguments):
     count = min(threads(), connections)
     said = run(["wrk", "-t", count, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", "-s", SCRIPTS / script,
-                 url, "--", *arguments], seconds + 60)
+                url, "--", *arguments], seconds + 60)
     seen = json.loads(said.strip().splitlines()[-1])
     took = seen["microseconds"] / 1e6
     return {"rate": (seen["requests"] - seen["refused"]) / took, "refused": seen["refused"], "broken": seen["broken"],
@@ -67,7 +67,7 @@ def filled(rig, seconds, connections, file, lines):
 
 def pgbench(rig, script, seconds, clients):
     said = run(["pgbench", "-n", "-M", "prepared", "-f", SCRIPTS / "sql" / script, "-c", clients,
-                 "-j", min(clients, max(threads(), 1)), "-T", seconds, "bench"], seconds + 60, rig.pg_environment())
+                "-j", min(clients, threads()), "-T", seconds, "bench"], seconds + 60, rig.pg_environment())
     found = re.search(r"^tps = ([\d.]+) \(without initial", said, re.M)
     if found is None and seconds < LONG_S:  # on a busy machine connecting took all of the time
         return pgbench(rig, script, LONG_S, clients)
@@ -92,7 +92,7 @@ def open_loop(url, texts, rate, connections):
             file.write(b"%d\n%s" % (len(text), text))
         file.flush()
         said = run([BUILD / "bench/open_loop", host, port, rate, connections, file.name],
-                    (len(texts) / rate if rate else 60) + 60)
+                   (len(texts) / rate if rate else 60) + 60)
     rows = [tuple(map(int, line.split())) for line in said.splitlines()]
     good = sum(200 <= status < 400 for _, _, status in rows)
     took = max(begun + latency for begun, latency, _ in rows) / 1e6

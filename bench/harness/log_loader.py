@@ -21,7 +21,8 @@ WITH inserted AS (
            CASE v.version WHEN 1 THEN '{"currency":"EUR","customerId":null}'
            ELSE '{"sku":"sku-' || (v.version - 2) %% %(lines)s + 1 || '","name":"Article number '
                 || (v.version - 2) %% %(lines)s + 1
-                || '","quantity":1,"unitPrice":{"amountMinor":359,"currency":"EUR"},"lineQuantity":' || (v.version - 2) / %(lines)s + 1 || '}' END::json, '{}'
+                || '","quantity":1,"unitPrice":{"amountMinor":359,"currency":"EUR"},"lineQuantity":'
+                || (v.version - 2) / %(lines)s + 1 || '}' END::json, '{}'
     FROM (SELECT * FROM loading ORDER BY partition, number) AS l JOIN event_partitions AS p USING (partition)
     CROSS JOIN LATERAL generate_series(1, %(events)s) AS v (version))
 UPDATE event_partitions AS p SET last_position = p.last_position + c.count

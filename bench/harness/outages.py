@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import subprocess
 import tempfile
 import time
 

@@ -10,7 +10,6 @@ import subprocess
 import time
 import urllib.request
 
-
 from devstack import databases, kafka, ports
 from devstack.postgres import PostgresServer
 from devstack.process import Daemon, pids_in_folder
