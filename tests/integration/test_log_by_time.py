@@ -111,7 +111,7 @@ def test_given_a_million_events_when_no_time_is_asked_for_then_no_more_is_read_t
 
 
 @pytest.fixture(scope="module")
-def shop(log, infrastructure, stack_factory):
+def shop(log, stack_factory):
     stack = stack_factory(command_services=0, query_services=0)
     service = stack.add_command_service(COMMAND_DATABASE_URL=log[0].command, RELAY_ENABLED="false")
     return Shop(service.url)

@@ -4,8 +4,7 @@
  * The linker leads these calls here (--wrap, see tests/integration/meson.build). A call is known by
  * its path: which calls of ours led to it. The paths that were taken are noted in the file that
  * FAILING_CALLS names; the next call by the path in its field `armed` fails, and none after it
- * unless `always` is set.
- * failing_calls.py has the other end of the file.
+ * unless `always` is set. failing_calls.py has the other end of the file.
  */
 #include <curl/curl.h>
 #include <errno.h>

@@ -108,4 +108,3 @@ class Follower(threading.Thread):
         self.stopping.set()
         self.join()
         return self.last
-

@@ -27,8 +27,7 @@ class Load:
         self.threads = [threading.Thread(target=self.run, args=(index, seed)) for index in range(clients)]
 
     def __enter__(self):
-        with_retry = Shop(self.command_urls[0])
-        self.note(with_retry.create(self.shared_cart))
+        self.note(Shop(self.command_urls[0]).create(self.shared_cart))
         for thread in self.threads:
             thread.start()
         return self

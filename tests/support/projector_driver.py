@@ -3,7 +3,6 @@
 import datetime
 import http.server
 import json
-import os
 import random
 import signal
 import subprocess
@@ -14,8 +13,8 @@ import uuid
 
 import confluent_kafka
 
+from driver_process import DriverProcess
 from invariants import partition_of
-from service import SANITIZER_OPTIONS, build_folder
 from shop import eventually
 
 
@@ -177,28 +176,11 @@ class LogServer:
         self.http.server_close()
 
 
-class ProjectorProcess:
-    """One process that runs nothing but the projector; `status` is what it said last."""
+class ProjectorProcess(DriverProcess):
+    """Nothing but the projector."""
 
     def __init__(self, log_file, **env):
-        self.program = str(build_folder() / "tests/integration/projector_test_driver")
-        self.environment = {"PATH": "/usr/bin:/bin", **SANITIZER_OPTIONS, **{name: str(env[name]) for name in env}}
-        self.log_file = log_file
-        self.child, self.status, self.peak_kib = None, {}, 0
-
-    def start(self):
-        with open(self.log_file, "ab") as log:
-            self.child = subprocess.Popen([self.program], env=self.environment, stdout=subprocess.PIPE, stderr=log,
-                                          text=True)
-        self.status, self.peak_kib = {}, 0
-        self.reader = threading.Thread(target=self._read, args=(self.child,))
-        self.reader.start()
-        return self
-
-    def _read(self, child):
-        for line in child.stdout:
-            self.status = json.loads(line)
-            self.peak_kib = max(self.peak_kib, self.status["rssKib"])
+        super().__init__("projector_test_driver", [], log_file, env)
 
     def run(self, what):
         """`rebuild` or `replay`, in a process of its own; answers what it said."""
@@ -222,18 +204,11 @@ class ProjectorProcess:
         except AssertionError:
             raise AssertionError(f"never said '{words}': {self.status}\n{self.tail()}") from None
 
-    def signal(self, number):
-        self.child.send_signal(number)
-
     def pause(self):
         self.signal(signal.SIGSTOP)
 
     def cont(self):
         self.signal(signal.SIGCONT)
-
-    def kill(self):
-        self.child.kill()
-        self._ended()
 
     def stop(self, seconds=10):
         self.signal(signal.SIGTERM)
@@ -242,9 +217,7 @@ class ProjectorProcess:
         assert code == 0, f"ended with {code}\n{self.tail()}"
 
     def _ended(self):
-        self.child.wait()
-        self.reader.join()
-        self.child.stdout.close()
+        super()._ended()
         self.child = None
 
     def finish(self):
@@ -257,6 +230,3 @@ class ProjectorProcess:
             raise AssertionError(f"the projector ended by itself with {code}\n{self.tail()}")
         self.cont()
         self.stop()
-
-    def tail(self, lines=25):
-        return "\n".join(self.log_file.read_text().splitlines()[-lines:]) if os.path.exists(self.log_file) else ""

@@ -154,10 +154,6 @@ class Proxy:
         with self._lock:
             self._triggers.append(trigger)
 
-    def disarm(self):
-        """Forgets every cut_on and stall_on that has not fired."""
-        with self._lock:
-            self._triggers.clear()
 
     def close(self):
         self._open = False

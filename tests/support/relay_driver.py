@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 
 import psycopg2
 
+from driver_process import DriverProcess
 from repeating import Repeating
-from service import SANITIZER_OPTIONS, build_folder
 from shop import eventually
 
 APPEND = """
@@ -77,50 +76,24 @@ class Appending(Repeating):
             self.log.connection = None
 
 
-class RelayProcess:
-    """One process that runs nothing but the relay; `status` is what it said last."""
+class RelayProcess(DriverProcess):
+    """Nothing but the relay."""
 
     def __init__(self, database_url, servers, topic, log, partitions=6, **env):
-        self.arguments = [str(build_folder() / "tests/integration/relay_test_driver"), database_url, servers, topic,
-                          str(partitions)]
-        self.environment = {"PATH": "/usr/bin:/bin", **SANITIZER_OPTIONS, **env}
-        self.log_file = log
-        self.child, self.status, self.peak_kib = None, {}, 0
-
-    def start(self):
-        with open(self.log_file, "ab") as log:
-            self.child = subprocess.Popen(self.arguments, env=self.environment, stdin=subprocess.PIPE,
-                                          stdout=subprocess.PIPE, stderr=log, text=True)
-        self.status, self.peak_kib = {}, 0
-        self.reader = threading.Thread(target=self._read, args=(self.child,))
-        self.reader.start()
-        return self
-
-    def _read(self, child):
-        for line in child.stdout:
-            self.status = json.loads(line)
-            self.peak_kib = max(self.peak_kib, self.status["rssKib"])
+        super().__init__("relay_test_driver", [database_url, servers, topic, str(partitions)], log, env)
 
     def wake(self):
         self.child.stdin.write("\n")
         self.child.stdin.flush()
-
-    def signal(self, number):
-        self.child.send_signal(number)
 
     def stop(self, seconds=12):
         """SIGTERM; answers how long it took."""
         begun = time.monotonic()
         self.signal(signal.SIGTERM)
         code = self.child.wait(seconds)
-        self.reader.join()
+        self._ended()
         assert code == 0, f"exit code {code}:\n{self.tail()}"
         return time.monotonic() - begun
-
-    def kill(self):
-        self.child.kill()
-        self.child.wait()
-        self.reader.join()
 
     def finish(self):
         """Ends it whatever it does."""
@@ -132,9 +105,6 @@ class RelayProcess:
         """Runs the one-shot command; answers the CompletedProcess."""
         return subprocess.run([*self.arguments, what], env=self.environment, capture_output=True, text=True, timeout=90,
                               check=False)
-
-    def tail(self):
-        return self.log_file.read_text()[-4000:]
 
     def wait(self, seconds=60, **expected):
         """Until the status has these members."""
