@@ -13,6 +13,7 @@ import contract  # noqa: E402
 from checkout import Checkout  # noqa: E402
 from infrastructure import Infrastructure  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from shop import Shop, new_id  # noqa: E402
 from stack import Stack  # noqa: E402
 
 _stack_numbers = itertools.count(1)
@@ -105,6 +106,19 @@ def private_stack_factory(private_infrastructure):
 def stack(stack_factory):
     """A running stack that the module's tests share: each uses carts of its own, and leaves the processes alone."""
     return stack_factory()
+
+
+@pytest.fixture
+def shop(stack):
+    return Shop(stack.command_url, stack.query_url)
+
+
+@pytest.fixture
+def cart(shop):
+    """The id of a new one."""
+    made = new_id()
+    assert shop.create(made).status_code == 201
+    return made
 
 
 @pytest.fixture(autouse=True)

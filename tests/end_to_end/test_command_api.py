@@ -9,17 +9,6 @@ from shop import Shop, amount, line, new_id, percent, problem
 pytestmark = pytest.mark.tsan
 
 
-@pytest.fixture
-def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
-
-
-@pytest.fixture
-def cart(shop):
-    cart = new_id()
-    assert shop.create(cart).status_code == 201
-    return cart
-
 
 def post(shop, path, raw, content_type="application/json", **headers):
     return shop.send("POST", path, data=raw, headers={"Content-Type": content_type, **headers})

@@ -7,7 +7,7 @@ import pytest
 
 from shop import Shop, line, new_id
 
-STALL_SECONDS = 10  # libmicrohttpd's stall (pitfall: 128 ready at once) lasts until something else wakes it
+STALL_SECONDS = 10  # with epoll, libmicrohttpd stalls at 128 ready connections until something else wakes it
 
 
 def statuses(connections, method, path, body=None):

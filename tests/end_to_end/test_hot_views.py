@@ -1,10 +1,10 @@
 """Views from memory: most GETs of a cart that is read a lot need no database, and none shows an older cart than before."""
 
 import re
-import threading
 import time
 
 from invariants import check_log, check_views
+from repeating import Clients
 from shop import Shop, line, new_id
 
 SESSION_MS = 6000
@@ -23,34 +23,24 @@ def counted(read, url, least, seconds=10):
         read()
 
 
-class Readers:
-    """Threads that read one cart through all services, by turns with and without a minVersion; what any of them has
-    seen, none may see an older version than afterwards."""
+class Readers(Clients):
+    """They read one cart through all services, by turns with and without a minVersion; what any of them has seen, none
+    may see an older version than afterwards."""
 
     def __init__(self, stack, cart, count):
+        super().__init__(count)
+        self.stack, self.cart = stack, cart
         self.newest, self.answers, self.wrong = 1, 0, []
-        self.lock, self.stopping = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self._read, args=(stack, cart, number)) for number in range(count)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-
-    def _read(self, stack, cart, number):
-        shops = [Shop(stack.command_url, url) for url in stack.query_urls]
+    def run(self, number):
+        shops = [Shop(self.stack.command_url, url) for url in self.stack.query_urls]
         turn = number
         while not self.stopping.is_set():
             turn += 1
             with self.lock:
                 newest = self.newest
             query = f"?minVersion={newest}" if turn % 3 == 0 else ""
-            answer = shops[turn % len(shops)].get(f"/v1/carts/{cart}{query}")
+            answer = shops[turn % len(shops)].get(f"/v1/carts/{self.cart}{query}")
             if answer.status_code == 503:  # a busy machine
                 continue
             version = answer.json()["version"]

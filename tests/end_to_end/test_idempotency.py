@@ -15,17 +15,6 @@ from test_model import SKUS, call
 PER_REQUEST = ("Date", "X-Request-Id", "Content-Length")  # `true` is a byte shorter than `false`
 
 
-@pytest.fixture
-def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
-
-
-@pytest.fixture
-def cart(shop):
-    cart = new_id()
-    assert shop.create(cart).status_code == 201
-    return cart
-
 
 def key(value):
     return {"headers": {"Idempotency-Key": value}}

@@ -5,12 +5,8 @@ import time
 
 import pytest
 
-from shop import Shop, line, new_id, problem
+from shop import line, new_id, problem
 
-
-@pytest.fixture
-def shop(stack):
-    return Shop(stack.command_url, stack.query_url)
 
 
 def fill(shop, customer=None, adds=1):

@@ -1,6 +1,6 @@
 /*
- * lane_test_driver.c - a process that runs nothing but writer lanes, for tests/integration and
- * bench: clients in a closed loop give them random commands.
+ * lane_test_driver.c - a process that runs nothing but writer lanes: clients in a closed loop give
+ * them random commands.
  *
  *     lane_test_driver
  *

@@ -1,6 +1,5 @@
 /*
- * projector_test_driver.c - a process that runs nothing but the projector, for tests/integration
- * and bench.
+ * projector_test_driver.c - a process that runs nothing but the projector.
  *
  *     projector_test_driver [rebuild | replay]
  *
@@ -16,6 +15,7 @@
 #include "log_client_http.h"
 #include "parked_replay.h"
 #include "projector.h"
+#include "resident.h"
 #include "view_store_postgres.h"
 
 #include <poll.h>
@@ -66,17 +66,6 @@ static void on_committed(void *context, size_t events, int64_t duration_us)
     struct heard *heard = context;
     atomic_fetch_add(&heard->commits, 1);
     atomic_fetch_add(&heard->commit_us, duration_us);
-}
-
-static long resident_kib(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file != NULL)
-        fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void report(const struct projector *projector, struct heard *heard)

@@ -1,6 +1,5 @@
 /*
- * relay_test_driver.c - a process that runs nothing but the relay, for tests/integration and
- * bench.
+ * relay_test_driver.c - a process that runs nothing but the relay.
  *
  *     relay_test_driver DATABASE_URL BOOTSTRAP_SERVERS TOPIC PARTITIONS [PARTITION:POSITION]
  *
@@ -12,6 +11,7 @@
 #include "log_source_postgres.h"
 #include "publisher_kafka.h"
 #include "relay.h"
+#include "resident.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -26,17 +26,6 @@ enum { REPORT_MS = 100, STOP_MS = 5000, REPUBLISH_MS = 60000 };
 static int64_t deadline(int wait_ms)
 {
     return clock_monotonic_us() + (int64_t)wait_ms * MICROSECONDS_PER_MILLISECOND;
-}
-
-static long resident_kib(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file != NULL)
-        fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void report(const struct relay *relay, int partition_count)

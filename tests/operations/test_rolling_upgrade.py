@@ -15,6 +15,7 @@ from devstack import databases
 from devstack.ports import free_port
 from infrastructure import MIGRATIONS
 from invariants import Acknowledged, check_log, check_views
+from repeating import Clients
 from shop import Shop, eventually, line, new_id
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md"
@@ -70,25 +71,14 @@ def balanced(stack_factory, tmp_path):
     balancer.close()
 
 
-class Shoppers:
+class Shoppers(Clients):
     """Shop through the load balancer and remember each answer that is not a success."""
 
     def __init__(self, url, count=4):
+        super().__init__(count)
         self.url, self.told, self.failed, self.answers = url, Acknowledged(), [], 0
-        self.lock, self.stopping = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def run(self):
+    def run(self, _):
         shop, cart, version = Shop(self.url, self.url), None, 0
         while not self.stopping.is_set():
             try:

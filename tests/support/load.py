@@ -1,41 +1,36 @@
 """Shoppers in threads that keep shopping while something goes wrong, and remember what they were told."""
 
 import random
-import threading
 
 import requests
 
 from invariants import Acknowledged
+from repeating import Clients
 from shop import Shop, line, new_id, percent
 
 
-class Load:
-    """`with Load(stack, clients=16) as load:` … on leaving the block every client has stopped.
+class Load(Clients):
+    """`with Load(stack.command_urls, clients=16) as load:` … on leaving the block every client has stopped.
 
     Each client owns a few carts and mixes adds, changes, removals, coupons and merges; all of them also add to one shared cart.
     A request that fails without an answer counts as unknown: it may or may not have happened.
     """
 
     def __init__(self, command_urls, clients=12, seed=1):
+        super().__init__(clients)
         self.command_urls = [command_urls] if isinstance(command_urls, str) else list(command_urls)
+        self.seed = seed
         self.told = Acknowledged()
         self.shared_cart = new_id()
-        self.stopping = threading.Event()
-        self.lock = threading.Lock()
         self.answers = 0
         self.errors = []
-        self.threads = [threading.Thread(target=self.run, args=(index, seed)) for index in range(clients)]
 
     def __enter__(self):
         self.note(Shop(self.command_urls[0]).create(self.shared_cart))
-        for thread in self.threads:
-            thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
+        super().__exit__()
         assert not self.errors, self.errors[0]
 
     def note(self, response):
@@ -43,9 +38,9 @@ class Load:
             self.told.note(response)
             self.answers += response.status_code < 500
 
-    def run(self, index, seed):
-        rng = random.Random(seed * 1000 + index)
-        shop = Shop(self.command_urls[index % len(self.command_urls)])
+    def run(self, number):
+        rng = random.Random(self.seed * 1000 + number)
+        shop = Shop(self.command_urls[number % len(self.command_urls)])
         carts = []
         while not self.stopping.is_set():
             try:

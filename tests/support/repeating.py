@@ -3,25 +3,37 @@
 import threading
 
 
-class Repeating:
-    """`with` it … `turn()` is called again and again, `pause` seconds apart, in a thread of its own."""
+class Clients:
+    """`with` it … `run(number)` is under way in each of `count` threads, until `stopping` is set."""
 
-    def __init__(self, pause):
-        self.pause = pause
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run)
+    def __init__(self, count):
+        self.lock, self.stopping = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
 
-    def turn(self):
+    def run(self, number):
         raise NotImplementedError
 
     def __enter__(self):
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_):
         self.stopping.set()
-        self.thread.join()
+        for thread in self.threads:
+            thread.join()
 
-    def _run(self):
+
+class Repeating(Clients):
+    """`with` it … `turn()` is called again and again, `pause` seconds apart, in a thread of its own."""
+
+    def __init__(self, pause):
+        super().__init__(1)
+        self.pause = pause
+
+    def turn(self):
+        raise NotImplementedError
+
+    def run(self, _):
         while not self.stopping.wait(self.pause):
             self.turn()

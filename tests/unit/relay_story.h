@@ -60,41 +60,34 @@ static inline void append(int partition, int64_t count)
     fake_unlock(fake);
 }
 
+/* The message is formatted. */
+#define WAIT_UNTIL(condition, ...)                                                                 \
+    for (int64_t until_us = deadline(PATIENCE_MS); !(condition); usleep(1000))                     \
+    cr_assert_lt(clock_monotonic_us(), until_us, __VA_ARGS__)
+
 static inline void wait_published(int partition, int64_t position)
 {
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (relay_published_position(relay, partition) != position) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "partition %d is at %ld, not %ld", partition,
-                     (long)relay_published_position(relay, partition), (long)position);
-        usleep(1000);
-    }
+    WAIT_UNTIL(relay_published_position(relay, partition) == position,
+               "partition %d is at %ld, not %ld", partition,
+               (long)relay_published_position(relay, partition), (long)position);
 }
 
 static inline void wait_state(enum relay_state state)
 {
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->state) != (int64_t)state) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "never %s", relay_state_name(state));
-        usleep(1000);
-    }
+    WAIT_UNTIL(atomic_load(&relay_stats(relay)->state) == (int64_t)state, "never %s",
+               relay_state_name(state));
 }
 
 static inline void wait_delivered(int64_t total)
 {
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->delivered_total) != total) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "not %ld deliveries", (long)total);
-        usleep(1000);
-    }
+    WAIT_UNTIL(atomic_load(&relay_stats(relay)->delivered_total) == total, "not %ld deliveries",
+               (long)total);
 }
 
 static inline void wait_in_flight(int64_t count)
 {
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->in_flight) != count) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "not %ld in flight", (long)count);
-        usleep(1000);
-    }
+    WAIT_UNTIL(atomic_load(&relay_stats(relay)->in_flight) == count, "not %ld in flight",
+               (long)count);
 }
 
 static inline void hold_deliveries(bool hold)
@@ -106,11 +99,8 @@ static inline void hold_deliveries(bool hold)
 
 static inline void wait_restart(void)
 {
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->restarts_total) == 0) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "the wiped topic went unnoticed");
-        usleep(1000);
-    }
+    WAIT_UNTIL(atomic_load(&relay_stats(relay)->restarts_total) > 0,
+               "the wiped topic went unnoticed");
 }
 
 static inline int64_t record_count(int partition)

@@ -128,11 +128,7 @@ Test(relay, given_a_follower_that_cannot_see_what_is_published_then_it_follows)
     fake_lock(fake);
     fake->ends_answer = fake->topic_answer = STATUS_OK;
     fake_unlock(fake);
-    int64_t until_us = deadline(PATIENCE_MS);
-    while (atomic_load(&relay_stats(relay)->lag_events) != 4) {
-        cr_assert_lt(clock_monotonic_us(), until_us);
-        usleep(1000);
-    }
+    WAIT_UNTIL(atomic_load(&relay_stats(relay)->lag_events) == 4, "the lag is not known");
 }
 
 Test(relay, given_a_topic_with_another_event_at_its_end_when_it_leads_then_nothing_is_mixed)
