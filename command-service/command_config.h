@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config.h"
+#include "http_settings.h"
 
 struct command_config {
     char *bind;
@@ -25,12 +26,7 @@ struct command_config {
     int64_t guest_lifetime_s;
     int64_t customer_lifetime_s;
     int64_t body_max;
-    int64_t http_threads;
-    int64_t connections_max;
-    int64_t connections_per_address_max;
-    int64_t head_timeout_s;
-    int64_t request_timeout_s;
-    char *cors_origins;
+    struct http_settings http;
     char *log_level;
 };
 

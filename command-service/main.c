@@ -23,15 +23,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* How long each step of the end may take; together with the relay's below ten seconds. */
-enum {
-    NOTICE_MS = 300, /* for load balancers to see /readyz say no */
-    ANSWER_MS = 3000,
-    ANSWER_POLL_MS = 10,
-    UPDATE_METRICS_MS = 500,
-};
+enum { UPDATE_METRICS_MS = 500 };
 
 struct command_service {
     struct command_config config;
@@ -112,22 +105,16 @@ static enum status serve(struct command_service *service, struct error *error)
                                               .partition_count = (int)config->partitions,
                                               .published_position = published_position,
                                               .context = service};
-    return http_server_start(
-        &(struct http_server_options){
-            .bind_address = config->bind,
-            .port = (uint16_t)config->port,
-            .threads = (unsigned)config->http_threads,
-            .connections_max = (unsigned)config->connections_max,
-            .connections_per_address_max = (unsigned)config->connections_per_address_max,
-            .body_max = (size_t)config->body_max,
-            .head_timeout_s = (int)config->head_timeout_s,
-            .request_timeout_s = (int)config->request_timeout_s,
-            .cors_origins = config->cors_origins,
-            .handle = handle,
-            .context = service,
-            .metrics = service->metrics,
-        },
-        &service->server, error);
+    struct http_server_options options = {
+        .bind_address = config->bind,
+        .port = (uint16_t)config->port,
+        .body_max = (size_t)config->body_max,
+        .handle = handle,
+        .context = service,
+        .metrics = service->metrics,
+    };
+    http_settings_apply(&config->http, &options);
+    return http_server_start(&options, &service->server, error);
 }
 
 /* First nobody new is sent to us, then everything accepted is answered, then the relay delivers
@@ -136,14 +123,10 @@ static void stop(struct command_service *service)
 {
     lane_side_end_sweep(&service->lane_side);
     if (service->server != NULL) {
-        health_drain(service->health);
-        usleep(NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
-        http_server_quiesce(service->server);
-        int64_t deadline_us = clock_deadline_us(ANSWER_MS);
-        while (http_server_pending(service->server) > 0 && clock_monotonic_us() < deadline_us)
-            usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
+        service_drain(service->health, service->server);
+        service_await_answers(service->server);
     }
-    lane_side_stop(&service->lane_side, clock_deadline_us(ANSWER_MS));
+    lane_side_stop(&service->lane_side, clock_deadline_us(SERVICE_ANSWER_MS));
     log_reader_stop(service->log_reader);
     http_server_stop(service->server);
     relay_side_stop(&service->relay_side);

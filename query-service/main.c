@@ -21,13 +21,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* How long each step of the end may take; together below ten seconds. */
 enum {
-    NOTICE_MS = 300, /* for load balancers to see /readyz say no */
-    ANSWER_MS = 3000,
-    ANSWER_POLL_MS = 10,
     BODY_BYTES_MAX = 1024, /* nothing here has a body */
     WATCH_MS = 500,
 };
@@ -74,22 +69,16 @@ static enum status build(struct query_service *service, struct error *error)
 static enum status listen_http(struct query_service *service, struct error *error)
 {
     const struct query_config *config = &service->config;
-    return http_server_start(
-        &(struct http_server_options){
-            .bind_address = config->bind,
-            .port = (uint16_t)config->port,
-            .threads = (unsigned)config->http_threads,
-            .connections_max = (unsigned)config->connections_max,
-            .connections_per_address_max = (unsigned)config->connections_per_address_max,
-            .body_max = BODY_BYTES_MAX,
-            .head_timeout_s = (int)config->head_timeout_s,
-            .request_timeout_s = (int)config->request_timeout_s,
-            .cors_origins = config->cors_origins,
-            .handle = handle,
-            .context = service,
-            .metrics = service->metrics,
-        },
-        &service->server, error);
+    struct http_server_options options = {
+        .bind_address = config->bind,
+        .port = (uint16_t)config->port,
+        .body_max = BODY_BYTES_MAX,
+        .handle = handle,
+        .context = service,
+        .metrics = service->metrics,
+    };
+    http_settings_apply(&config->http, &options);
+    return http_server_start(&options, &service->server, error);
 }
 
 static enum status start(struct query_service *service, struct error *error)
@@ -109,13 +98,9 @@ static enum status start(struct query_service *service, struct error *error)
 static void stop(struct query_service *service)
 {
     if (service->server != NULL) {
-        health_drain(service->health);
-        usleep(NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
-        http_server_quiesce(service->server);
+        service_drain(service->health, service->server);
         read_side_end_waiting(&service->read_side);
-        int64_t deadline_us = clock_deadline_us(ANSWER_MS);
-        while (http_server_pending(service->server) > 0 && clock_monotonic_us() < deadline_us)
-            usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
+        service_await_answers(service->server);
     }
     write_side_stop(&service->write_side);
     read_side_stop(&service->read_side);

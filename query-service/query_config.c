@@ -41,20 +41,7 @@ const struct config_setting QUERY_SETTINGS[] = {
         "GETs of a list or a past that may wait for a reader; more are refused as overloaded"),
     INT_SETTING("QUERY_WAITERS_MAX", waiters_max, "1024", 1, 100000,
                 "requests that may wait for a minVersion; more are refused as overloaded"),
-    INT_SETTING("HTTP_THREADS", http_threads, "2", 1, 64, "threads that serve connections"),
-    INT_SETTING("HTTP_CONNECTIONS_MAX", connections_max, "4096", 1, 1000000,
-                "connections at a time"),
-    INT_SETTING("HTTP_CONNECTIONS_PER_ADDRESS_MAX", connections_per_address_max, "0", 0, 1000000,
-                "connections at a time from one address; 0 is no limit"),
-    INT_SETTING("HTTP_HEAD_TIMEOUT_S", head_timeout_s, "10", 1, 3600,
-                "seconds in which a request's head must arrive; a connection without a request is "
-                "closed after as many"),
-    INT_SETTING("HTTP_REQUEST_TIMEOUT_S", request_timeout_s, "30", 1, 3600,
-                "seconds in which all of a request must arrive"),
-    CHECKED_SETTING(
-        "CORS_ORIGINS", cors_origins, "", http_cors_check,
-        "origins whose pages may use the service from a browser, comma-separated, such as "
-        "https://shop.example; empty is none"),
+    HTTP_SETTINGS,
     CHECKED_SETTING("LOG_LEVEL", log_level, "info", log_level_check,
                     "debug, info, warning or error"),
 };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config.h"
+#include "http_settings.h"
 
 struct query_config {
     char *bind;
@@ -24,12 +25,7 @@ struct query_config {
     int64_t queue_max;
     int64_t list_queue_max;
     int64_t waiters_max;
-    int64_t http_threads;
-    int64_t connections_max;
-    int64_t connections_per_address_max;
-    int64_t head_timeout_s;
-    int64_t request_timeout_s;
-    char *cors_origins;
+    struct http_settings http;
     char *log_level;
 };
 

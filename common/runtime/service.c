@@ -1,6 +1,8 @@
 #include "service.h"
 
+#include "clock.h"
 #include "health_probe.h"
+#include "http_server.h"
 #include "problem.h"
 
 #include <assert.h>
@@ -17,6 +19,7 @@ enum {
     METRICS_TEXT_MAX = 4 * 1024 * 1024,
     HEALTH_TEXT_MAX = 16384,
     HEALTHCHECK_MS = 2000,
+    ANSWER_POLL_MS = 10,
 };
 
 static void print_help(const struct service_program *program)
@@ -172,6 +175,20 @@ bool service_stop_requested(int wait_ms)
         return false;
     let_the_next_signal_end_us();
     return true;
+}
+
+void service_drain(struct health *health, struct http_server *server)
+{
+    health_drain(health);
+    usleep(SERVICE_NOTICE_MS * MICROSECONDS_PER_MILLISECOND);
+    http_server_quiesce(server);
+}
+
+void service_await_answers(const struct http_server *server)
+{
+    int64_t deadline_us = clock_deadline_us(SERVICE_ANSWER_MS);
+    while (http_server_pending(server) > 0 && clock_monotonic_us() < deadline_us)
+        usleep(ANSWER_POLL_MS * MICROSECONDS_PER_MILLISECOND);
 }
 
 static void answer_metrics(struct http_request *request, struct metrics *metrics)

@@ -10,6 +10,8 @@
 #include "metrics.h"
 #include "openapi_document.h"
 
+struct http_server;
+
 enum { EXIT_USAGE = 2 }; /* an argument or a setting that is wrong */
 
 /* Something else that the program can do than serve: `--rebuild`, `--republish all`. */
@@ -57,6 +59,18 @@ MUST_CHECK int service_healthcheck(const char *bind_address, int64_t port);
 /* Waits up to `wait_ms` for SIGTERM or SIGINT; true when one came. The next one ends the process at
  * once, status 143. */
 MUST_CHECK bool service_stop_requested(int wait_ms);
+
+/* Of the end, all of which takes less than ten seconds. */
+enum {
+    SERVICE_NOTICE_MS = 300,  /* for load balancers to see /readyz say no */
+    SERVICE_ANSWER_MS = 3000, /* for what was accepted to be answered */
+};
+
+/* The end begins: /readyz says no, and SERVICE_NOTICE_MS later no connection is accepted. */
+void service_drain(struct health *health, struct http_server *server);
+
+/* Waits until no request is without its answer, SERVICE_ANSWER_MS at most. */
+void service_await_answers(const struct http_server *server);
 
 /* Answers /livez, /readyz, /metrics and /openapi.json (GET and HEAD); false when the path is none
  * of them. The document has an entity tag: whoever has it already gets 304. */

@@ -177,7 +177,7 @@ Test(log, given_several_threads_then_their_lines_do_not_mix, .init = catch_stand
     cr_assert_eq(lines, 800);
 }
 
-Test(log, given_a_setting_then_it_is_a_level_by_its_exact_name_only)
+Test(log, given_level_names_when_parsed_then_they_are_known_and_others_are_not)
 {
     struct error error;
     cr_assert_eq(log_level_check("debug", &error), STATUS_OK);
