@@ -293,9 +293,9 @@ class Api(Reference):
         sections = {service: [one for one in ones if one not in both] for service, ones in operations.items()}
         sections["Both services"] = both
         out = [HEAD, "# HTTP API\n",
-               "What the two services answer. What they tell of, the events, is in [events.md](events.md). Lengths of "
-               "texts are\nmeant in bytes of UTF-8; the characters given here are the most that can be right. "
-               "Patterns too long for a table are in\n[contracts/](../contracts/).\n",
+               "What the two services answer; the events are in [events.md](events.md). Lengths of texts are meant in bytes "
+               "of UTF-8;\nthe characters given here are the most that can be right. Patterns too long for a table are in "
+               "[contracts/](../contracts/).\n",
                table(["Operation", "Service", "What it does"], [
                    [link(title), link(service), operation["summary"]]
                    for service, ones in sections.items() for title, operation, _ in ones])]
