@@ -95,7 +95,7 @@ Test(recorded_event, given_data_that_cannot_be_read_then_the_event_has_its_place
         "{\"lineCount\":18446744073709551616}",
         "{\"lineCount\":1e999}",
         "{\"name\":\"\\ud800\"}",
-        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"data\":[]}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"data\":[]}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
     };
     for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
         char json[1000];
