@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
 class OrderSystem(http.server.ThreadingHTTPServer):
     """Keeps orders by Idempotency-Key. `plan` is what it does with the next requests: an answer, or a function."""
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), OrderRequest)
+    def __init__(self, port=0):
+        super().__init__(("127.0.0.1", port), OrderRequest)
         self.orders, self.requests, self.plan = {}, collections.Counter(), []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/orders"
         threading.Thread(target=self.serve_forever, daemon=True).start()

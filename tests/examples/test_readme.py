@@ -1,43 +1,22 @@
 """The commands of examples/README.md, as they stand there, beside `./dev up`."""
 
 import contextlib
-import http.server
 import os
 import re
 import shutil
 import signal
 import subprocess
-import threading
 
 import pytest
 import requests
 
 from examples import EXAMPLES
 from shop import Shop, eventually, line, new_id
+from test_order_handover import OrderSystem
 
 pytestmark = pytest.mark.skipif(not all(map(shutil.which, ("go", "npm"))), reason="needs Go, Node.js and npm")
 SHELL, *PROGRAMS = re.search(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.S)[1].splitlines()
-ORDERS_PORT = 9000
-
-
-class Orders(http.server.ThreadingHTTPServer):
-    """The other system of the Go line, where that line looks for it."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", ORDERS_PORT), OrderRequest)
-        self.taken = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class OrderRequest(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.server.taken.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self.send_response(201)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+ORDERS_PORT = 9000  # where the line of the Go program looks for the other system
 
 
 @contextlib.contextmanager
@@ -73,9 +52,9 @@ def test_given_a_checkout_that_is_up_then_each_program_of_the_page_follows_its_s
         return requests.get("http://127.0.0.1:9100/reservations", timeout=5).json()["reserved"] == {"tea": 3}
 
     def ordered():
-        return len(orders.taken) == 1 and bought in orders.taken[0]
+        return [bought.encode() in order for order in orders.orders.values()] == [True]
 
-    with Orders() as orders, contextlib.ExitStack() as stack:
+    with OrderSystem(ORDERS_PORT) as orders, contextlib.ExitStack() as stack:
         for number, (command, has_followed) in enumerate(zip(PROGRAMS, (reminded, reserved, ordered), strict=True)):
             stack.enter_context(running(checkout, command, folder / str(number)))
             eventually(has_followed, 180, every=0.5)
