@@ -1,6 +1,5 @@
 #include "query_config.h"
 
-#include "http_cors.h"
 #include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"

@@ -12,6 +12,14 @@ int64_t __wrap_clock_monotonic_us(void)
     return __real_clock_monotonic_us() + clock_ahead_us;
 }
 
+/* While it is held nobody takes what is sent to partition 0. */
+static void hold_partition(bool is_held)
+{
+    fake_lock(fake);
+    fake->is_partition_held[0] = is_held;
+    fake_unlock(fake);
+}
+
 /* A broker takes a producer's batches in any order until it has taken one. */
 Test(relay_send, given_a_new_producer_then_nothing_follows_an_event_before_it_is_delivered)
 {
@@ -55,17 +63,13 @@ Test(relay_send, given_a_backlog_of_a_partition_that_nobody_takes_then_the_other
     start();
     wait_published(0, 1);
     wait_published(1, 1);
-    fake_lock(fake);
-    fake->is_partition_held[0] = true;
-    fake_unlock(fake);
+    hold_partition(true);
     append(0, 29999);
     usleep(QUIET_MS * 1000);
     append(1, 20000);
     wait_published(1, 20001);
     wait_state(RELAY_STALLED);
-    fake_lock(fake);
-    fake->is_partition_held[0] = false;
-    fake_unlock(fake);
+    hold_partition(false);
     wait_published(0, 30000);
     expect_records(0, 0, 1, 30000);
     wait_state(RELAY_PUBLISHING);
@@ -79,16 +83,12 @@ Test(relay_send, given_large_events_of_a_partition_that_nobody_takes_then_the_ot
     start();
     wait_published(0, 1);
     wait_published(1, 1);
-    fake_lock(fake);
-    fake->is_partition_held[0] = true;
-    fake_unlock(fake);
+    hold_partition(true);
     append(0, 29999);
     usleep(QUIET_MS * 1000);
     append(1, 2000);
     wait_published(1, 2001);
-    fake_lock(fake);
-    fake->is_partition_held[0] = false;
-    fake_unlock(fake);
+    hold_partition(false);
     wait_published(0, 30000);
     expect_records(0, 0, 1, 30000);
 }
