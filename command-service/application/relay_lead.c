@@ -270,11 +270,16 @@ static bool serve(struct relay *relay)
     return relay->failure.status == STATUS_OK;
 }
 
-/* However few events it has, a page costs the broker a request for each of their partitions. Nobody
- * can wake us meanwhile, so that deliveries, which come one partition after the other, do not. */
-static void let_events_gather(void)
+/* However few events it has, a page costs the broker a request for each of their partitions, and
+ * each reader another batch. Nobody can wake us meanwhile, so that deliveries, which come one
+ * partition after the other, do not. A page takes longer when others need the processors. */
+static void let_events_gather(int64_t page_us)
 {
-    const struct timespec pause = {.tv_nsec = RELAY_GATHER_MS * 1000000};
+    const int64_t least_us = (int64_t)RELAY_GATHER_MS * MICROSECONDS_PER_MILLISECOND;
+    const int64_t most_us = (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t pause_us = page_us * RELAY_GATHER_PAGES;
+    pause_us = pause_us < least_us ? least_us : pause_us > most_us ? most_us : pause_us;
+    const struct timespec pause = {.tv_nsec = pause_us * 1000};
     nanosleep(&pause, NULL); /* a signal that cuts it short does no harm */
 }
 
@@ -302,13 +307,14 @@ static void publish(struct relay *relay)
         if (due && (relay->in_flight <= relay->resume_at ||
                     (is_time && relay->in_flight < relay->retry_below))) {
             int64_t before = relay->in_flight;
+            int64_t page_began_us = clock_monotonic_us();
             if (!relay_send_page(relay, &due))
                 return;
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
                 continue;
             if (!due && relay->in_flight > before)
-                let_events_gather();
+                let_events_gather(clock_monotonic_us() - page_began_us);
         }
         bool is_full = relay->in_flight >= relay->retry_below;
         relay_wait(relay, is_full || next_check_us < next_read_us ? next_check_us : next_read_us);

@@ -77,7 +77,8 @@ Test(relay, given_a_leader_when_events_are_appended_then_they_follow_with_and_wi
     expect_records(1, 0, 1, 50);
 }
 
-Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
+/* For how many milliseconds. */
+static int64_t publish_one_by_one(void)
 {
     enum { EVENTS = 400, EVENT_US = 250 };
     start();
@@ -91,8 +92,39 @@ Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_s
     wait_published(1, EVENTS);
     int64_t took_ms = (clock_monotonic_us() - begin_us) / MICROSECONDS_PER_MILLISECOND;
     expect_records(1, 0, 1, EVENTS);
+    return took_ms;
+}
+
+Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
+{
+    int64_t took_ms = publish_one_by_one();
     cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 1, "%d pages in %ld ms", fake->pages,
                   (long)took_ms);
+}
+
+Test(relay, given_pages_that_take_long_when_events_come_one_by_one_then_more_of_them_gather)
+{
+    enum { PAGE_MS = 4 };
+    fake->page_us = PAGE_MS * 1000;
+    int64_t took_ms = publish_one_by_one();
+    cr_assert_leq(fake->pages, took_ms / (PAGE_MS * (1 + RELAY_GATHER_PAGES)) + 1,
+                  "%d pages in %ld ms", fake->pages, (long)took_ms);
+}
+
+Test(relay, given_a_page_that_takes_very_long_when_it_was_read_then_the_next_one_is_not_far)
+{
+    enum { PAGE_MS = 200 };
+    fake->page_us = PAGE_MS * 1000;
+    start();
+    wait_state(RELAY_PUBLISHING);
+    append(1, 1);
+    wait_published(1, 1);
+    int64_t begin_us = clock_monotonic_us();
+    append(1, 1);
+    relay_wake(relay);
+    wait_published(1, 2);
+    cr_assert_lt(clock_monotonic_us() - begin_us,
+                 (int64_t)PAGE_MS * RELAY_GATHER_PAGES * MICROSECONDS_PER_MILLISECOND);
 }
 
 Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_watches)
