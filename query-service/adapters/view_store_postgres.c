@@ -283,6 +283,7 @@ struct view_store_postgres *view_store_postgres_new(const char *url)
         .application_name = "cartledger-projector",
         .statement_timeout_ms = VIEW_STORE_STATEMENT_MS,
         .lock_timeout_ms = VIEW_STORE_LOCK_MS,
+        .must_write = true,
     });
     if (store->postgres == NULL) {
         free(store);

@@ -200,6 +200,19 @@ def test_given_no_database_at_start_then_it_waits_and_says_why(own):
     assert service.stop() == 0
 
 
+def test_given_a_database_that_only_lets_us_read_then_what_must_write_does_without_it_and_says_why(own):
+    _, service = own
+    name, writer = database_url_name(service), {"command-service": "event-store", "query-service": "projection"}
+    service.start(ready=False, **{name: service.env[name] + "?options=-cdefault_transaction_read_only%3Don"})
+
+    def is_said():
+        check = requests.get(service.url + "/readyz", timeout=5).json()["checks"][writer[service.kind]]
+        return not check["ok"] and "session is read-only" in check["detail"]
+
+    eventually(is_said)
+    assert service.stop() == 0
+
+
 def test_given_a_lane_that_does_not_reach_the_store_then_the_service_is_not_ready(stack_factory):
     stack = stack_factory(query_services=0, command_env={
         "LANES": "2", "RELAY_ENABLED": "false", "CART_GUEST_LIFETIME_S": "0", "CART_CUSTOMER_LIFETIME_S": "0"})

@@ -2,6 +2,7 @@
 import base64
 import concurrent.futures
 import hashlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -188,7 +189,8 @@ class KafkaBroker:
             if self.daemon.pid() is None:
                 ports.demand_free(self.port, self.name, "KAFKA_PORT")
                 self.home.mkdir(parents=True, exist_ok=True)
-                controller_port = next(port for port in range(self.port + 1, 65536) if ports.is_free(port, "127.0.0.2"))
+                others = itertools.chain(range(self.port + 1, 65536), range(self.port - 1, 0, -1))
+                controller_port = next(port for port in others if ports.is_free(port, "127.0.0.2"))
                 self._settings_file.write_text(SETTINGS.format(port=self.port, controller_port=controller_port,
                                                                data=self.home / "data") + self.more_settings)
                 if not (self.home / "data" / "meta.properties").exists():
