@@ -1,8 +1,10 @@
 """./dev bench and ./dev coverage as their pages show them, line by line, on a copy of the checkout: an hour of them."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -25,10 +27,15 @@ def _copy(tmp_path_factory):
 
 def run(copy, line):
     """Its output. What it starts, and all that it leaves, is in the copy."""
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=copy, stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, check=False)
-    assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
-    return done.stdout
+    with subprocess.Popen(["bash", "-euo", "pipefail", "-c", line], cwd=copy, stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as shell:
+        try:
+            out, errors = shell.communicate()
+        except KeyboardInterrupt:
+            os.killpg(shell.pid, signal.SIGINT)  # as a terminal would: it ends what it has started
+            raise
+    assert shell.returncode == 0, f"{line}\n{out[-4000:]}{errors[-2000:]}"
+    return out
 
 
 def run_block(copy, page):
