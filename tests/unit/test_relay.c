@@ -107,7 +107,8 @@ Test(relay, given_pages_that_take_long_when_events_come_one_by_one_then_more_of_
     enum { PAGE_MS = 4 };
     fake->page_us = PAGE_MS * 1000;
     int64_t took_ms = publish_one_by_one();
-    cr_assert_leq(fake->pages, took_ms / (PAGE_MS * (1 + RELAY_GATHER_PAGES)) + 1,
+    /* The first event is a page by itself, which nothing follows until it is delivered. */
+    cr_assert_leq(fake->pages, took_ms / (PAGE_MS * (1 + RELAY_GATHER_PAGES)) + 2,
                   "%d pages in %ld ms", fake->pages, (long)took_ms);
 }
 
