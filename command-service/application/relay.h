@@ -41,7 +41,8 @@ const char *relay_state_name(enum relay_state state);
 enum {
     RELAY_POLL_MS = 50, /* how long events of other processes may go unnoticed */
     /* From one page to the next, when it has caught up: as long as four pages take, within bounds.
-     * So it takes a fifth of the time at most, and larger pages when processors are scarce. */
+     * So pages of up to 10 ms take a fifth of the time at most, and are larger when processors are
+     * scarce. */
     RELAY_GATHER_PAGES = 4,
     RELAY_GATHER_MS = 5,
     RELAY_GATHER_MAX_MS = 40,
