@@ -8,8 +8,8 @@ ARG SOURCE_DATE_EPOCH=1767225600
 
 FROM debian:${SUITE}-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev \
-        libpq-dev librdkafka-dev meson nettle-dev ninja-build pkg-config python3-yaml \
+ && apt-get install -y --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libjansson-dev libjemalloc-dev \
+        libmicrohttpd-dev libpq-dev librdkafka-dev meson nettle-dev ninja-build pkg-config python3-yaml \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY meson.build meson_options.txt ./
@@ -34,7 +34,8 @@ LABEL org.opencontainers.image.title="cartledger" \
       org.opencontainers.image.revision="${REVISION}"
 # The names of the libraries differ between the suites; what was installed stands in /usr/share/cartledger/packages.
 RUN touch /began && apt-get update \
- && apt-get install -y --no-install-recommends libcurl4 libjansson4 libmicrohttpd12 libnettle8 libpq5 librdkafka1 \
+ && apt-get install -y --no-install-recommends libcurl4 libjansson4 libjemalloc2 libmicrohttpd12 libnettle8 libpq5 \
+        librdkafka1 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin \
  && mkdir -p /usr/share/cartledger \
  && dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' >/usr/share/cartledger/packages \

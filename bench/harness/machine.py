@@ -12,7 +12,7 @@ from .arithmetic import median
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SYNCS = 300
-PACKAGES = ("libmicrohttpd12", "libmicrohttpd12t64", "librdkafka1", "libpq5", "libjansson4", "wrk")
+PACKAGES = ("libmicrohttpd12", "libmicrohttpd12t64", "librdkafka1", "libpq5", "libjansson4", "libjemalloc2", "wrk")
 
 
 def _output(*command):
