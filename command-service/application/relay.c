@@ -228,7 +228,7 @@ void relay_free(struct relay *relay)
 
 void relay_wake(struct relay *relay)
 {
-    if (atomic_load(&relay->stats.leading) != 0 && !atomic_exchange(&relay->woken, true))
+    if (atomic_load(&relay->stats.leading) != 0 && atomic_fetch_add(&relay->appends, 1) == 0)
         notify(relay);
 }
 

@@ -40,12 +40,11 @@ const char *relay_state_name(enum relay_state state);
 
 enum {
     RELAY_POLL_MS = 50, /* how long events of other processes may go unnoticed */
-    /* From one page to the next, when it has caught up: as long as four pages take, within bounds.
-     * So pages of up to 10 ms take a fifth of the time at most, and are larger when processors are
-     * scarce. */
-    RELAY_GATHER_PAGES = 4,
+    /* From one page to the next, when it has caught up: by what an append of this process held on
+     * average, for each event as long as RELAY_GATHER_US, within bounds. */
+    RELAY_GATHER_US = 400,
     RELAY_GATHER_MS = 5,
-    RELAY_GATHER_MAX_MS = 40,
+    RELAY_GATHER_MAX_MS = 50,
     RELAY_CHECK_MS = 1000,    /* between two looks at whether the topic is still the same */
     RELAY_FOLLOW_MS = 500,    /* between two attempts to lead */
     RELAY_WATCH_MS = 2000,    /* between two looks of a follower at what is published */

@@ -39,7 +39,7 @@ struct relay {
     pthread_t thread;
     bool started;
     int notify_fd;
-    atomic_bool woken;
+    _Atomic int64_t appends; /* of this process, not looked for yet */
     atomic_bool stopping;
     _Atomic int64_t stop_deadline_us;
 

@@ -272,12 +272,13 @@ static bool serve(struct relay *relay)
 
 /* However few events it has, a page costs the broker a request for each of their partitions, and
  * each reader another batch. Nobody can wake us meanwhile, so that deliveries, which come one
- * partition after the other, do not. A page takes longer when others need the processors. */
-static void let_events_gather(int64_t page_us)
+ * partition after the other, do not. An append holds the commands that waited for the one before:
+ * the more they are, the more they need the processors. */
+static void let_events_gather(int64_t events, int64_t appends)
 {
     const int64_t least_us = (int64_t)RELAY_GATHER_MS * MICROSECONDS_PER_MILLISECOND;
     const int64_t most_us = (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND;
-    int64_t pause_us = page_us * RELAY_GATHER_PAGES;
+    int64_t pause_us = appends == 0 ? 0 : events * RELAY_GATHER_US / appends;
     pause_us = pause_us < least_us ? least_us : pause_us > most_us ? most_us : pause_us;
     const struct timespec pause = {.tv_nsec = pause_us * 1000};
     nanosleep(&pause, NULL); /* a signal that cuts it short does no harm */
@@ -287,6 +288,8 @@ static void let_events_gather(int64_t page_us)
 static void publish(struct relay *relay)
 {
     bool due = true;
+    int64_t appends = 0; /* since it last let events gather, */
+    int64_t sent = 0;    /* and what it has sent */
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
@@ -302,19 +305,22 @@ static void publish(struct relay *relay)
             next_check_us = clock_deadline_us(RELAY_CHECK_MS);
         }
         bool is_time = now_us >= next_read_us;
-        if (atomic_exchange(&relay->woken, false) || is_time)
+        int64_t woken = atomic_exchange(&relay->appends, 0);
+        appends += woken;
+        if (woken > 0 || is_time)
             due = true;
         if (due && (relay->in_flight <= relay->resume_at ||
                     (is_time && relay->in_flight < relay->retry_below))) {
-            int64_t before = relay->in_flight;
-            int64_t page_began_us = clock_monotonic_us();
             if (!relay_send_page(relay, &due))
                 return;
+            sent += relay->page.count;
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
                 continue;
-            if (!due && relay->in_flight > before)
-                let_events_gather(clock_monotonic_us() - page_began_us);
+            if (!due && sent > 0) {
+                let_events_gather(sent, appends);
+                appends = sent = 0;
+            }
         }
         bool is_full = relay->in_flight >= relay->retry_below;
         relay_wait(relay, is_full || next_check_us < next_read_us ? next_check_us : next_read_us);

@@ -35,8 +35,7 @@ struct fake {
     bool reads_failing;
     enum status ends_answer;
     int leads;
-    int pages;   /* read that had events */
-    int page_us; /* what each of them takes */
+    int pages; /* read that had events */
     size_t event_bytes[FAKE_PARTITIONS];
 
     /* The topic. */
@@ -198,9 +197,7 @@ fake_read(void *self, const int64_t *after, const int32_t *limits, int64_t deadl
     }
     fake_lock(fake);
     fake->pages += has_events ? 1 : 0;
-    int page_us = has_events ? fake->page_us : 0;
     fake_unlock(fake);
-    usleep((useconds_t)page_us);
     return STATUS_OK;
 }
 

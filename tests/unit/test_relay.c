@@ -77,55 +77,55 @@ Test(relay, given_a_leader_when_events_are_appended_then_they_follow_with_and_wi
     expect_records(1, 0, 1, 50);
 }
 
-/* For how many milliseconds. */
-static int64_t publish_one_by_one(void)
+/* One append after the other; for how many milliseconds. */
+static int64_t publish_appends_of(int events_each)
 {
-    enum { EVENTS = 400, EVENT_US = 250 };
+    enum { APPENDS = 400, APPEND_US = 250 };
     start();
     wait_state(RELAY_PUBLISHING);
     int64_t begin_us = clock_monotonic_us();
-    for (int i = 0; i < EVENTS; i++) {
-        append(1, 1);
+    for (int i = 0; i < APPENDS; i++) {
+        append(1, events_each);
         relay_wake(relay);
-        usleep(EVENT_US);
+        usleep(APPEND_US);
     }
-    wait_published(1, EVENTS);
+    wait_published(1, APPENDS * events_each);
     int64_t took_ms = (clock_monotonic_us() - begin_us) / MICROSECONDS_PER_MILLISECOND;
-    expect_records(1, 0, 1, EVENTS);
+    expect_records(1, 0, 1, APPENDS * events_each);
     return took_ms;
 }
 
 Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
 {
-    int64_t took_ms = publish_one_by_one();
+    int64_t took_ms = publish_appends_of(1);
     cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 1, "%d pages in %ld ms", fake->pages,
                   (long)took_ms);
 }
 
-Test(relay, given_pages_that_take_long_when_events_come_one_by_one_then_more_of_them_gather)
+Test(relay, given_a_leader_when_appends_hold_many_events_then_more_of_them_gather)
 {
-    enum { PAGE_MS = 4 };
-    fake->page_us = PAGE_MS * 1000;
-    int64_t took_ms = publish_one_by_one();
+    enum { EVENTS = 20, GATHER_MS = EVENTS * RELAY_GATHER_US / 1000 };
+    int64_t took_ms = publish_appends_of(EVENTS);
     /* The first event is a page by itself, which nothing follows until it is delivered. */
-    cr_assert_leq(fake->pages, took_ms / (PAGE_MS * (1 + RELAY_GATHER_PAGES)) + 2,
-                  "%d pages in %ld ms", fake->pages, (long)took_ms);
+    cr_assert_leq(fake->pages, took_ms / GATHER_MS + 2, "%d pages in %ld ms", fake->pages,
+                  (long)took_ms);
 }
 
-Test(relay, given_a_page_that_takes_very_long_when_it_was_read_then_the_next_one_is_not_far)
+Test(relay, given_a_very_large_append_when_it_is_published_then_the_next_event_is_not_far)
 {
-    enum { PAGE_MS = 200 };
-    fake->page_us = PAGE_MS * 1000;
+    enum { EVENTS = RELAY_PAGE_EVENTS - 1 };
     start();
     wait_state(RELAY_PUBLISHING);
     append(1, 1);
     wait_published(1, 1);
     int64_t begin_us = clock_monotonic_us();
+    append(1, EVENTS);
+    relay_wake(relay);
+    wait_published(1, 1 + EVENTS);
     append(1, 1);
     relay_wake(relay);
-    wait_published(1, 2);
-    cr_assert_lt(clock_monotonic_us() - begin_us,
-                 (int64_t)PAGE_MS * RELAY_GATHER_PAGES * MICROSECONDS_PER_MILLISECOND);
+    wait_published(1, 2 + EVENTS);
+    cr_assert_lt(clock_monotonic_us() - begin_us, (int64_t)EVENTS * RELAY_GATHER_US);
 }
 
 Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_watches)
