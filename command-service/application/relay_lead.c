@@ -288,8 +288,8 @@ static void let_events_gather(int64_t events, int64_t appends)
 static void publish(struct relay *relay)
 {
     bool due = true;
-    int64_t appends = 0; /* since it last let events gather, */
-    int64_t sent = 0;    /* and what it has sent */
+    int64_t appends = 0; /* lately, */
+    int64_t sent = 0;    /* and what it has sent lately */
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
@@ -317,9 +317,10 @@ static void publish(struct relay *relay)
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at)
                 continue;
-            if (!due && sent > 0) {
+            if (!due && relay->page.count > 0) {
                 let_events_gather(sent, appends);
-                appends = sent = 0;
+                appends /= 2;
+                sent /= 2;
             }
         }
         bool is_full = relay->in_flight >= relay->retry_below;
