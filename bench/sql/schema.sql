@@ -19,9 +19,25 @@ CREATE INDEX ON events USING brin (occurred_at, position) WITH (pages_per_range 
 -- The cheapest position there is, since nobody waits for it. (It also promises nothing: see ADR 1.)
 CREATE SEQUENCE positions CACHE 100;
 
--- As migrations/query: a view by its key. ids are small numbers, so that pgbench can name one.
+-- Read by its key, and nothing else.
 CREATE TABLE carts (id integer PRIMARY KEY, version integer NOT NULL, body json NOT NULL) WITH (fillfactor = 70);
 INSERT INTO carts
 SELECT id, 1, json_build_object('cartId', gen_random_uuid(), 'status', 'open', 'items', repeat('x', 500))
 FROM generate_series(1, 10000) AS id;
 VACUUM ANALYZE carts;
+
+-- As migrations/query: the same columns, checks and indexes, but that an id is a small number, so that pgbench can name one.
+CREATE TABLE views (
+    id          integer     PRIMARY KEY,
+    partition   smallint    NOT NULL,
+    version     integer     NOT NULL CHECK (version > 0),
+    status      text        NOT NULL,
+    customer_id text,
+    updated_at  timestamptz NOT NULL,
+    body        json        NOT NULL
+) WITH (fillfactor = 70);
+CREATE INDEX ON views (updated_at DESC, id DESC);
+CREATE INDEX ON views (customer_id, updated_at DESC, id DESC) WHERE customer_id IS NOT NULL;
+CREATE INDEX ON views (status, updated_at DESC, id DESC);
+INSERT INTO views SELECT id, 0, version, 'open', NULL, now(), body FROM carts;
+VACUUM ANALYZE views;

@@ -1,2 +1,2 @@
 \set first random(0, 9999)
-INSERT INTO carts SELECT (:first + number * 7919) % 10000 + 1 AS id, 1, ('{"status":"open","items":"' || repeat('y', 500) || '"}')::json FROM generate_series(1, 256) AS number ORDER BY id ON CONFLICT (id) DO UPDATE SET version = carts.version + 1, body = EXCLUDED.body;
+INSERT INTO views SELECT (:first + number * 7919) % 10000 + 1 AS id, 0, 1, 'open', NULL, now(), ('{"status":"open","items":"' || repeat('y', 500) || '"}')::json FROM generate_series(1, 256) AS number ORDER BY id ON CONFLICT (id) DO UPDATE SET version = views.version + 1, status = EXCLUDED.status, customer_id = EXCLUDED.customer_id, updated_at = EXCLUDED.updated_at, body = EXCLUDED.body;
