@@ -27,12 +27,12 @@ def tree(tmp_path_factory):
     top = tmp_path_factory.mktemp("installed")
     done = run("meson", "install", "-C", build_folder(), "--no-rebuild", "--destdir", top)
     assert done.returncode == 0, done.stdout + done.stderr
-    return lambda path: top / prefix().lstrip("/") / path
+    return lambda path: top / build_option("prefix").lstrip("/") / path
 
 
-def prefix():
+def build_option(name):
     options = json.loads(run("meson", "introspect", build_folder(), "--buildoptions").stdout)
-    return next(option["value"] for option in options if option["name"] == "prefix")
+    return next(option["value"] for option in options if option["name"] == name)
 
 
 def test_given_an_installation_then_everything_is_where_it_is_looked_for(tree):
@@ -48,6 +48,12 @@ def test_given_an_installation_then_everything_is_where_it_is_looked_for(tree):
     for tool in ("cartledger-migrate", "cartledger-topic"):
         shown = run(tree(f"sbin/{tool}"), "--help")
         assert shown.returncode == 0 and shown.stdout.startswith(f"usage: {tool}"), shown.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_given_no_sanitizer_then_malloc_is_that_of_jemalloc(tree, service):
+    used = run("ldd", tree(f"sbin/{service}")).stdout
+    assert ("libjemalloc" in used) == (build_option("b_sanitize") == "none"), used
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -81,8 +87,8 @@ def test_given_a_unit_then_it_is_valid_and_hardened(tree, unit, tmp_path):
     # Installed below a folder, the programs are not where the unit looks for them.
     file = tmp_path / unit.replace("@", "@command")
     file = file.with_name(file.name + ".service")
-    file.write_text(re.sub(r"^Documentation=.*\n", "", text.replace(f"{prefix()}/sbin/", f"{tree('sbin')}/"),
-                           flags=re.M))
+    text = text.replace(f"{build_option('prefix')}/sbin/", f"{tree('sbin')}/")
+    file.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.M))
     verified = run("systemd-analyze", "verify", file)
     assert verified.returncode == 0 and verified.stderr == "", verified.stderr
     judged = run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX * 10:.0f}", file)
