@@ -289,7 +289,7 @@ static void publish(struct relay *relay)
 {
     bool due = true;
     int64_t appends = 0; /* lately, */
-    int64_t sent = 0;    /* and what it has sent lately */
+    int64_t sent = 0;    /* and the events that it has sent of them */
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
@@ -315,8 +315,10 @@ static void publish(struct relay *relay)
                 return;
             sent += relay->page.count;
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
-            if (due && relay->in_flight <= relay->resume_at)
+            if (due && relay->in_flight <= relay->resume_at) {
+                appends = sent = 0; /* a backlog says nothing of them */
                 continue;
+            }
             if (!due && relay->page.count > 0) {
                 let_events_gather(sent, appends);
                 appends /= 2;
