@@ -102,7 +102,8 @@ MUST_CHECK enum status relay_start(struct relay *relay, struct error *error);
 void relay_stop(struct relay *relay, int64_t deadline_us);
 void relay_free(struct relay *relay); /* stopped, or never started */
 
-/* There are new events. Cheap; many wakes are one. */
+/* An append has made new events. Once for each append: they are counted (RELAY_GATHER_US). Cheap.
+ */
 void relay_wake(struct relay *relay);
 
 /* The last position known to be in the topic; 0: none. It goes back when the topic is wiped. */
