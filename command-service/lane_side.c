@@ -14,10 +14,10 @@ static void observe(void *context, enum lane_metric metric, double value)
     command_metrics_observe(link->counts, metric, value);
 }
 
-static void committed(void *context)
+static void committed(void *context, size_t commands)
 {
     const struct lane_link *link = context;
-    relay_wake(link->side->relay);
+    relay_wake(link->side->relay, commands);
 }
 
 /* One lane that does not reach the store refuses every cart of its partitions. */

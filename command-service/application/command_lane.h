@@ -66,8 +66,8 @@ struct command_lane_observer {
     void *context;
     /* The value to observe, set or add. LANE_COMMANDS_REFUSED_BUSY may come from any thread. */
     void (*observe)(void *context, enum lane_metric metric, double value);
-    /* There are new events in the log, and their commands have been answered. */
-    void (*committed)(void *context);
+    /* There are new events in the log, and the commands of their batch have been answered. */
+    void (*committed)(void *context, size_t commands);
     /* When it changes: whether the store answers. `detail` is one line. */
     void (*store_changed)(void *context, bool is_up, const char *detail);
 };

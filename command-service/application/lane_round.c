@@ -285,7 +285,7 @@ static void finish(struct command_lane *lane)
     }
     const struct command_lane_observer *observer = &lane->options.observer;
     if (lane->has_news && observer->committed != NULL)
-        observer->committed(observer->context);
+        observer->committed(observer->context, answered);
     lane->has_news = false;
     for (size_t i = 0; i < batch->cart_count; i++)
         if (batch->carts[i].evict)

@@ -226,9 +226,12 @@ void relay_free(struct relay *relay)
     free(relay);
 }
 
-void relay_wake(struct relay *relay)
+void relay_wake(struct relay *relay, size_t commands)
 {
-    if (atomic_load(&relay->stats.leading) != 0 && atomic_fetch_add(&relay->appends, 1) == 0)
+    if (atomic_load(&relay->stats.leading) == 0)
+        return;
+    atomic_fetch_add(&relay->commands, (int64_t)commands);
+    if (atomic_fetch_add(&relay->appends, 1) == 0)
         notify(relay);
 }
 

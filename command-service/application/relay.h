@@ -39,12 +39,12 @@ enum relay_state {
 const char *relay_state_name(enum relay_state state);
 
 enum {
-    RELAY_POLL_MS = 50, /* how long events of other processes may go unnoticed */
-    /* From one page to the next, when it has caught up: by what an append of this process held on
-     * average, for each event as long as RELAY_GATHER_US, within bounds. */
-    RELAY_GATHER_US = 400,
+    RELAY_POLL_MS = 50, /* how long events of other processes may go unnoticed, but for a rest */
+    /* From one page to the next, when it has caught up: by the commands that an append of this
+     * process answered on average, as long as their square times RELAY_GATHER_US, within bounds. */
+    RELAY_GATHER_US = 25,
     RELAY_GATHER_MS = 5,
-    RELAY_GATHER_MAX_MS = 50,
+    RELAY_GATHER_MAX_MS = 400,
     RELAY_CHECK_MS = 1000,    /* between two looks at whether the topic is still the same */
     RELAY_FOLLOW_MS = 500,    /* between two attempts to lead */
     RELAY_WATCH_MS = 2000,    /* between two looks of a follower at what is published */
@@ -102,9 +102,8 @@ MUST_CHECK enum status relay_start(struct relay *relay, struct error *error);
 void relay_stop(struct relay *relay, int64_t deadline_us);
 void relay_free(struct relay *relay); /* stopped, or never started */
 
-/* An append has made new events. Once for each append: they are counted (RELAY_GATHER_US). Cheap.
- */
-void relay_wake(struct relay *relay);
+/* An append has made new events, and answered so many commands (RELAY_GATHER_US). Cheap. */
+void relay_wake(struct relay *relay, size_t commands);
 
 /* The last position known to be in the topic; 0: none. It goes back when the topic is wiped. */
 int64_t relay_published_position(const struct relay *relay, int partition);

@@ -39,7 +39,8 @@ struct relay {
     pthread_t thread;
     bool started;
     int notify_fd;
-    _Atomic int64_t appends; /* of this process, not looked for yet */
+    _Atomic int64_t appends;  /* of this process, not looked for yet, */
+    _Atomic int64_t commands; /* and what they answered, or more */
     atomic_bool stopping;
     _Atomic int64_t stop_deadline_us;
 

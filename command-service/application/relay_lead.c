@@ -271,16 +271,23 @@ static bool serve(struct relay *relay)
 }
 
 /* However few events it has, a page costs the broker a request for each of their partitions, and
- * each reader another batch. Nobody can wake us meanwhile, so that deliveries, which come one
- * partition after the other, do not. An append holds the commands that waited for the one before:
- * the more they are, the more they need the processors. */
-static void let_events_gather(int64_t events, int64_t appends)
+ * each reader another batch. An append answers the commands that waited for the one before: the
+ * more they are, the more they need the processors. */
+static int64_t gather_us(int64_t commands, int64_t appends)
 {
     const int64_t least_us = (int64_t)RELAY_GATHER_MS * MICROSECONDS_PER_MILLISECOND;
     const int64_t most_us = (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND;
-    int64_t pause_us = appends == 0 ? 0 : events * RELAY_GATHER_US / appends;
-    pause_us = pause_us < least_us ? least_us : pause_us > most_us ? most_us : pause_us;
-    const struct timespec pause = {.tv_nsec = pause_us * 1000};
+    int64_t each = appends == 0 ? 0 : commands / appends;
+    int64_t pause_us = each * each * RELAY_GATHER_US;
+    return pause_us < least_us ? least_us : pause_us > most_us ? most_us : pause_us;
+}
+
+/* Nobody can wake us meanwhile, so that deliveries, which come one partition after the other, do
+ * not. */
+static void rest(int64_t pause_us)
+{
+    const int64_t most_us = (int64_t)RELAY_POLL_MS * MICROSECONDS_PER_MILLISECOND;
+    const struct timespec pause = {.tv_nsec = (pause_us < most_us ? pause_us : most_us) * 1000};
     nanosleep(&pause, NULL); /* a signal that cuts it short does no harm */
 }
 
@@ -288,8 +295,9 @@ static void let_events_gather(int64_t events, int64_t appends)
 static void publish(struct relay *relay)
 {
     bool due = true;
-    int64_t appends = 0; /* lately, */
-    int64_t sent = 0;    /* and the events that it has sent of them */
+    int64_t appends = 0;  /* lately, */
+    int64_t commands = 0; /* and those that they answered */
+    int64_t rest_until_us = 0;
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
     while (!relay_is_stopping(relay)) {
@@ -304,25 +312,30 @@ static void publish(struct relay *relay)
             report_progress(relay);
             next_check_us = clock_deadline_us(RELAY_CHECK_MS);
         }
+        if (now_us < rest_until_us) {
+            rest(rest_until_us - now_us);
+            continue;
+        }
         bool is_time = now_us >= next_read_us;
         int64_t woken = atomic_exchange(&relay->appends, 0);
         appends += woken;
+        commands += atomic_exchange(&relay->commands, 0);
         if (woken > 0 || is_time)
             due = true;
         if (due && (relay->in_flight <= relay->resume_at ||
                     (is_time && relay->in_flight < relay->retry_below))) {
             if (!relay_send_page(relay, &due))
                 return;
-            sent += relay->page.count;
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at) {
-                appends = sent = 0; /* a backlog says nothing of them */
+                appends = commands = 0; /* a backlog says nothing of them */
                 continue;
             }
             if (!due && relay->page.count > 0) {
-                let_events_gather(sent, appends);
+                rest_until_us = clock_monotonic_us() + gather_us(commands, appends);
                 appends /= 2;
-                sent /= 2;
+                commands /= 2;
+                continue;
             }
         }
         bool is_full = relay->in_flight >= relay->retry_below;

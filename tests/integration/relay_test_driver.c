@@ -64,7 +64,7 @@ static void run_until_signal(struct relay *relay, int partition_count, int signa
             if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
                 waited[1].fd = -1;
             else
-                relay_wake(relay);
+                relay_wake(relay, 1);
         }
     }
 }

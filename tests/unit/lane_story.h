@@ -31,6 +31,7 @@ static struct lane_story {
     atomic_size_t answered;
     double metrics[LANE_METRIC_COUNT];
     int commits;
+    size_t commands_committed;     /* of the last of them */
     size_t answered_before_commit; /* when the last of them was told */
     atomic_int downs;
     atomic_int ups;
@@ -58,9 +59,10 @@ static void story_observe(void *context, enum lane_metric metric, double value)
     story.metrics[metric] = value + (metric == LANE_QUEUE_DEPTH ? 0 : story.metrics[metric]);
 }
 
-static void story_committed(void *context)
+static void story_committed(void *context, size_t commands)
 {
     (void)context;
+    story.commands_committed = commands;
     story.commits++;
     story.answered_before_commit = atomic_load(&story.answered);
 }

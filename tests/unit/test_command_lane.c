@@ -28,6 +28,7 @@ Test(command_lane, commands_on_separate_carts_are_appended_together)
     cr_expect_eq(story.store.append_calls, 1);
     cr_expect_eq(story.store.load_calls, 1, "one question for all carts");
     cr_expect_eq(story.commits, 1);
+    cr_expect_eq(story.commands_committed, 3);
     cr_expect_eq(story.answered_before_commit, 3, "the relay must not get in the answers' way");
 }
 

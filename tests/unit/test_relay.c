@@ -71,14 +71,14 @@ Test(relay, given_a_leader_when_events_are_appended_then_they_follow_with_and_wi
     wait_published(1, 1);
     for (int i = 2; i <= 50; i++) {
         append(1, 1);
-        relay_wake(relay);
+        relay_wake(relay, 1);
         wait_published(1, i);
     }
     expect_records(1, 0, 1, 50);
 }
 
-/* One append after the other; for how many milliseconds. */
-static int64_t publish_appends_of(int events_each)
+/* One append after the other, each of so many events and commands; for how many milliseconds. */
+static int64_t publish_appends_of(int events_each, size_t commands_each)
 {
     enum { APPENDS = 400, APPEND_US = 250 };
     start();
@@ -86,7 +86,7 @@ static int64_t publish_appends_of(int events_each)
     int64_t begin_us = clock_monotonic_us();
     for (int i = 0; i < APPENDS; i++) {
         append(1, events_each);
-        relay_wake(relay);
+        relay_wake(relay, commands_each);
         usleep(APPEND_US);
     }
     wait_published(1, APPENDS * events_each);
@@ -97,35 +97,65 @@ static int64_t publish_appends_of(int events_each)
 
 Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
 {
-    int64_t took_ms = publish_appends_of(1);
-    cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 1, "%d pages in %ld ms", fake->pages,
+    int64_t took_ms = publish_appends_of(1, 1);
+    /* One at the beginning and one at the end: the time between them is no whole number of rests.
+     */
+    cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 2, "%d pages in %ld ms", fake->pages,
                   (long)took_ms);
 }
 
-Test(relay, given_a_leader_when_appends_hold_many_events_then_more_of_them_gather)
+Test(relay, given_a_leader_when_appends_answer_many_commands_then_more_of_them_gather)
 {
-    enum { EVENTS = 20, GATHER_MS = EVENTS * RELAY_GATHER_US / 1000 };
-    int64_t took_ms = publish_appends_of(EVENTS);
-    /* The first event is a page by itself, which nothing follows until it is delivered. */
+    enum { COMMANDS = 20, GATHER_MS = COMMANDS * COMMANDS * RELAY_GATHER_US / 1000 };
+    int64_t took_ms = publish_appends_of(1, COMMANDS);
     cr_assert_leq(fake->pages, took_ms / GATHER_MS + 2, "%d pages in %ld ms", fake->pages,
                   (long)took_ms);
 }
 
-Test(relay, given_a_very_large_append_when_it_is_published_then_the_next_event_is_not_far)
+/* From one append of so many events and commands to the delivery of the one after it. */
+static int64_t us_to_the_next_one(int events, size_t commands)
 {
-    enum { EVENTS = RELAY_PAGE_EVENTS - 1 };
     start();
     wait_state(RELAY_PUBLISHING);
     append(1, 1);
     wait_published(1, 1);
     int64_t begin_us = clock_monotonic_us();
-    append(1, EVENTS);
-    relay_wake(relay);
-    wait_published(1, 1 + EVENTS);
+    append(1, events);
+    relay_wake(relay, commands);
+    wait_published(1, 1 + events);
     append(1, 1);
-    relay_wake(relay);
-    wait_published(1, 2 + EVENTS);
-    cr_assert_lt(clock_monotonic_us() - begin_us, (int64_t)EVENTS * RELAY_GATHER_US);
+    relay_wake(relay, 1);
+    wait_published(1, 2 + events);
+    return clock_monotonic_us() - begin_us;
+}
+
+Test(relay, given_one_command_of_many_events_when_it_is_published_then_nothing_rests_for_it)
+{
+    int64_t took_us = us_to_the_next_one(RELAY_PAGE_EVENTS - 1, 1);
+    cr_assert_lt(took_us, (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND);
+}
+
+Test(relay, given_an_append_that_answered_very_many_commands_then_the_next_event_is_not_far)
+{
+    enum { COMMANDS = RELAY_PAGE_EVENTS - 1 };
+    int64_t took_us = us_to_the_next_one(COMMANDS, COMMANDS);
+    cr_assert_lt(took_us, (int64_t)10 * RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND);
+}
+
+Test(relay, given_a_leader_that_rests_then_deliveries_are_still_counted)
+{
+    enum { COMMANDS = RELAY_PAGE_EVENTS - 1 };
+    start();
+    wait_state(RELAY_PUBLISHING);
+    hold_deliveries(true);
+    append(1, 1);
+    relay_wake(relay, COMMANDS);
+    wait_in_flight(1);
+    int64_t begin_us = clock_monotonic_us();
+    hold_deliveries(false);
+    wait_published(1, 1);
+    cr_assert_lt(clock_monotonic_us() - begin_us,
+                 (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND);
 }
 
 Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_watches)

@@ -103,7 +103,7 @@ Test(relay_send,
     append(0, 9);
     wait_in_flight(9);
     clock_ahead_us = (int64_t)RELAY_KNOWN_MS * MICROSECONDS_PER_MILLISECOND;
-    relay_wake(relay);
+    relay_wake(relay, 1);
     wait_restart();
     usleep((RELAY_RETRY_MS + QUIET_MS) * 1000);
     fake_lock(fake);
