@@ -9,7 +9,7 @@
 #include "status.h"
 
 enum {
-    FEED_RECORDS_MAX = 1000,                /* in one batch */
+    FEED_RECORDS_MAX = 1500,                /* in one batch */
     FEED_BATCH_BYTES_MAX = 4 * 1024 * 1024, /* of them, plus one record */
     FEED_HEADERS_MAX = 24,                  /* of one record; what comes after is not looked at */
 };

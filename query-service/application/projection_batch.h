@@ -11,7 +11,7 @@
 #include "view_store.h"
 
 enum {
-    BATCH_EVENTS_MAX = 1000,
+    BATCH_EVENTS_MAX = 1500,
     BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, about */
     BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the same, for certain */
 };
