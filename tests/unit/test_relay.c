@@ -142,20 +142,27 @@ Test(relay, given_an_append_that_answered_very_many_commands_then_the_next_event
     cr_assert_lt(took_us, (int64_t)10 * RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND);
 }
 
+/* The quickest of three: a machine that does something else must not be taken for a rest. */
 Test(relay, given_a_leader_that_rests_then_deliveries_are_still_counted)
 {
-    enum { COMMANDS = RELAY_PAGE_EVENTS - 1 };
+    enum { COMMANDS = RELAY_PAGE_EVENTS - 1, TRIES = 3 };
+    int64_t least_us = INT64_MAX;
     start();
     wait_state(RELAY_PUBLISHING);
-    hold_deliveries(true);
     append(1, 1);
-    relay_wake(relay, COMMANDS);
-    wait_in_flight(1);
-    int64_t begin_us = clock_monotonic_us();
-    hold_deliveries(false);
-    wait_published(1, 1);
-    cr_assert_lt(clock_monotonic_us() - begin_us,
-                 (int64_t)RELAY_GATHER_MAX_MS * MICROSECONDS_PER_MILLISECOND);
+    wait_published(1, 1); /* nothing rests before a partition's first delivery */
+    for (int i = 2; i <= 1 + TRIES; i++) {
+        hold_deliveries(true);
+        append(1, 1);
+        relay_wake(relay, COMMANDS);
+        wait_in_flight(1);
+        int64_t begin_us = clock_monotonic_us();
+        hold_deliveries(false);
+        wait_published(1, i);
+        int64_t took_us = clock_monotonic_us() - begin_us;
+        least_us = took_us < least_us ? took_us : least_us;
+    }
+    cr_assert_lt(least_us, (int64_t)RELAY_GATHER_MAX_MS / 2 * MICROSECONDS_PER_MILLISECOND);
 }
 
 Test(relay, given_another_leader_when_it_follows_then_it_publishes_nothing_and_watches)
