@@ -98,8 +98,7 @@ static int64_t publish_appends_of(int events_each, size_t commands_each)
 Test(relay, given_a_leader_when_events_come_one_by_one_then_they_are_published_some_at_a_time)
 {
     int64_t took_ms = publish_appends_of(1, 1);
-    /* One at the beginning and one at the end: the time between them is no whole number of rests.
-     */
+    /* Nothing rests after the first one, and the last one comes before its rest has passed. */
     cr_assert_leq(fake->pages, took_ms / RELAY_GATHER_MS + 2, "%d pages in %ld ms", fake->pages,
                   (long)took_ms);
 }
