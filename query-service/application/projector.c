@@ -28,6 +28,7 @@ struct projector *projector_new(const struct projector_options *options)
     projector->foreign_partition = -1;
     projector->is_replay_due = true;
     projector->is_parked_count_due = true;
+    projector->batch_events = BATCH_EVENTS_MAX;
 
     size_t count = (size_t)options->partition_count;
     projector->cache = view_cache_new(options->cache_bytes_max);

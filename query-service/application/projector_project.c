@@ -122,7 +122,7 @@ static bool may_apply(const struct projector_partition *partition, const struct 
 static enum status take_items(struct projector *projector, const struct source *source,
                               struct error *error)
 {
-    size_t most = projector->careful_left > 0 ? 1 : BATCH_EVENTS_MAX;
+    size_t most = projector->careful_left > 0 ? 1 : projector->batch_events;
     for (int i = 0; i < projector->options.partition_count; i++)
         projector->partitions[i].expected_position =
             projector->partitions[i].progress.reached.position + 1;

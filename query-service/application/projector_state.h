@@ -94,6 +94,7 @@ struct projector {
     char log_problem[ERROR_MESSAGE_MAX];
 
     size_t careful_left; /* events to be written one at a time */
+    size_t batch_events; /* how many a batch takes: fewer after one that the store did not do */
 
     int64_t rest_at_us; /* what a turn does beside the records, while more of them wait */
     int64_t tend_at_us;

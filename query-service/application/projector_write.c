@@ -150,12 +150,35 @@ static void reload_moved(struct projector *projector, size_t move_count)
         projector_reload(projector, &projector->partitions[projector->moves[i].partition]);
 }
 
+static size_t count_events(const struct view_write *write)
+{
+    return write->timeline_count + write->parked_record_count;
+}
+
+/* It may have been too much for the time that the store has: a slow disk, views nobody has read for
+ * long. The same batch again would be too much for ever. */
+static void take_less(struct projector *projector, size_t failed_events)
+{
+    size_t most = failed_events < projector->batch_events ? failed_events : projector->batch_events;
+    projector->batch_events = most / 2 > 0 ? most / 2 : 1;
+}
+
+static void take_more(struct projector *projector, size_t written_events)
+{
+    if (written_events < projector->batch_events)
+        return;
+    size_t most = projector->batch_events + projector->batch_events / 8 + 1;
+    projector->batch_events = most < BATCH_EVENTS_MAX ? most : BATCH_EVENTS_MAX;
+}
+
 /* The write under way was not done, or nobody knows. */
 static void fail(struct projector *projector, enum status status, const struct error *error)
 {
     bool is_refused = status == STATUS_INVALID || status == STATUS_CONFLICT;
-    if (!is_refused || !be_careful(projector, error))
+    if (!is_refused || !be_careful(projector, error)) {
         projector_store_failed(projector, status, error);
+        take_less(projector, count_events(&projector->write));
+    }
     reload_moved(projector, projector->write.move_count);
 }
 
@@ -179,10 +202,11 @@ bool projector_end_write(struct projector *projector)
     projector->now_us = projector->options.now_us();
     bool is_written = false;
     if (status == STATUS_OK) {
-        size_t count = write->timeline_count + write->parked_record_count;
+        size_t count = count_events(write);
         projector->careful_left -=
             count < projector->careful_left ? count : projector->careful_left;
         projector_store_worked(projector);
+        take_more(projector, count);
         is_written = settle(projector);
         if (observer->committed != NULL)
             observer->committed(observer->context, count,
@@ -224,6 +248,7 @@ void projector_give_up(struct projector *projector, const struct error *error)
     (void)projector_end_write(projector);
     size_t move_count = list_moves(projector);
     projector_store_failed(projector, STATUS_UNAVAILABLE, error);
+    take_less(projector, batch_item_count(projector->batch));
     reload_moved(projector, move_count);
 }
 

@@ -85,6 +85,7 @@ struct fake {
     enum status written;
     bool moved[FAKE_PARTITIONS];
     struct error write_error;
+    size_t rows_max; /* of a write, of carts to load: more take too long, UNAVAILABLE; 0: any */
     /* A write or a replay with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
@@ -358,11 +359,19 @@ static inline enum status fake_load_checkpoints(void *self, const int16_t *parti
     return fake_store_answer(fake, error);
 }
 
+static inline enum status fake_store_answer_in_time(struct fake *fake, size_t rows,
+                                                    struct error *error)
+{
+    if (fake->rows_max > 0 && rows > fake->rows_max)
+        return error_set(error, STATUS_UNAVAILABLE, "it takes too long");
+    return fake_store_answer(fake, error);
+}
+
 static inline enum status fake_load_carts(void *self, const struct uuid *cart_ids, size_t count,
                                           stored_cart_fn *visit, void *context, struct error *error)
 {
     struct fake *fake = self;
-    enum status status = fake_store_answer(fake, error);
+    enum status status = fake_store_answer_in_time(fake, count, error);
     fake->loads++;
     usleep(fake->load_us);
     if (fake->load_max > 0 && count > fake->load_max)
@@ -441,7 +450,7 @@ static inline bool fake_refuses(const struct fake *fake,
 static inline enum status fake_write(struct fake *fake, const struct view_write *write,
                                      bool *ret_moved, struct error *error)
 {
-    enum status status = fake_store_answer(fake, error);
+    enum status status = fake_store_answer_in_time(fake, write->timeline_count, error);
     if (fake_refuses(fake, write->timeline, write->timeline_count))
         return error_set(error, STATUS_INVALID, "such data cannot be stored");
     if (status != STATUS_OK ||

@@ -570,3 +570,43 @@ Test(projector_trouble, given_a_gap_when_parked_carts_are_replayed_then_both_go_
     then_replayed(PARKED_CARTS);
     cr_assert_eq(fake_position(fake, 0), 3 + PARKED_CARTS + 2);
 }
+
+/* One event of each of many carts, in one go. */
+static void happen_to_many(int32_t version)
+{
+    for (int cart = 1; cart <= 40; cart++)
+        fake_happen(fake, 0, cart, version);
+}
+
+Test(projector_trouble, given_more_than_the_store_does_in_time_then_it_is_given_less)
+{
+    fake->rows_max = 3;
+    happen_to_many(1);
+    fake_turns(fake, 200);
+    cr_assert_eq(fake_position(fake, 0), 43);
+    cr_assert(fake->said_ok[PROJECTOR_PROGRESS]);
+
+    restart(); /* now the carts have to be loaded, too */
+    happen_to_many(2);
+    fake_turns(fake, 200);
+    cr_assert_eq(fake_position(fake, 0), 83);
+    cr_assert_eq(fake->timeline_count, 86);
+    cr_assert_eq(fake->parked_count, 0);
+}
+
+Test(projector_trouble, given_a_store_that_is_quick_again_then_batches_grow)
+{
+    fake->rows_max = 3;
+    happen_to_many(1);
+    fake_turns(fake, 200);
+    fake->rows_max = 0;
+    happen_to_many(2);
+    fake_turns(fake, 200);
+    int64_t failures = fake_stat(fake, store_failures_total);
+    int writes = fake->partitions[0].write_count;
+    happen_to_many(3);
+    fake_turns(fake, 200);
+    cr_assert_eq(fake_position(fake, 0), 123);
+    cr_assert_eq(fake_stat(fake, store_failures_total), failures);
+    cr_assert_leq(fake->partitions[0].write_count, writes + 6, "14 when they stay small");
+}
