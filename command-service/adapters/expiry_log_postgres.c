@@ -12,7 +12,7 @@ enum {
     STATEMENT_TIMEOUT_MS = 1500,
     LOCK_TIMEOUT_MS = 1000,
     ARRAY_BYTES_MAX = 64 * 1024, /* two walks a partition, elements of 12 bytes, and a header */
-    ARRAYS = 4,
+    ARRAYS = 5,
 };
 _Static_assert(2 * PARTITION_COUNT_MAX * 12 + 32 <= ARRAY_BYTES_MAX, "all walks at once");
 
@@ -44,24 +44,25 @@ static const struct postgres_statement PING = {.name = "expiry_ping", .sql = "SE
  * subquery, since the planner would be free to answer EXISTS by hashing the whole log. */
 static const struct postgres_statement READ = {
     .name = "expiry_read",
-    .sql =
-        "SELECT w.ordinal, e.position, e.occurred_at, e.cart_id, e.is_last"
-        " FROM unnest($1, $2, $3, $4) AS w (ordinal, partition, after, before)"
-        " CROSS JOIN LATERAL ("
-        "  SELECT position, occurred_at, cart_id,"
-        "   type NOT IN ('CartMergedAway', 'CartCheckedOut', 'CartCancelled', 'CartExpired')"
-        "    AND (SELECT true FROM events AS next WHERE next.partition = w.partition"
-        "         AND next.cart_id = aged.cart_id AND next.version = aged.version + 1)"
-        "        IS NULL AS is_last"
-        "  FROM (SELECT *, count(*) FILTER (WHERE occurred_at > w.before) OVER (ORDER BY position"
-        "         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS young_before"
-        "        FROM (SELECT position, occurred_at, cart_id, version, type FROM events"
-        "              WHERE events.partition = w.partition AND events.position > w.after"
-        "              ORDER BY events.position LIMIT $5) AS page) AS aged"
-        "  WHERE young_before = 0) AS e",
+    .sql = "SELECT w.ordinal, e.position, e.occurred_at, e.cart_id, e.is_last"
+           " FROM unnest($1, $2, $3, $4, $5)"
+           "      AS w (ordinal, partition, after, before, beyond)"
+           " CROSS JOIN LATERAL ("
+           "  SELECT position, occurred_at, cart_id,"
+           "   type NOT IN ('CartMergedAway', 'CartCheckedOut', 'CartCancelled', 'CartExpired')"
+           "    AND (SELECT true FROM events AS next WHERE next.partition = w.partition"
+           "         AND next.cart_id = aged.cart_id AND next.version = aged.version + 1)"
+           "        IS NULL AS is_last"
+           "  FROM (SELECT *, count(*) FILTER (WHERE occurred_at > w.before"
+           "          AND occurred_at <= w.beyond) OVER (ORDER BY position"
+           "          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS young_before"
+           "        FROM (SELECT position, occurred_at, cart_id, version, type FROM events"
+           "              WHERE events.partition = w.partition AND events.position > w.after"
+           "              ORDER BY events.position LIMIT $6) AS page) AS aged"
+           "  WHERE young_before = 0) AS e",
     .parameter_count = ARRAYS + 1,
-    .parameter_types =
-        (const Oid[]){PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_INT4},
+    .parameter_types = (const Oid[]){PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY,
+                                     PG_TIMESTAMPTZ_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_INT4},
 };
 
 /* Nothing is changed by any of these, so an unknown outcome is a plain failure. */
@@ -70,7 +71,7 @@ static enum status execute(struct expiry_log_postgres *source,
                            const int *lengths, int64_t deadline_us, PGresult **ret_result,
                            struct error *error)
 {
-    static const int binary[ARRAYS + 1] = {1, 1, 1, 1, 1};
+    static const int binary[ARRAYS + 1] = {1, 1, 1, 1, 1, 1};
     const struct postgres_parameters parameters = {values, lengths, binary};
     enum status status = postgres_execute(source->postgres, statement, &parameters, true,
                                           deadline_us, ret_result, error);
@@ -127,7 +128,8 @@ static void resign(void *self)
 static void write_walks(struct expiry_log_postgres *source, const struct expiry_walk *walks,
                         size_t count)
 {
-    static const Oid element_types[ARRAYS] = {PG_INT4, PG_INT2, PG_INT8, PG_TIMESTAMPTZ};
+    static const Oid element_types[ARRAYS] = {PG_INT4, PG_INT2, PG_INT8, PG_TIMESTAMPTZ,
+                                              PG_TIMESTAMPTZ};
     for (size_t i = 0; i < ARRAYS; i++) {
         text_clear(&source->arrays[i]);
         pg_array_begin(&source->arrays[i], element_types[i], count);
@@ -137,6 +139,7 @@ static void write_walks(struct expiry_log_postgres *source, const struct expiry_
         pg_array_int2(&source->arrays[1], walks[i].partition);
         pg_array_int8(&source->arrays[2], walks[i].after);
         pg_array_time(&source->arrays[3], walks[i].before_us);
+        pg_array_time(&source->arrays[4], walks[i].beyond_us);
     }
 }
 

@@ -82,10 +82,11 @@ static void plan(struct expiry_sweep *sweep)
             continue;
         way->failed = false;
         way->reached = way->after;
-        sweep->walks[sweep->walk_count] =
-            (struct expiry_walk){.partition = (int16_t)(i / KINDS),
-                                 .after = way->after,
-                                 .before_us = sweep->now_us - way->lifetime_us};
+        sweep->walks[sweep->walk_count] = (struct expiry_walk){
+            .partition = (int16_t)(i / KINDS),
+            .after = way->after,
+            .before_us = sweep->now_us - way->lifetime_us,
+            .beyond_us = sweep->now_us + (int64_t)EXPIRY_AHEAD_MS * MICROSECONDS_PER_MILLISECOND};
         sweep->event_counts[sweep->walk_count] = 0;
         sweep->walk_ways[sweep->walk_count++] = way;
     }
@@ -124,14 +125,16 @@ static bool visit(void *context, size_t index, const struct expiry_event *event)
     struct expiry_sweep *sweep = context;
     struct way *way = sweep->walk_ways[index];
     const struct expiry_walk *walk = &sweep->walks[index];
+    bool is_beyond = event->occurred_at_us > walk->beyond_us;
     sweep->event_counts[index]++;
-    if (event->occurred_at_us > walk->before_us) {
+    if (event->occurred_at_us > walk->before_us && !is_beyond) {
         wait_until(sweep, way, event->occurred_at_us + way->lifetime_us);
         return true;
     }
-    if (event->is_last && sweep->command_count == EXPIRY_CARTS_MAX)
+    bool may_have_expired = event->is_last && !is_beyond;
+    if (may_have_expired && sweep->command_count == EXPIRY_CARTS_MAX)
         return false;
-    if (event->is_last)
+    if (may_have_expired)
         add_command(sweep, way, walk->partition, &event->cart_id);
     way->reached = event->position;
     return true;

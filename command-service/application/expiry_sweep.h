@@ -13,7 +13,8 @@
  * which costs it reading and nothing else.
  *
  * A clock that is wrong delays an expiry when it was ahead as the cart was touched or is behind
- * now, and hastens it the other way round.
+ * now, and hastens it the other way round. When it was ahead by more than EXPIRY_AHEAD_MS, no other
+ * cart waits for that one: it is passed over, until there is a new leader.
  *
  * One thread of its own. The functions here are safe from any thread.
  */
@@ -31,7 +32,8 @@ enum {
     EXPIRY_CALL_MS = 2000,      /* one call to the log */
     EXPIRY_EVENTS_MAX = 4096,   /* read in one round */
     EXPIRY_CARTS_MAX = 64,      /* expired in one round: shoppers' commands come first */
-    EXPIRY_FROZEN_MS = 5000,    /* a leader that asks nothing for that long has lost its right */
+    EXPIRY_AHEAD_MS = 24 * 60 * 60 * 1000, /* what is from further ahead holds nothing up */
+    EXPIRY_FROZEN_MS = 5000, /* a leader that asks nothing for that long has lost its right */
 };
 
 /* One way along one partition. */
@@ -39,6 +41,7 @@ struct expiry_walk {
     int16_t partition;
     int64_t after;     /* the last position passed */
     int64_t before_us; /* events of that time or earlier are old enough */
+    int64_t beyond_us; /* events of a later time do not end the walk */
 };
 
 struct expiry_event {
@@ -63,7 +66,7 @@ struct expiry_log {
     void (*resign)(void *self);
 
     /* Visits up to `events_max` events of each walk, in order of position, but none after the first
-     * one that is not old enough. */
+     * one that ends it: after `before_us`, and not beyond. */
     enum status (*read)(void *self, const struct expiry_walk *walks, size_t count,
                         int32_t events_max, int64_t deadline_us, expiry_event_fn *visit,
                         void *context, struct error *error);

@@ -74,7 +74,7 @@ static void visit_walk(size_t index, const struct expiry_walk *walk, int32_t eve
         const struct expiry_event *event = &world.events[walk->partition][i];
         *ret_goes_on = visit(context, index, event);
         visited++;
-        if (event->occurred_at_us > walk->before_us)
+        if (event->occurred_at_us > walk->before_us && event->occurred_at_us <= walk->beyond_us)
             return;
     }
 }
@@ -236,6 +236,17 @@ Test(expiry_sweep, guests_and_customers_are_looked_for_by_their_own_lifetimes)
                          request->command.expire.customer_before_us,
                      60 * (int64_t)DAY_S * MICROSECONDS_PER_SECOND);
     }
+}
+
+Test(expiry_sweep, a_clock_that_was_far_ahead_holds_no_other_cart_up)
+{
+    given_event(0, -365 * DAY_S, true);
+    given_event(0, 2 * HOUR_S, true);
+    given_event(1, -HOUR_S, true); /* a little ahead: it ends the walk, as any young event */
+    given_event(1, 2 * HOUR_S, true);
+    start(HOUR_S, 0);
+    then_requests(1);
+    cr_expect(uuid_equal(&world.requests[0].cart_id, &world.events[0][1].cart_id));
 }
 
 Test(expiry_sweep, what_was_not_answered_is_asked_again)
