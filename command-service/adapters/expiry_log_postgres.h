@@ -1,9 +1,8 @@
 /*
  * expiry_log_postgres.h - the expiry sweep's log on PostgreSQL.
  *
- * One session reads, and holds a session-level advisory lock, which is the right to sweep: whoever
- * loses the session loses the right (log_source_postgres.h). It only reads; what it finds is
- * expired through the lanes.
+ * One session reads, and holds the right to sweep (leader_session.h). What it finds is expired
+ * through the lanes.
  */
 #pragma once
 
@@ -13,7 +12,7 @@ struct expiry_log_postgres;
 
 /* *New*: expiry_log_postgres_free(). `url` is borrowed until then. NULL: out of memory. */
 MUST_CHECK struct expiry_log_postgres *expiry_log_postgres_new(const char *url);
-void expiry_log_postgres_free(struct expiry_log_postgres *source);
+void expiry_log_postgres_free(struct expiry_log_postgres *log);
 
-/* The port; borrows the source. */
-struct expiry_log expiry_log_postgres_port(struct expiry_log_postgres *source);
+/* The port; borrows the log. */
+struct expiry_log expiry_log_postgres_port(struct expiry_log_postgres *log);
