@@ -95,7 +95,7 @@ enum status leader_session_read(struct leader_session *session,
     static const int binary[PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
     assert(statement->parameter_count <= PARAMETERS_MAX);
     const struct postgres_parameters parameters = {values, lengths, binary};
-    enum status status = postgres_execute(session->postgres, statement, &parameters, true,
-                                          deadline_us, ret_result, error);
+    enum status status =
+        postgres_execute(session->postgres, statement, &parameters, deadline_us, ret_result, error);
     return status == STATUS_UNCERTAIN ? STATUS_UNAVAILABLE : status;
 }

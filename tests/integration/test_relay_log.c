@@ -42,7 +42,7 @@ static void fill(void)
                                                 .statement_timeout_ms = 20000});
     cr_assert_eq(postgres_connect(owner, in_ms(2000), &error), STATUS_OK, "%s", error.message);
     cr_assert_eq(postgres_execute(owner, &FILL, &(struct postgres_parameters){.values = NULL},
-                                  false, in_ms(20000), &result, &error),
+                                  in_ms(20000), &result, &error),
                  STATUS_OK, "%s", error.message);
     PQclear(result);
     postgres_free(owner);
