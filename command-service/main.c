@@ -49,8 +49,7 @@ static void handle(struct http_request *request, void *context)
     if (!service_handle_common(request, service->health, service->metrics, &OPENAPI_DOCUMENT) &&
         !command_routes_handle(&service->command_routes, request) &&
         !log_routes_handle(&service->log_routes, request))
-        http_refuse(request, 404, "no-such-resource", "No such resource",
-                    "nothing is at this path");
+        http_refuse(request, &PROBLEM_NO_SUCH_RESOURCE, "nothing is at this path");
 }
 
 static int64_t published_position(void *context, int partition)

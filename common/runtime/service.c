@@ -289,8 +289,7 @@ bool service_handle_common(struct http_request *request, struct health *health,
     if (method != HTTP_GET && method != HTTP_HEAD)
         http_respond_methods(request, "GET, HEAD, OPTIONS", STR_NONE);
     else if (http_request_parameter_count(request) > 0)
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "no parameter is known here");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "no parameter is known here");
     else if (route == LIVE)
         http_respond(request,
                      &(struct http_response){.status = 200,

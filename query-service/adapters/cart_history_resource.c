@@ -211,8 +211,7 @@ static bool read_question(struct http_request *request, struct history_question 
     struct str cursor;
     const struct query_parameter known[] = {{"limit", &limit}, {"cursor", &cursor}};
     if (!uuid_parse(http_request_segment(request, 2), &events->cart_id)) {
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "the cart's id must be a UUID");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "the cart's id must be a UUID");
         return false;
     }
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)) ||
