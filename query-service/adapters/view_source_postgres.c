@@ -357,6 +357,7 @@ struct view_source_postgres *view_source_postgres_new(const char *url)
         .application_name = "cartledger-reader",
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .must_write = true, /* what the projector has written must be there: no view goes back */
     });
     if (source == NULL || postgres == NULL) {
         free(source);
