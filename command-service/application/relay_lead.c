@@ -295,7 +295,8 @@ static void rest(int64_t pause_us)
 static void publish(struct relay *relay)
 {
     bool due = true;
-    int64_t appends = 0;  /* lately, */
+    enum { ONE = 1024 }; /* counts that halve with each page, in parts of one: no half is cut off */
+    int64_t appends = 0; /* lately, */
     int64_t commands = 0; /* and those that they answered */
     int64_t rest_until_us = 0;
     int64_t next_read_us = 0;
@@ -318,8 +319,8 @@ static void publish(struct relay *relay)
         }
         bool is_time = now_us >= next_read_us;
         int64_t woken = atomic_exchange(&relay->appends, 0);
-        appends += woken;
-        commands += atomic_exchange(&relay->commands, 0);
+        appends += woken * ONE;
+        commands += atomic_exchange(&relay->commands, 0) * ONE;
         if (woken > 0 || is_time)
             due = true;
         if (due && (relay->in_flight <= relay->resume_at ||
