@@ -94,6 +94,22 @@ static const struct postgres_statement PARTITIONS = {
            "partition",
 };
 
+static bool is_between_times(const struct log_filter *filter)
+{
+    return filter->from_us != INT64_MIN || filter->before_us != INT64_MAX;
+}
+
+/* Whether events that do not match may stand between those that do. */
+static bool is_search(const struct log_filter *filter)
+{
+    return !filter->has_cart && (is_between_times(filter) || !str_is_none(filter->type));
+}
+
+/* In a cursor's partition: what is near was read in vain, so that the next page begins by looking
+ * ahead. Without it a page that has no time for both would lead to itself. */
+enum { LOOKS_AHEAD = 0x8000 };
+_Static_assert((int)PARTITION_COUNT_MAX <= (int)LOOKS_AHEAD, "a bit that no partition has");
+
 static uint32_t fingerprint(const struct log_filter *filter)
 {
     char cart[UUID_TEXT_LENGTH + 1] = "";
@@ -110,7 +126,8 @@ void log_cursor_write(const struct log_filter *filter, const struct scan_place *
                       char ret_cursor[LOG_CURSOR_LENGTH + 1])
 {
     snprintf(ret_cursor, LOG_CURSOR_LENGTH + 1, "%04x%016" PRIx64 "%08" PRIx32,
-             (unsigned)place->partition, (uint64_t)place->position, fingerprint(filter));
+             (unsigned)place->partition | (place->stride > 0 ? LOOKS_AHEAD : 0),
+             (uint64_t)place->position, fingerprint(filter));
 }
 
 static bool read_hex(const char *digits, size_t count, uint64_t *ret_value)
@@ -138,9 +155,14 @@ bool log_cursor_read(struct str cursor, const struct log_filter *filter,
     if (cursor.length != LOG_CURSOR_LENGTH || !read_hex(cursor.bytes, 4, &partition) ||
         !read_hex(cursor.bytes + 4, 16, &position) || !read_hex(cursor.bytes + 20, 8, &print))
         return false;
-    if (partition > INT16_MAX || position > INT64_MAX || print != fingerprint(filter))
+    bool looks_ahead = (partition & LOOKS_AHEAD) != 0;
+    if (position > INT64_MAX || print != fingerprint(filter) || (looks_ahead && !is_search(filter)))
         return false;
-    *ret_place = (struct scan_place){(int16_t)partition, (int64_t)position, 0};
+    *ret_place = (struct scan_place){
+        .partition = (int16_t)(partition & ~(uint64_t)LOOKS_AHEAD),
+        .position = (int64_t)position,
+        .stride = looks_ahead ? FIRST_STRIDE : 0,
+    };
     return true;
 }
 
@@ -200,17 +222,6 @@ static enum status reading_failed(enum status status, struct error *error)
     if (error != NULL)
         error->status = STATUS_UNAVAILABLE;
     return STATUS_UNAVAILABLE;
-}
-
-static bool is_between_times(const struct log_filter *filter)
-{
-    return filter->from_us != INT64_MIN || filter->before_us != INT64_MAX;
-}
-
-/* Whether events that do not match may stand between those that do. */
-static bool is_search(const struct log_filter *filter)
-{
-    return !filter->has_cart && (is_between_times(filter) || !str_is_none(filter->type));
 }
 
 /* The window's end is $3 where others have the last partition. */

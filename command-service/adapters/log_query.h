@@ -31,7 +31,7 @@ struct log_filter {
 struct scan_place {
     int16_t partition;
     int64_t position;
-    int64_t stride; /* log_query_chunk's own, in no cursor: how far it looks ahead; 0: it reads */
+    int64_t stride; /* log_query_chunk's own: how far it looks ahead; 0: it reads */
 };
 
 void log_cursor_write(const struct log_filter *filter, const struct scan_place *place,

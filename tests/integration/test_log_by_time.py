@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import time
+import urllib.parse
 
 import psycopg2
 import pytest
@@ -182,3 +183,30 @@ def test_given_events_that_come_behind_an_empty_answer_then_they_are_found(log, 
                        (last + number, f"late {number}", f"late event {number}", moment(1_500_000 + number)))
     cursor.execute("UPDATE event_partitions SET last_position = %s WHERE partition = 4", (last + 2,))
     assert [event["position"] for event in shop.events(**filters)] == [last + 1, last + 2]
+
+
+def test_given_a_slow_database_when_a_type_is_searched_then_each_page_goes_on_from_the_one_before(
+        infrastructure, stack_factory, proxy_factory):
+    made = infrastructure.fresh_databases(PARTITIONS)
+    with contextlib.closing(psycopg2.connect(made.command_owner)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO events SELECT 0, n, md5(n::text)::uuid, 1, md5('e' || n)::uuid, 'CartCreated', 1, now(),"
+                       " '{\"currency\":\"EUR\",\"customerId\":null}', '{}' FROM generate_series(1, 30000) AS n")
+        cursor.execute("UPDATE event_partitions SET last_position = 30000 WHERE partition = 0")
+    proxy = proxy_factory(("127.0.0.1", urllib.parse.urlsplit(made.command).port))
+    stack = stack_factory(command_services=0, query_services=0)
+    service = stack.add_command_service(COMMAND_DATABASE_URL=proxy.instead_of(made.command), RELAY_ENABLED="false",
+                                        LOG_READERS="1")
+    shop = Shop(service.url)
+
+    def next_of(**place):
+        answer = shop.get("/v1/events", base=service.url, params={"type": "CartCancelled", "partition": 0, **place})
+        assert answer.status_code == 200 and answer.json()["events"] == [], answer.text
+        return answer.json()["next"]
+
+    assert next_of() is None  # its statements are prepared now
+    proxy.delay = 0.48  # there, and back: more than a page may take to look further, less than it may take at all
+    cursors = [next_of()]
+    while cursors[-1] is not None and len(cursors) < 8:
+        cursors.append(next_of(cursor=cursors[-1]))
+    proxy.delay = 0
+    assert len(set(cursors)) == len(cursors) and cursors[-1] is None, f"a page leads to itself: {cursors}"

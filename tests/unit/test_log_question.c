@@ -207,6 +207,23 @@ Test(log_question, given_a_cursor_when_used_with_its_own_question_then_it_goes_o
     }
 }
 
+Test(log_question, given_a_cursor_of_a_search_when_nothing_is_near_then_it_goes_on_further_away)
+{
+    char cursor[LOG_CURSOR_LENGTH + 1];
+    char query[256];
+    when_asked("type=ItemAdded");
+    log_cursor_write(&question.filter, &(struct scan_place){4, 7, 16384}, cursor);
+    snprintf(query, sizeof(query), "type=ItemAdded&cursor=%s", cursor);
+    when_asked(query);
+    cr_assert_eq(question.place.partition, 4);
+    cr_assert_eq(question.place.position, 7);
+    cr_assert_gt(question.place.stride, 0);
+    when_asked(""); /* where every event is meant, looking ahead would pass some over */
+    log_cursor_write(&question.filter, &(struct scan_place){4, 7, 16384}, cursor);
+    snprintf(query, sizeof(query), "cursor=%s", cursor);
+    then_refused(query, "cursor is not one");
+}
+
 Test(log_question, given_a_cursor_when_used_with_another_question_then_refused)
 {
     for (size_t i = 0; i < ARRAY_SIZE(FILTERS); i++) {
