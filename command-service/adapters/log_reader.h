@@ -26,6 +26,7 @@ enum {
     LOG_ANSWER_MS = 1400,      /* after it was queued there must be a connection */
     LOG_CONNECT_DOWN_MS = 400, /* the same, after it was taken, while the event store is away */
     LOG_STATEMENT_TIMEOUT_MS = 5000,
+    LOG_CLIENT_CHECK_MS = 250, /* a session that a reader has given up lasts that much longer */
 };
 
 struct log_reader;

@@ -28,10 +28,12 @@ struct postgres;
 struct postgres_options {
     const char *url;              /* postgres://…, borrowed until postgres_free(); never logged */
     const char *application_name; /* static */
-    int statement_timeout_ms;     /* the server's own limit: shorter than the deadlines used */
+    int statement_timeout_ms;     /* the server's own limit */
     int lock_timeout_ms;
     int idle_session_timeout_ms; /* 0: none. The server ends the session of a frozen process (relay
                                     leadership) */
+    int client_check_ms;         /* 0: never. How often the server looks whether we still wait for a
+                                    statement; else one that we gave up goes on to its limit */
     bool must_write; /* a server that only lets us read (a standby) is as good as none; of several
                         hosts the next one is tried */
 };

@@ -122,9 +122,10 @@ static const char *session_options(const struct postgres_options *options, const
     int length = snprintf(
         buffer, size,
         "%s -c statement_timeout=%d -c lock_timeout=%d -c idle_session_timeout=%d"
+        " -c client_connection_check_interval=%d"
         " -c idle_in_transaction_session_timeout=1000 -c tcp_user_timeout=10000 -c TimeZone=UTC",
         from_url, options->statement_timeout_ms, options->lock_timeout_ms,
-        options->idle_session_timeout_ms);
+        options->idle_session_timeout_ms, options->client_check_ms);
     return (size_t)length < size ? buffer : NULL;
 }
 

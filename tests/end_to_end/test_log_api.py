@@ -1,8 +1,11 @@
 """GET /v1/events: every filter alone and combined, pages and stream, against the same question asked in SQL."""
 
+import contextlib
 import itertools
 import json
 import random
+import threading
+import time
 
 import psycopg2
 import pytest
@@ -145,3 +148,31 @@ def test_given_accept_that_excludes_json_then_406(filled):
     shop, _ = filled
     response = shop.get("/v1/events", base=shop.command_url, headers={"Accept": "text/html"})
     assert response.status_code == 406 and problem(response) == "not-acceptable"
+
+
+def test_given_a_log_that_does_not_answer_then_its_readers_leave_no_sessions_behind(stack_factory):
+    readers = 2
+    stack = stack_factory(query_services=0, command_env={"LOG_READERS": readers, "RELAY_ENABLED": "false"})
+    database = stack.command_owner_url.rpartition("/")[2].partition("?")[0]
+    end, counts = time.monotonic() + 8, []
+
+    def ask():
+        shop = Shop(stack.command_url)
+        while time.monotonic() < end:
+            shop.get("/v1/events", base=stack.command_url, params={"partition": 0})
+
+    with contextlib.closing(psycopg2.connect(stack.command_owner_url)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        threads = [threading.Thread(target=ask) for _ in range(readers)]
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < end:
+            counts.append(stack.infrastructure.postgres.sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cartledger-log-reader' AND datname = %s",
+                (database,))[0][0])
+            time.sleep(0.1)
+        other.rollback()
+        for thread in threads:
+            thread.join()
+    assert max(counts) >= readers
+    assert sorted(counts)[len(counts) * 3 // 4] <= readers and max(counts) <= 2 * readers, counts
