@@ -117,7 +117,7 @@ struct cached_cart *cart_cache_add(struct cart_cache *cache, const struct cart_k
 void cart_cache_account(struct cart_cache *cache, struct cached_cart *cached)
 {
     cache->bytes -= cached->bytes;
-    cached->bytes = sizeof(*cached) + cached->cart.bytes + cached->keys.capacity;
+    cached->bytes = sizeof(*cached) + cached->cart.bytes + cart_keys_memory(&cached->keys);
     cache->bytes += cached->bytes;
 }
 

@@ -3,7 +3,7 @@
  *
  * Known for as long as the cart is: like the cart itself they are folded from its events, all of
  * them, so that a key that is not here is not in the log either. A key costs its bytes and five
- * more; looking for one walks along all of them.
+ * more, and where there are many 8 to 16 for an index.
  */
 #pragma once
 
@@ -16,8 +16,11 @@
 struct cart_keys {
     uint8_t *bytes; /* owned: one after another, the version, the key's length and the key */
     size_t length;
-    size_t capacity; /* heap memory held, for the cache's bound */
-    size_t last;     /* where the newest one is */
+    size_t capacity;
+    size_t last; /* where the newest one is */
+    size_t count;
+    uint32_t *slots;     /* owned, of many keys: a hash table of where each is, plus one; 0: none */
+    uint32_t slot_count; /* a power of two, or 0 */
 };
 
 /* The cart's event of that version came from a command with `key` (1 to COMMAND_KEY_BYTES_MAX
@@ -27,6 +30,9 @@ MUST_CHECK bool cart_keys_add(struct cart_keys *keys, struct str key, int32_t ve
 
 /* The version of the first event of the command with that key; 0: there was none. */
 int32_t cart_keys_find(const struct cart_keys *keys, struct str key);
+
+/* Heap memory held, for the cache's bound. */
+size_t cart_keys_memory(const struct cart_keys *keys);
 
 /* Releases the contents and leaves none. */
 void cart_keys_done(struct cart_keys *keys);
