@@ -6,7 +6,7 @@
 #include "command_request.h"
 #include "http.h"
 
-/* Answers `http` from request->outcome. `correlation_id` is sent back when it is not none. */
+/* Answers `http` from request->outcome. Sends `correlation_id` back unless it is none. */
 void command_answer(struct http_request *http, const struct command_request *request,
                     struct str correlation_id);
 

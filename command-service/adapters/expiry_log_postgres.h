@@ -1,9 +1,9 @@
 /*
  * expiry_log_postgres.h - the expiry sweep's log on PostgreSQL.
  *
- * One session reads, and holds a session-level advisory lock, which is the right to sweep: whoever
- * loses the session loses the right (log_source_postgres.h). It only reads; what it finds is
- * expired through the lanes.
+ * One session reads and holds a session-level advisory lock. The lock is the right to sweep: a
+ * process that loses the session loses the right (log_source_postgres.h). The session only reads;
+ * carts are expired through the lanes.
  */
 #pragma once
 

@@ -16,15 +16,15 @@ enum {
 struct log_source_postgres {
     struct postgres *postgres;
     int partition_count;
-    bool is_settled; /* this session was told how to plan */
+    bool is_settled; /* this session has its planner settings */
     struct text arrays[3];
     int32_t *rows_read; /* by partition, of the page being visited */
     int first;          /* the partition that the next page begins with */
 };
 
-/* The only plan that is ever right is the walk along the primary key; without statistics (a new
- * log, a restored one) the planner may think otherwise. It is also made only once, where the
- * default is to plan anew for each page. */
+/* The only right plan is the walk along the primary key. Without statistics (a new or restored log)
+ * the planner may think otherwise. The plan is also made only once; by default it would be made
+ * again for each page. */
 static const struct postgres_statement SETTLE = {
     .name = "relay_settle",
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"
@@ -53,8 +53,8 @@ static const struct postgres_statement EVENT_ID = {
 };
 
 #define DATA_SIZE POSTGRES_SIZE("data")
-/* Per partition: the events after a position, up to a number of them; all together up to a number
- * of bytes, and one event more. They come in the order of the arrays, and by position. */
+/* For each partition: up to a number of events after a position. In all: up to a number of bytes,
+ * plus one event. They come in the order of the arrays, then by position. */
 static const struct postgres_statement READ = {
     .name = "relay_read",
     .sql = "SELECT " EVENT_COLUMNS
@@ -186,8 +186,8 @@ static enum status read_page(struct log_source_postgres *source, const int64_t *
     return execute(source, &READ, values, lengths, deadline_us, ret_result, error);
 }
 
-/* A page that ends early is followed by one that begins with the next partition, so that none has
- * to wait for the others to have no more. */
+/* If a page ends early, the next page begins with the next partition. So no partition waits until
+ * the others have no more events. */
 static enum status read_log(void *self, const int64_t *after, const int32_t *limits,
                             int64_t deadline_us,
                             bool (*visit)(void *context, const struct recorded_event *event),

@@ -1,10 +1,10 @@
 /*
  * log_source_postgres.h - the relay's log on PostgreSQL.
  *
- * One session reads the events and holds a session-level advisory lock, which is the right to
- * publish: whoever loses the session loses the right, and the server ends the session of a process
- * that is frozen for RELAY_FROZEN_MS. The URL must lead to the server itself: through a pooler that
- * hands out transactions the lock would mean nothing.
+ * One session reads the events and holds a session-level advisory lock. The lock is the right to
+ * publish: a process that loses the session loses the right. The server ends the session of a
+ * process that is frozen for RELAY_FROZEN_MS. The URL must lead to the server itself: through a
+ * transaction-mode pooler the lock would mean nothing.
  */
 #pragma once
 
