@@ -216,7 +216,7 @@ static enum status begin_attempt(struct postgres *postgres, struct error *error)
 
 /* A server that has accepted the connection may just be slow. So the next call continues this
  * attempt: a server that must begin anew each time gets no faster. A host that does not even accept
- * is asked anew: that is quicker than waiting for TCP to repeat itself. */
+ * is asked again: that is quicker than waiting for TCP to repeat itself. */
 static enum status out_of_time(struct postgres *postgres, struct error *error)
 {
     if (PQstatus(postgres->connection) == CONNECTION_STARTED)
