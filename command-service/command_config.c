@@ -1,8 +1,12 @@
 #include "command_config.h"
 
+#include "cart_limits.h"
+#include "cart_partition.h"
+#include "command_lanes.h"
 #include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
+#include "log_reader.h"
 #include "macros.h"
 #include "postgres.h"
 
@@ -50,3 +54,7 @@ const struct config_setting COMMAND_SETTINGS[] = {
                     "debug, info, warning or error"),
 };
 const size_t COMMAND_SETTING_COUNT = ARRAY_SIZE(COMMAND_SETTINGS);
+_Static_assert(PARTITION_COUNT_MAX == 1024, "the bound of PARTITIONS");
+_Static_assert(COMMAND_LANES_MAX == 64, "the bound of LANES");
+_Static_assert(LOG_READER_THREADS_MAX == 64, "the bound of LOG_READERS");
+_Static_assert(CART_LINES_MAX == 500, "the bound of CART_LINES_MAX, the setting");

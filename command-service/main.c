@@ -14,7 +14,6 @@
 #include "log_reader.h"
 #include "log_routes.h"
 #include "metrics.h"
-#include "notify.h"
 #include "problem.h"
 #include "relay_side.h"
 #include "republish.h"
@@ -23,8 +22,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { UPDATE_METRICS_MS = 500 };
 
 struct command_service {
     struct command_config config;
@@ -52,8 +49,7 @@ static void handle(struct http_request *request, void *context)
     if (!service_handle_common(request, service->health, service->metrics, &OPENAPI_DOCUMENT) &&
         !command_routes_handle(&service->command_routes, request) &&
         !log_routes_handle(&service->log_routes, request))
-        http_refuse(request, 404, "no-such-resource", "No such resource",
-                    "nothing is at this path");
+        http_refuse(request, &PROBLEM_NO_SUCH_RESOURCE, "nothing is at this path");
 }
 
 static int64_t published_position(void *context, int partition)
@@ -153,12 +149,12 @@ static int64_t oldest_turn_us(const struct command_service *service)
     return relay_us < lanes_us ? relay_us : lanes_us;
 }
 
-static void tell_manager(struct command_service *service, struct notify_manager *manager)
+static int64_t round_of(void *context)
 {
-    char status[HEALTH_DETAIL_MAX];
-    health_summary(service->health, status, sizeof(status));
-    notify_status(manager, status);
-    notify_watchdog_turn(manager, clock_monotonic_us(), oldest_turn_us(service));
+    const struct command_service *service = context;
+    command_metrics_update(service->counts, service->relay_side.relay, service->lane_side.sweep,
+                           service->log_reader);
+    return oldest_turn_us(service);
 }
 
 static int run(struct command_service *service)
@@ -169,19 +165,12 @@ static int run(struct command_service *service)
         stop(service);
         return code;
     }
-    log_info("command-service", "listening", LOG_STR("address", service->config.bind),
-             LOG_INT("port", http_server_port(service->server)),
-             LOG_STR("version", CARTLEDGER_VERSION));
-    struct notify_manager manager;
-    notify_manager_begin(&manager);
-    notify_send("READY=1");
-    do {
-        command_metrics_update(service->counts, service->relay_side.relay, service->lane_side.sweep,
-                               service->log_reader);
-        tell_manager(service, &manager);
-    } while (!service_stop_requested(UPDATE_METRICS_MS));
-    notify_send("STOPPING=1");
-    log_info("command-service", "stopping");
+    service_watch(&(struct service_watch){.service = "command-service",
+                                          .address = service->config.bind,
+                                          .server = service->server,
+                                          .health = service->health,
+                                          .round = round_of,
+                                          .context = service});
     stop(service);
     log_info("command-service", "stopped");
     return EXIT_SUCCESS;

@@ -27,10 +27,10 @@ enum status relay_side_build(struct relay_side *side, const struct command_confi
     enum status status = publisher_kafka_new(&options, &side->publisher, error);
     if (status != STATUS_OK)
         return status;
-    side->source = log_source_postgres_new(config->database_url, (int)config->partitions);
-    if (side->source == NULL)
+    side->log = relay_log_postgres_new(config->database_url, (int)config->partitions);
+    if (side->log == NULL)
         return error_set(error, STATUS_NO_MEMORY, "no memory");
-    side->log_port = log_source_postgres_port(side->source);
+    side->log_port = relay_log_postgres_port(side->log);
     side->publisher_port = publisher_kafka_port(side->publisher);
     side->options = (struct relay_options){.log = &side->log_port,
                                            .publisher = &side->publisher_port,
@@ -72,6 +72,6 @@ void relay_side_done(struct relay_side *side)
 {
     relay_free(side->relay);
     publisher_kafka_free(side->publisher, clock_deadline_us(FLUSH_MS));
-    log_source_postgres_free(side->source);
+    relay_log_postgres_free(side->log);
     *side = (struct relay_side){0};
 }

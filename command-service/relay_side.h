@@ -7,14 +7,14 @@
 #include "command_config.h"
 #include "health.h"
 #include "kafka_common.h"
-#include "log_source_postgres.h"
 #include "publisher_kafka.h"
 #include "relay.h"
+#include "relay_log_postgres.h"
 
 struct relay_side {
     struct health_check *check; /* borrowed */
     struct kafka_settings kafka;
-    struct log_source_postgres *source;
+    struct relay_log_postgres *log;
     struct publisher_kafka *publisher;
     struct relay_log log_port;
     struct relay_publisher publisher_port;

@@ -10,7 +10,6 @@
 #include "log.h"
 #include "log_place.h"
 #include "metrics.h"
-#include "notify.h"
 #include "query_config.h"
 #include "query_metrics.h"
 #include "query_routes.h"
@@ -22,10 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    BODY_BYTES_MAX = 1024, /* nothing here has a body */
-    WATCH_MS = 500,
-};
+enum { BODY_BYTES_MAX = 1024 }; /* nothing here has a body */
 
 struct query_service {
     struct query_config config;
@@ -118,13 +114,13 @@ static void release(struct query_service *service)
 }
 
 /* The watched thread is the one without which no view gets newer. */
-static void tell_manager(struct query_service *service, struct notify_manager *manager)
+static int64_t round_of(void *context)
 {
-    char status[HEALTH_DETAIL_MAX];
-    health_summary(service->health, status, sizeof(status));
-    notify_status(manager, status);
-    notify_watchdog_turn(manager, clock_monotonic_us(),
-                         projector_stats(service->write_side.projector)->turned_at_us);
+    const struct query_service *service = context;
+    const struct projector_stats *stats = projector_stats(service->write_side.projector);
+    query_metrics_update(service->counts, stats);
+    query_metrics_update_hot(service->counts, hot_views_stats(service->read_side.hot));
+    return stats->turned_at_us;
 }
 
 static int run(struct query_service *service)
@@ -135,19 +131,12 @@ static int run(struct query_service *service)
         stop(service);
         return EXIT_FAILURE;
     }
-    log_info("query-service", "listening", LOG_STR("address", service->config.bind),
-             LOG_INT("port", http_server_port(service->server)),
-             LOG_STR("version", CARTLEDGER_VERSION));
-    struct notify_manager manager;
-    notify_manager_begin(&manager);
-    notify_send("READY=1");
-    do {
-        query_metrics_update(service->counts, projector_stats(service->write_side.projector));
-        query_metrics_update_hot(service->counts, hot_views_stats(service->read_side.hot));
-        tell_manager(service, &manager);
-    } while (!service_stop_requested(WATCH_MS));
-    notify_send("STOPPING=1");
-    log_info("query-service", "stopping");
+    service_watch(&(struct service_watch){.service = "query-service",
+                                          .address = service->config.bind,
+                                          .server = service->server,
+                                          .health = service->health,
+                                          .round = round_of,
+                                          .context = service});
     stop(service);
     log_info("query-service", "stopped");
     return EXIT_SUCCESS;

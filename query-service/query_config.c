@@ -1,11 +1,13 @@
 #include "query_config.h"
 
+#include "cart_partition.h"
 #include "http_server.h"
 #include "kafka_common.h"
 #include "log.h"
 #include "log_client_http.h"
 #include "macros.h"
 #include "postgres.h"
+#include "view_reader.h"
 
 #define CONFIG_STRUCT struct query_config
 
@@ -48,3 +50,5 @@ const struct config_setting QUERY_SETTINGS[] = {
                     "debug, info, warning or error"),
 };
 const size_t QUERY_SETTING_COUNT = ARRAY_SIZE(QUERY_SETTINGS);
+_Static_assert(PARTITION_COUNT_MAX == 1024, "the bound of PARTITIONS");
+_Static_assert(VIEW_READERS_MAX == 64, "the bound of QUERY_READERS");

@@ -10,12 +10,10 @@
 
 enum { SHOWN_NAME_MAX = 64 };
 
-static void add_malformed(struct body_problems *problems, const char *format, ...)
-    PRINTF_LIKE(2, 3);
 static void add_invalid(const struct body_object *object, const char *member, const char *format,
                         ...) PRINTF_LIKE(3, 4);
 
-static void add_malformed(struct body_problems *problems, const char *format, ...)
+void body_malformed(struct body_problems *problems, const char *format, ...)
 {
     if (problems->is_malformed)
         return;
@@ -67,7 +65,7 @@ struct body_object body_parse(struct str body, json_t **ret_document,
     if (status == STATUS_NO_MEMORY)
         problems->has_no_memory = true;
     else
-        add_malformed(problems, "%s", error.message);
+        body_malformed(problems, "%s", error.message);
     return root;
 }
 
@@ -83,8 +81,8 @@ void body_allow(const struct body_object *object, const char *const *members)
         if (members[i] != NULL)
             continue;
         bool can_be_shown = strlen(name) <= SHOWN_NAME_MAX && utf8_is_printable(str_from(name));
-        add_malformed(object->problems, "unknown member '%s' in %s", can_be_shown ? name : "...",
-                      object->pointer[0] == '\0' ? "the body" : object->pointer);
+        body_malformed(object->problems, "unknown member '%s' in %s", can_be_shown ? name : "...",
+                       object->pointer[0] == '\0' ? "the body" : object->pointer);
     }
 }
 

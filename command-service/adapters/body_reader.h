@@ -26,6 +26,9 @@ struct body_problems {
     struct problem_error errors[BODY_ERRORS_MAX];
 };
 
+/* Notes what makes it malformed, unless something did before. */
+void body_malformed(struct body_problems *problems, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* A place in the body: an object and its JSON pointer. */
 struct body_object {
     const json_t *json; /* NULL: not an object. That has been reported; reading from it silently

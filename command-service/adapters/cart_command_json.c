@@ -3,20 +3,12 @@
 #include "number.h"
 #include "utf8.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { KEY_BYTES_MAX = SKU_BYTES_MAX };
 _Static_assert((int)KEY_BYTES_MAX == (int)COUPON_CODE_BYTES_MAX, "one limit for both");
 
 #define MEMBERS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static void set_malformed(struct body_problems *problems, const char *what)
-{
-    if (!problems->is_malformed)
-        snprintf(problems->malformed, sizeof(problems->malformed), "%s", what);
-    problems->is_malformed = true;
-}
 
 static struct money read_money(const struct body_object *object, const char *member)
 {
@@ -138,10 +130,17 @@ static void read_body(const struct cart_command_source *source, const struct car
     case CART_MERGE:
         read_merge(&root, command);
         break;
-    default:
+    case CART_CHECK_OUT:
         body_allow(&root, MEMBERS("orderId"));
         command->check_out.order_id = body_optional_text(&root, "orderId", 1, ORDER_ID_BYTES_MAX);
         break;
+    case CART_REMOVE_ITEM:
+    case CART_CLEAR:
+    case CART_REMOVE_COUPON:
+    case CART_CANCEL:
+    case CART_EXPIRE:
+    case CART_COMMAND_TYPE_COUNT:
+        break; /* has_body() */
     }
 }
 
@@ -156,9 +155,15 @@ static bool has_body(enum cart_command_type type)
     case CART_MERGE:
     case CART_CHECK_OUT:
         return true;
-    default:
-        return false;
+    case CART_REMOVE_ITEM:
+    case CART_CLEAR:
+    case CART_REMOVE_COUPON:
+    case CART_CANCEL:
+    case CART_EXPIRE:
+    case CART_COMMAND_TYPE_COUNT:
+        break;
     }
+    return false;
 }
 
 static void read_path(const struct cart_command_source *source, struct cart_command *command,
@@ -169,9 +174,8 @@ static void read_path(const struct cart_command_source *source, struct cart_comm
     bool is_code = source->type == CART_REMOVE_COUPON;
     if (source->key.length == 0 || source->key.length > KEY_BYTES_MAX ||
         !utf8_is_printable(source->key))
-        set_malformed(problems,
-                      is_code ? "the code in the path must be 1 to 64 bytes of printable UTF-8"
-                              : "the sku in the path must be 1 to 64 bytes of printable UTF-8");
+        body_malformed(problems, "the %s in the path must be 1 to %d bytes of printable UTF-8",
+                       is_code ? "code" : "sku", KEY_BYTES_MAX);
     if (is_code)
         command->remove_coupon.code = source->key;
     else if (source->type == CART_SET_QUANTITY)
@@ -182,7 +186,7 @@ static void read_path(const struct cart_command_source *source, struct cart_comm
         return;
     int64_t quantity = 0;
     if (!number_parse(source->quantity, 1, INT32_MAX, &quantity))
-        set_malformed(problems, "quantity must be a positive 32-bit integer");
+        body_malformed(problems, "quantity must be a positive 32-bit integer");
     command->remove_item.quantity = (int32_t)quantity;
 }
 

@@ -9,47 +9,42 @@
 enum { ANSWER_MAX = 64 * 1024 };
 
 struct refusal_text {
-    int status;
-    const char *type;
-    const char *title;
+    struct problem_type type;
     const char *detail;
 };
 
 static const struct refusal_text REFUSALS[CART_REFUSAL_COUNT] = {
-    [CART_REFUSED_NOT_FOUND] = {404, "cart-not-found", "Cart not found", "there is no such cart"},
-    [CART_REFUSED_EXISTS] = {409, "cart-exists", "Cart exists",
+    [CART_REFUSED_NOT_FOUND] = {{404, "cart-not-found", "Cart not found"}, "there is no such cart"},
+    [CART_REFUSED_EXISTS] = {{409, "cart-exists", "Cart exists"},
                              "the cart exists with another currency or customer"},
-    [CART_REFUSED_CLOSED] = {409, "cart-closed", "Cart is closed",
+    [CART_REFUSED_CLOSED] = {{409, "cart-closed", "Cart is closed"},
                              "a closed cart never changes again"},
-    [CART_REFUSED_EMPTY] = {409, "cart-empty", "Cart is empty",
+    [CART_REFUSED_EMPTY] = {{409, "cart-empty", "Cart is empty"},
                             "an empty cart cannot be checked out"},
-    [CART_REFUSED_CURRENCY_MISMATCH] = {409, "currency-mismatch", "Currency mismatch",
+    [CART_REFUSED_CURRENCY_MISMATCH] = {{409, "currency-mismatch", "Currency mismatch"},
                                         "an amount is not in the cart's currency"},
-    [CART_REFUSED_TOO_MANY_LINES] = {409, "too-many-lines", "Too many lines",
+    [CART_REFUSED_TOO_MANY_LINES] = {{409, "too-many-lines", "Too many lines"},
                                      "the cart would have more lines than a cart may have"},
-    [CART_REFUSED_QUANTITY_LIMIT] = {409, "quantity-limit", "Quantity limit",
+    [CART_REFUSED_QUANTITY_LIMIT] = {{409, "quantity-limit", "Quantity limit"},
                                      "the line would have more pieces than a line may have"},
-    [CART_REFUSED_ITEM_NOT_IN_CART] = {404, "item-not-in-cart", "Item not in cart",
+    [CART_REFUSED_ITEM_NOT_IN_CART] = {{404, "item-not-in-cart", "Item not in cart"},
                                        "the cart has no line with that sku"},
-    [CART_REFUSED_TOO_MANY_COUPONS] = {409, "too-many-coupons", "Too many coupons",
+    [CART_REFUSED_TOO_MANY_COUPONS] = {{409, "too-many-coupons", "Too many coupons"},
                                        "the cart has as many coupons as a cart may have"},
-    [CART_REFUSED_COUPON_NOT_IN_CART] = {404, "coupon-not-in-cart", "Coupon not in cart",
+    [CART_REFUSED_COUPON_NOT_IN_CART] = {{404, "coupon-not-in-cart", "Coupon not in cart"},
                                          "the cart has no coupon with that code"},
-    [CART_REFUSED_MERGE_WITH_ITSELF] = {409, "merge-with-itself", "Merge with itself",
+    [CART_REFUSED_MERGE_WITH_ITSELF] = {{409, "merge-with-itself", "Merge with itself"},
                                         "a cart cannot be merged into itself"},
-    [CART_REFUSED_VERSION_MISMATCH] = {412, "version-mismatch", "Version mismatch",
+    [CART_REFUSED_VERSION_MISMATCH] = {{412, "version-mismatch", "Version mismatch"},
                                        "the cart is not at a version that If-Match names"},
-    [CART_REFUSED_KEY_REUSED] = {422, "idempotency-key-reused", "Idempotency key reused",
+    [CART_REFUSED_KEY_REUSED] = {{422, "idempotency-key-reused", "Idempotency key reused"},
                                  "the Idempotency-Key stands for another request on this cart"},
 };
 
 static void answer_refusal(struct http_request *http, const struct command_outcome *outcome)
 {
     const struct refusal_text *text = &REFUSALS[outcome->refusal];
-    struct problem problem = {.status = text->status,
-                              .type = text->type,
-                              .title = text->title,
-                              .detail = str_from(text->detail)};
+    struct problem problem = {.type = &text->type, .detail = str_from(text->detail)};
     if (outcome->refusal == CART_REFUSED_CLOSED)
         problem.cart_status = cart_status_name(outcome->cart_status);
     if (outcome->refusal == CART_REFUSED_VERSION_MISMATCH)
@@ -57,16 +52,19 @@ static void answer_refusal(struct http_request *http, const struct command_outco
     http_respond_problem(http, &problem);
 }
 
+const struct problem_type EVENT_STORE_UNAVAILABLE = {503, "event-store-unavailable",
+                                                     "Event store unavailable"};
+static const struct problem_type OUTCOME_UNKNOWN = {503, "outcome-unknown", "Outcome unknown"};
+
 static void answer_failure(struct http_request *http, enum status status)
 {
     if (status == STATUS_UNAVAILABLE)
-        http_refuse(http, 503, "event-store-unavailable", "Event store unavailable",
-                    "nothing was done; try again");
+        http_refuse(http, &EVENT_STORE_UNAVAILABLE, "nothing was done; try again");
     else if (status == STATUS_UNCERTAIN)
-        http_refuse(http, 503, "outcome-unknown", "Outcome unknown",
+        http_refuse(http, &OUTCOME_UNKNOWN,
                     "the command may or may not have happened; read the cart before trying again");
     else
-        http_refuse(http, 500, "internal", "Internal error", "nothing was done");
+        http_refuse(http, &PROBLEM_INTERNAL, "nothing was done");
 }
 
 static void write_events(const struct command_outcome *outcome, struct json_out *out)
@@ -160,5 +158,5 @@ void command_answer(struct http_request *http, const struct command_request *req
 
 void command_answer_overloaded(struct http_request *http)
 {
-    http_refuse(http, 503, "overloaded", "Overloaded", "nothing was done; try again");
+    http_refuse(http, &PROBLEM_OVERLOADED, "nothing was done; try again");
 }

@@ -109,8 +109,10 @@ static void answer_other_method(struct http_request *http)
                                      : STR_NONE);
         return;
     }
-    http_refuse(http, 404, "no-such-resource", "No such resource", "nothing is at this path");
+    http_refuse(http, &PROBLEM_NO_SUCH_RESOURCE, "nothing is at this path");
 }
+
+static const struct problem_type INVALID_VALUE = {422, "invalid-value", "Invalid value"};
 
 static void refuse_body(struct http_request *http, const struct body_problems *problems)
 {
@@ -119,12 +121,10 @@ static void refuse_body(struct http_request *http, const struct body_problems *p
         return;
     }
     if (problems->is_malformed) {
-        http_refuse(http, 400, "malformed-request", "Malformed request", "%s", problems->malformed);
+        http_refuse(http, &PROBLEM_MALFORMED_REQUEST, "%s", problems->malformed);
         return;
     }
-    http_respond_problem(http, &(struct problem){.status = 422,
-                                                 .type = "invalid-value",
-                                                 .title = "Invalid value",
+    http_respond_problem(http, &(struct problem){.type = &INVALID_VALUE,
                                                  .detail = STR_LITERAL("see errors"),
                                                  .errors = problems->errors,
                                                  .error_count = problems->error_count});
@@ -140,9 +140,8 @@ static bool read_parameters(struct http_request *http, const struct route *route
         bool is_quantity =
             route->type == CART_REMOVE_ITEM && str_equal_literal(parameter.name, "quantity");
         if (!is_quantity || !str_is_none(*ret_quantity)) {
-            http_refuse(http, 400, "malformed-request", "Malformed request",
-                        "parameter '" STR_FORMAT "' is %s", STR_ARGS(parameter.name),
-                        is_quantity ? "given twice" : "not known here");
+            http_refuse(http, &PROBLEM_MALFORMED_REQUEST, "parameter '" STR_FORMAT "' is %s",
+                        STR_ARGS(parameter.name), is_quantity ? "given twice" : "not known here");
             return false;
         }
         *ret_quantity = parameter.value;
@@ -154,13 +153,12 @@ static bool read_parameters(struct http_request *http, const struct route *route
 static bool read_headers(struct http_request *http, struct cart_call *call)
 {
     if (!if_match_parse(http_request_header(http, "If-Match"), &call->request.condition)) {
-        http_refuse(http, 400, "invalid-header", "Invalid header",
-                    "If-Match must be * or entity tags");
+        http_refuse(http, &PROBLEM_INVALID_HEADER, "If-Match must be * or entity tags");
         return false;
     }
     if (!idempotency_key_parse(http_request_header(http, "Idempotency-Key"), call->key,
                                &call->request.key.key)) {
-        http_refuse(http, 400, "invalid-header", "Invalid header",
+        http_refuse(http, &PROBLEM_INVALID_HEADER,
                     "Idempotency-Key must be 1 to %d characters of printable ASCII",
                     COMMAND_KEY_BYTES_MAX);
         return false;
@@ -168,7 +166,7 @@ static bool read_headers(struct http_request *http, struct cart_call *call)
     struct str correlation = http_request_header(http, "X-Correlation-Id");
     if (!str_is_none(correlation)) {
         if (!correlation_id_is_valid(correlation)) {
-            http_refuse(http, 400, "invalid-header", "Invalid header",
+            http_refuse(http, &PROBLEM_INVALID_HEADER,
                         "X-Correlation-Id must be 1 to %d bytes of printable UTF-8",
                         CORRELATION_ID_BYTES_MAX);
             return false;
@@ -194,8 +192,7 @@ static bool read_command(const struct command_routes *routes, struct http_reques
 {
     bool has_id = route->segments > 2;
     if (has_id && !uuid_parse(http_request_segment(http, 2), &call->request.cart_id)) {
-        http_refuse(http, 400, "malformed-request", "Malformed request",
-                    "the cart's id must be a UUID");
+        http_refuse(http, &PROBLEM_MALFORMED_REQUEST, "the cart's id must be a UUID");
         return false;
     }
     struct cart_command_source source = {.type = route->type,

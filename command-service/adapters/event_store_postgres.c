@@ -100,8 +100,8 @@ enum status event_store_run(struct event_store_postgres *store,
         formats[i] = 1;
     }
     const struct postgres_parameters parameters = {values, lengths, formats};
-    enum status status = postgres_execute(store->postgres, statement, &parameters, true,
-                                          deadline_us, ret_result, error);
+    enum status status =
+        postgres_execute(store->postgres, statement, &parameters, deadline_us, ret_result, error);
     if (status != STATUS_OK)
         event_store_release(store, deadline_us);
     return status;

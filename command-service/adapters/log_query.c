@@ -235,7 +235,7 @@ static enum status look_ahead(struct postgres *postgres, const struct log_filter
     enum status status = postgres_execute(
         postgres, is_between_times(filter) ? &LOOK_AHEAD : &LOOK_FOR_TYPE,
         &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
-        true, deadline_us, &result, error);
+        deadline_us, &result, error);
     if (status != STATUS_OK)
         return reading_failed(status, error);
     *ret_more = true;
@@ -277,7 +277,7 @@ enum status log_query_chunk(struct postgres *postgres, const struct log_filter *
     enum status status = postgres_execute(
         postgres, scan_statement(filter),
         &(struct postgres_parameters){parameters.values, parameters.lengths, parameters.formats},
-        true, deadline_us, &result, error);
+        deadline_us, &result, error);
     if (status != STATUS_OK)
         return reading_failed(status, error);
 
@@ -312,7 +312,7 @@ enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status =
         postgres_execute(postgres, &PARTITIONS, &(struct postgres_parameters){NULL, NULL, NULL},
-                         true, deadline_us, &result, error);
+                         deadline_us, &result, error);
     if (status != STATUS_OK)
         return reading_failed(status, error);
     if (PQntuples(result) == 0)

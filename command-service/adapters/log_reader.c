@@ -2,11 +2,17 @@
 
 #include "log.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+struct reader_thread {
+    struct log_reader *reader;
+    struct postgres *postgres;
+    pthread_t thread;
+};
+
 struct log_reader {
-    const char *url;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct log_task *first;
@@ -16,7 +22,7 @@ struct log_reader {
     bool stopping;
     bool is_down; /* as last logged */
     int thread_count;
-    pthread_t threads[LOG_READER_THREADS_MAX];
+    struct reader_thread threads[LOG_READER_THREADS_MAX];
 };
 
 bool log_reader_submit(struct log_reader *reader, struct log_task *task)
@@ -111,45 +117,62 @@ static void work_on(struct log_reader *reader, struct log_task *task, struct pos
 
 static void *run(void *context)
 {
-    struct log_reader *reader = context;
-    struct postgres *postgres = postgres_new(&(struct postgres_options){
-        .url = reader->url,
-        .application_name = "cartledger log reader",
-        .statement_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
-        .lock_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
-        .must_write = true, /* what a standby lacks, readers would take for not being in the log */
-    });
+    const struct reader_thread *self = context;
+    struct log_reader *reader = self->reader;
     struct log_task *task;
     bool stopping;
     while ((task = take(reader, &stopping)) != NULL) {
-        if (stopping || postgres == NULL)
+        if (stopping)
             task->refuse(task, STATUS_UNAVAILABLE, "the service is stopping");
         else
-            work_on(reader, task, postgres);
+            work_on(reader, task, self->postgres);
         end_task(reader);
     }
-    postgres_free(postgres);
     return NULL;
+}
+
+static enum status start_thread(struct log_reader *reader, const char *url, struct error *error)
+{
+    struct reader_thread *thread = &reader->threads[reader->thread_count];
+    *thread = (struct reader_thread){
+        .reader = reader,
+        .postgres = postgres_new(&(struct postgres_options){
+            .url = url,
+            .application_name = "cartledger-log-reader",
+            .statement_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
+            .lock_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
+            .must_write =
+                true, /* an event that a standby lacks would look as if it were not there */
+        }),
+    };
+    if (thread->postgres == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "log reader: no memory");
+    if (pthread_create(&thread->thread, NULL, run, thread) != 0) {
+        postgres_free(thread->postgres);
+        return error_set(error, STATUS_UNAVAILABLE, "log reader: no thread");
+    }
+    reader->thread_count++;
+    return STATUS_OK;
 }
 
 enum status log_reader_start(const char *url, int threads, int queue_max,
                              struct log_reader **ret_reader, struct error *error)
 {
+    assert(threads > 0 && threads <= LOG_READER_THREADS_MAX);
     struct log_reader *reader = calloc(1, sizeof(*reader));
     if (reader == NULL)
         return error_set(error, STATUS_NO_MEMORY, "log reader: no memory");
-    reader->url = url;
     reader->waiting_max = queue_max;
     reader->end = &reader->first;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_cond_init(&reader->changed, NULL);
-    while (reader->thread_count < threads && reader->thread_count < LOG_READER_THREADS_MAX) {
-        if (pthread_create(&reader->threads[reader->thread_count], NULL, run, reader) != 0) {
-            log_reader_stop(reader);
-            log_reader_free(reader);
-            return error_set(error, STATUS_INTERNAL, "log reader: no thread");
-        }
-        reader->thread_count++;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && reader->thread_count < threads)
+        status = start_thread(reader, url, error);
+    if (status != STATUS_OK) {
+        log_reader_stop(reader);
+        log_reader_free(reader);
+        return status;
     }
     *ret_reader = reader;
     return STATUS_OK;
@@ -164,7 +187,9 @@ void log_reader_stop(struct log_reader *reader)
     pthread_cond_broadcast(&reader->changed);
     pthread_mutex_unlock(&reader->lock);
     for (int i = 0; i < reader->thread_count; i++)
-        pthread_join(reader->threads[i], NULL);
+        pthread_join(reader->threads[i].thread, NULL);
+    for (int i = 0; i < reader->thread_count; i++)
+        postgres_free(reader->threads[i].postgres);
     reader->thread_count = 0;
 }
 

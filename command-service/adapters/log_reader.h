@@ -30,7 +30,8 @@ enum {
 
 struct log_reader;
 
-/* *New*: log_reader_free(). `url` is borrowed until log_reader_stop(). */
+/* *New*: log_reader_free(). `url` is borrowed until log_reader_stop(), `threads` is 1 to
+ * LOG_READER_THREADS_MAX. STATUS_NO_MEMORY; STATUS_UNAVAILABLE: no thread to be had. */
 MUST_CHECK enum status log_reader_start(const char *url, int threads, int queue_max,
                                         struct log_reader **ret_reader, struct error *error);
 /* False when the queue is full or the reader was stopped. */

@@ -1,6 +1,7 @@
 #include "log_routes.h"
 
 #include "cart_partition.h"
+#include "command_answer.h"
 #include "event_types.h"
 #include "http_accept.h"
 #include "json_out.h"
@@ -55,20 +56,19 @@ static void client_done(void *context)
     log_call_free(context);
 }
 
-static void answer_unavailable(struct http_request *http, const char *type, const char *title)
+static void answer_unavailable(struct http_request *http, const struct problem_type *type)
 {
-    http_respond_problem(
-        http, &(struct problem){.status = 503, .type = type, .title = title, .retry_after_s = 1});
+    http_respond_problem(http, &(struct problem){.type = type, .retry_after_s = 1});
 }
 
 static void answer_failure(struct log_call *call, enum status status, const char *why)
 {
     if (status == STATUS_UNAVAILABLE) {
-        answer_unavailable(call->http, "event-store-unavailable", "Event store unavailable");
+        answer_unavailable(call->http, &EVENT_STORE_UNAVAILABLE);
     } else {
         log_error("log-reader", "the log could not be read",
                   LOG_TEXT("requestId", http_request_id(call->http)), LOG_STR("error", why));
-        http_refuse(call->http, 500, "internal", "Internal error", "the log could not be read");
+        http_refuse(call->http, &PROBLEM_INTERNAL, "the log could not be read");
     }
     log_call_free(call);
 }
@@ -81,7 +81,7 @@ static void refuse_answer(struct log_task *task, enum status status, const char 
 static void answer_json(struct log_call *call)
 {
     if (!keep_unsent(call, call->text.length)) {
-        answer_unavailable(call->http, "overloaded", "Overloaded");
+        answer_unavailable(call->http, &PROBLEM_OVERLOADED);
         log_call_free(call);
         return;
     }
@@ -213,7 +213,7 @@ static void submit(struct log_call *call)
     struct http_request *http = call->http;
     http_defer(http);
     if (!log_reader_submit(call->routes->reader, &call->task)) {
-        answer_unavailable(http, "overloaded", "Overloaded");
+        answer_unavailable(http, &PROBLEM_OVERLOADED);
         log_call_free(call);
     }
 }
@@ -239,13 +239,13 @@ static void answer_events(const struct log_routes *routes, struct http_request *
     struct log_question question;
     char problem[LOG_PROBLEM_MAX];
     if (!log_question_read(http, routes->partition_count, &question, problem)) {
-        http_refuse(http, 400, "malformed-request", "Malformed request", "%s", problem);
+        http_refuse(http, &PROBLEM_MALFORMED_REQUEST, "%s", problem);
         return;
     }
     struct str accept = http_request_header(http, "Accept");
     bool as_stream = http_prefers(accept, "application/x-ndjson", "application/json");
     if (!as_stream && http_accepts(accept, "application/json") == HTTP_NOT_ACCEPTED) {
-        http_refuse(http, 406, "not-acceptable", "Not acceptable",
+        http_refuse(http, &PROBLEM_NOT_ACCEPTABLE,
                     "application/json or application/x-ndjson can be had");
         return;
     }
@@ -266,13 +266,12 @@ static void answer_events(const struct log_routes *routes, struct http_request *
 static void answer_partitions(const struct log_routes *routes, struct http_request *http)
 {
     if (http_request_parameter_count(http) > 0) {
-        http_refuse(http, 400, "malformed-request", "Malformed request",
-                    "no parameter is known here");
+        http_refuse(http, &PROBLEM_MALFORMED_REQUEST, "no parameter is known here");
         return;
     }
     if (http_accepts(http_request_header(http, "Accept"), "application/json") ==
         HTTP_NOT_ACCEPTED) {
-        http_refuse(http, 406, "not-acceptable", "Not acceptable", "application/json can be had");
+        http_refuse(http, &PROBLEM_NOT_ACCEPTABLE, "application/json can be had");
         return;
     }
     struct log_call *call = call_new(routes, http, run_partitions, PARTITIONS_TEXT_MAX);

@@ -29,7 +29,7 @@ void command_lane_free(struct command_lane *lane)
 {
     if (lane == NULL)
         return;
-    assert(!lane->has_thread && lane->queue_head == NULL && lane->again_head == NULL);
+    assert(!lane->has_thread && lane->queue.count + lane->again.count == 0);
     cart_cache_free(lane->cache);
     lane_batch_free(lane->batch);
     pthread_cond_destroy(&lane->work);
@@ -39,17 +39,14 @@ void command_lane_free(struct command_lane *lane)
 
 bool command_lane_submit(struct command_lane *lane, struct command_request *request)
 {
-    request->next = NULL;
     request->attempts = 0;
     request->queued_at_us = clock_monotonic_us();
     request->outcome = (struct command_outcome){.status = STATUS_OK};
     pthread_mutex_lock(&lane->lock);
-    bool is_taken = !lane->is_stopping && lane->queue_count < lane->options.queue_max;
+    bool is_taken = !lane->is_stopping && lane->queue.count < lane->options.queue_max;
     bool wake = is_taken && lane->is_asleep;
     if (is_taken) {
-        *(lane->queue_tail != NULL ? &lane->queue_tail->next : &lane->queue_head) = request;
-        lane->queue_tail = request;
-        lane->queue_count++;
+        request_queue_add(&lane->queue, request);
         lane->is_asleep = false;
     }
     pthread_mutex_unlock(&lane->lock);
@@ -63,14 +60,11 @@ bool command_lane_submit(struct command_lane *lane, struct command_request *requ
 void lane_refuse_queue(struct command_lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
-    struct command_request *head = lane->queue_head;
-    lane->queue_head = NULL;
-    lane->queue_tail = NULL;
-    lane->queue_count = 0;
+    struct request_queue queue = lane->queue;
+    lane->queue = (struct request_queue){.first = NULL};
     pthread_mutex_unlock(&lane->lock);
-    while (head != NULL) {
-        struct command_request *request = head;
-        head = request->next;
+    struct command_request *request;
+    while ((request = request_queue_take(&queue)) != NULL) {
         request->outcome.status = STATUS_UNAVAILABLE;
         request->done(request);
     }
@@ -158,7 +152,7 @@ static enum wake wait_for_work(struct command_lane *lane)
     int64_t look_us = next_look_us(lane);
     enum wake wake = WAKE_WORK;
     pthread_mutex_lock(&lane->lock);
-    while (lane->queue_count + lane->again_count == 0 && wake == WAKE_WORK) {
+    while (lane->queue.count + lane->again.count == 0 && wake == WAKE_WORK) {
         if (lane->is_stopping) {
             wake = WAKE_END;
             break;
@@ -181,7 +175,7 @@ static void *run(void *argument)
         enum wake wake = wait_for_work(lane);
         if (wake == WAKE_END)
             return NULL;
-        if (wake == WAKE_WORK && (lane->is_up || lane->again_count > 0)) {
+        if (wake == WAKE_WORK && (lane->is_up || lane->again.count > 0)) {
             lane_round(lane);
         } else {
             if (wake == WAKE_WORK)

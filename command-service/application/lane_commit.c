@@ -81,8 +81,7 @@ static enum status postpone_lost(struct command_lane *lane, struct commit *commi
             (struct new_event){.cart = cart->cached->key, .version = cart->base_version};
     }
     enum status status =
-        store->find(store->context, lane->bases, count,
-                    lane_deadline(clock_monotonic_us(), LANE_READ_MS, commit->limit_us),
+        store->find(store->context, lane->bases, count, lane_read_deadline(commit->limit_us),
                     lane->standing, &commit->error);
     if (status != STATUS_OK)
         return status;
@@ -137,8 +136,7 @@ static enum status settle(struct command_lane *lane, struct commit *commit, bool
     struct lane_batch *batch = lane->batch;
     enum status status =
         store->find(store->context, batch->events, batch->event_count,
-                    lane_deadline(clock_monotonic_us(), LANE_READ_MS, commit->limit_us),
-                    lane->standing, &commit->error);
+                    lane_read_deadline(commit->limit_us), lane->standing, &commit->error);
     if (status != STATUS_OK)
         return status;
     size_t ours = 0;

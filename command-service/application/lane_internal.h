@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "command_lane.h"
 #include "lane_batch.h"
+#include "request_queue.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,9 +17,7 @@ struct command_lane {
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t work;
-    struct command_request *queue_head;
-    struct command_request *queue_tail;
-    size_t queue_count;
+    struct request_queue queue;
     bool is_asleep;
     bool is_stopping;
     int64_t stop_deadline_us;
@@ -30,14 +29,12 @@ struct command_lane {
     /* The thread's own. */
     struct cart_cache *cache;
     struct lane_batch *batch;
-    struct command_request *again_head; /* to be decided again, before the queue */
-    struct command_request *again_tail;
-    size_t again_count;
-    bool is_up;            /* the store answered when it was last tried */
-    bool is_state_known;   /* is_up has been told to the observer */
-    bool has_news;         /* this batch's events are in the log */
-    bool is_cache_suspect; /* the cache is older than the connection */
-    int64_t next_probe_us; /* when to try a store that is down */
+    struct request_queue again; /* to be decided again, before the queue */
+    bool is_up;                 /* the store answered when it was last tried */
+    bool is_state_known;        /* is_up has been told to the observer */
+    bool has_news;              /* this batch's events are in the log */
+    bool is_cache_suspect;      /* the cache is older than the connection */
+    int64_t next_probe_us;      /* when to try a store that is down */
     int64_t last_contact_us;
     int64_t last_failure_log_us;
     struct cart_tail tails[EVENT_STORE_LOAD_CARTS_MAX];
@@ -64,6 +61,12 @@ static inline int64_t lane_deadline(int64_t from_us, int64_t milliseconds, int64
 {
     int64_t deadline_us = from_us + milliseconds * MICROSECONDS_PER_MILLISECOND;
     return deadline_us < limit_us ? deadline_us : limit_us;
+}
+
+/* For a call that reads. */
+static inline int64_t lane_read_deadline(int64_t limit_us)
+{
+    return lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us);
 }
 
 /* Makes sure of a connection. Tells the observer when the store begins or stops answering. */

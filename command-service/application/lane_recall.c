@@ -70,8 +70,7 @@ enum status lane_recall(struct command_lane *lane, int64_t limit_us, struct erro
     int failures = 0;
     enum status status;
     do
-        status = store->recall(store->context, lane->past, count,
-                               lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us),
+        status = store->recall(store->context, lane->past, count, lane_read_deadline(limit_us),
                                recalled, lane, error);
     while (status != STATUS_OK && lane_may_retry(lane, status, &failures, limit_us));
     for (size_t i = 0; status == STATUS_OK && i < count; i++)

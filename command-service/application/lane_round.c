@@ -13,65 +13,35 @@ static void answer(struct command_request *request, enum status status)
 }
 
 struct taken {
-    struct command_request *first;
-    struct command_request *last;
-    size_t count;
+    struct request_queue queue;
     int64_t begin_before_us; /* the deadline for stopping */
 };
 
-static void add_taken(struct taken *taken, struct command_request *request)
-{
-    request->next = NULL;
-    *(taken->last != NULL ? &taken->last->next : &taken->first) = request;
-    taken->last = request;
-    taken->count++;
-}
-
-static void put_back(struct command_lane *lane, struct command_request *request)
-{
-    request->next = NULL;
-    *(lane->again_tail != NULL ? &lane->again_tail->next : &lane->again_head) = request;
-    lane->again_tail = request;
-    lane->again_count++;
-}
-
 /* The commands to be decided again: those that have clashed too often, or else all. Of one cart's
  * commands an older one has clashed at least as often as a newer one, so that none is overtaken. */
-static void take_again(struct command_lane *lane, struct taken *taken)
+static void take_again(struct command_lane *lane, struct request_queue *taken)
 {
-    struct command_request *next = lane->again_head;
+    struct request_queue again = lane->again;
+    struct command_request *request;
     bool is_held = false;
-    for (const struct command_request *request = next; request != NULL; request = request->next)
+    for (request = again.first; request != NULL; request = request->next)
         is_held = is_held || request->attempts >= LANE_CLASHES_MAX;
-    lane->again_head = NULL;
-    lane->again_tail = NULL;
-    lane->again_count = 0;
-    while (next != NULL) {
-        struct command_request *request = next;
-        next = request->next;
-        if (is_held && request->attempts < LANE_CLASHES_MAX)
-            put_back(lane, request);
-        else
-            add_taken(taken, request);
-    }
+    lane->again = (struct request_queue){.first = NULL};
+    while ((request = request_queue_take(&again)) != NULL)
+        request_queue_add(is_held && request->attempts < LANE_CLASHES_MAX ? &lane->again : taken,
+                          request);
     lane->batch->is_held = is_held;
 }
 
 static struct taken take(struct command_lane *lane)
 {
-    struct taken taken = {.first = NULL};
-    take_again(lane, &taken);
+    struct taken taken = {.queue = {.first = NULL}};
+    take_again(lane, &taken.queue);
     pthread_mutex_lock(&lane->lock);
-    size_t depth = lane->queue_count;
-    while (!lane->batch->is_held && taken.count < LANE_BATCH_COMMANDS_MAX &&
-           lane->queue_head != NULL) {
-        struct command_request *request = lane->queue_head;
-        lane->queue_head = request->next;
-        if (lane->queue_head == NULL)
-            lane->queue_tail = NULL;
-        lane->queue_count--;
-        add_taken(&taken, request);
-    }
+    size_t depth = lane->queue.count;
+    while (!lane->batch->is_held && taken.queue.count < LANE_BATCH_COMMANDS_MAX &&
+           lane->queue.count > 0)
+        request_queue_add(&taken.queue, request_queue_take(&lane->queue));
     taken.begin_before_us = lane->is_stopping ? lane->stop_deadline_us : INT64_MAX;
     pthread_mutex_unlock(&lane->lock);
     lane_observe(lane, LANE_QUEUE_DEPTH, (double)depth);
@@ -105,12 +75,10 @@ static bool add_to_batch(struct command_lane *lane, struct command_request *requ
     return true;
 }
 
-static void fill_batch(struct command_lane *lane, const struct taken *taken, bool may_begin)
+static void fill_batch(struct command_lane *lane, struct taken *taken, bool may_begin)
 {
-    struct command_request *next = taken->first;
-    while (next != NULL) {
-        struct command_request *request = next;
-        next = request->next;
+    struct command_request *request;
+    while ((request = request_queue_take(&taken->queue)) != NULL) {
         int64_t latest_us = request->deadline_us - LANE_MINIMUM_MS * MICROSECONDS_PER_MILLISECOND;
         int64_t now_us = clock_monotonic_us();
         bool is_late = now_us > latest_us || now_us > taken->begin_before_us;
@@ -166,7 +134,7 @@ static enum status hold(struct command_lane *lane, int64_t limit_us, struct erro
     enum status status;
     do
         status = store->hold(store->context, partitions, batch->cart_count,
-                             lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us), error);
+                             lane_read_deadline(limit_us), error);
     while (status != STATUS_OK && lane_may_retry(lane, status, &failures, limit_us));
     return status;
 }
@@ -203,8 +171,7 @@ static enum status load(struct command_lane *lane, int64_t limit_us, struct erro
     int failures = 0;
     enum status status;
     do
-        status = store->load(store->context, lane->tails, count,
-                             lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us), fold,
+        status = store->load(store->context, lane->tails, count, lane_read_deadline(limit_us), fold,
                              lane, lane->tail_complete, error);
     while (status != STATUS_OK && lane_may_retry(lane, status, &failures, limit_us));
     if (status != STATUS_OK)
@@ -229,8 +196,7 @@ enum status lane_ask_versions(struct command_lane *lane, size_t count, int64_t l
     const struct event_store *store = &lane->options.store;
     for (size_t i = 0; i < count; i++)
         lane->keys[i] = lane->batch->carts[lane->key_carts[i]].cached->key;
-    return store->versions(store->context, lane->keys, count,
-                           lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us),
+    return store->versions(store->context, lane->keys, count, lane_read_deadline(limit_us),
                            lane->versions, error);
 }
 
@@ -277,7 +243,7 @@ static void finish(struct command_lane *lane)
     for (size_t i = 0; i < batch->command_count; i++) {
         struct command_request *request = batch->commands[i].request;
         if (batch->commands[i].state == COMMAND_AGAIN) {
-            put_back(lane, request);
+            request_queue_add(&lane->again, request);
             continue;
         }
         answered++;
@@ -295,7 +261,7 @@ static void finish(struct command_lane *lane)
     lane->is_cache_suspect = false;
     cart_cache_trim(lane->cache, batch->number);
     const struct event_store *store = &lane->options.store;
-    store->release(store->context, lane_deadline(clock_monotonic_us(), LANE_READ_MS, INT64_MAX));
+    store->release(store->context, lane_read_deadline(INT64_MAX));
     lane->last_contact_us = clock_monotonic_us();
     lane_observe(lane, LANE_BATCH_COMMANDS, (double)answered);
     lane_observe(lane, LANE_CACHE_BYTES, (double)cart_cache_bytes(lane->cache));
@@ -308,8 +274,8 @@ void lane_round(struct command_lane *lane)
     struct error error = {.status = STATUS_OK};
     lane_batch_begin(batch);
     struct taken taken = take(lane);
-    assert(taken.first != NULL && "a round is begun when there is work");
-    bool is_reached = lane_reach_store(lane, taken.first->deadline_us - ANSWER_MARGIN_US);
+    assert(taken.queue.first != NULL && "a round is begun when there is work");
+    bool is_reached = lane_reach_store(lane, taken.queue.first->deadline_us - ANSWER_MARGIN_US);
     if (lane->is_cache_suspect)
         cart_cache_clear(lane->cache);
     lane->is_cache_suspect = false;

@@ -296,6 +296,7 @@ static void rest(int64_t pause_us)
 static void publish(struct relay *relay)
 {
     bool due = true;
+    enum { ONE = 1024 };  /* the counts halve with each page, so they are kept in fractions */
     int64_t appends = 0;  /* recent ones, */
     int64_t commands = 0; /* and the commands that they answered */
     int64_t rest_until_us = 0;
@@ -319,8 +320,8 @@ static void publish(struct relay *relay)
         }
         bool is_time = now_us >= next_read_us;
         int64_t woken = atomic_exchange(&relay->appends, 0);
-        appends += woken;
-        commands += atomic_exchange(&relay->commands, 0);
+        appends += woken * ONE;
+        commands += atomic_exchange(&relay->commands, 0) * ONE;
         if (woken > 0 || is_time)
             due = true;
         if (due && (relay->in_flight <= relay->resume_at ||

@@ -297,7 +297,7 @@ void http_answer_now(struct http_request *request, const struct problem *problem
     AUTO(text_done) struct text body = TEXT_INIT(PROBLEM_MAX);
     problem_write(problem, http_request_id(request), &body);
     if (text_ok(&body))
-        write_answer(request, &(struct http_response){.status = problem->status,
+        write_answer(request, &(struct http_response){.status = problem->type->status,
                                                       .content_type = "application/problem+json",
                                                       .body = text_str(&body)});
     shutdown(connection->fd, SHUT_WR);

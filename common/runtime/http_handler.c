@@ -5,6 +5,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+static const struct problem_type URI_TOO_LONG = {414, "uri-too-long", "URI too long"};
+static const struct problem_type HEADER_TOO_LARGE = {431, "header-too-large", "Header too large"};
+static const struct problem_type UNSUPPORTED_MEDIA_TYPE = {415, "unsupported-media-type",
+                                                           "Unsupported media type"};
+
 static int64_t seconds_us(int seconds)
 {
     return (int64_t)seconds * MICROSECONDS_PER_SECOND;
@@ -116,13 +121,11 @@ static enum MHD_Result refuse(struct http_request *request, const struct problem
 }
 
 /* Refused before the request's end has come, so it is unknown where the next one would begin. */
-static enum MHD_Result refuse_and_close(struct http_request *request, int status, const char *type,
-                                        const char *title, const char *detail)
+static enum MHD_Result refuse_and_close(struct http_request *request,
+                                        const struct problem_type *type, const char *detail)
 {
     request->close = true;
-    return refuse(request,
-                  &(struct problem){
-                      .status = status, .type = type, .title = title, .detail = str_from(detail)});
+    return refuse(request, &(struct problem){.type = type, .detail = str_from(detail)});
 }
 
 static void take_origin(struct http_request *request)
@@ -154,20 +157,17 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
     if (!http_connection_set_deadline(connection, deadline_us))
         return MHD_NO;
     if (head.refused_status == 431)
-        return refuse_and_close(request, 431, "header-too-large", "Header too large",
-                                head.complaint);
+        return refuse_and_close(request, &HEADER_TOO_LARGE, head.complaint);
     if (head.refused_status != 0)
-        return refuse_and_close(request, 400, "malformed-request", "Malformed request",
-                                head.complaint);
+        return refuse_and_close(request, &PROBLEM_MALFORMED_REQUEST, head.complaint);
     if (request->uri_result == HTTP_URI_MALFORMED ||
         (request->uri_result == HTTP_URI_SERVER && request->method != HTTP_OPTIONS))
-        return refuse_and_close(request, 400, "malformed-request", "Malformed request",
+        return refuse_and_close(request, &PROBLEM_MALFORMED_REQUEST,
                                 "the request target is malformed");
     if (request->target_length > HTTP_URI_MAX)
-        return refuse_and_close(request, 414, "uri-too-long", "URI too long",
-                                "the request target may have 8192 bytes");
+        return refuse_and_close(request, &URI_TOO_LONG, "the request target may have 8192 bytes");
     if (head.has_length && head.length > server->options.body_max)
-        return refuse_and_close(request, 413, "body-too-large", "Body too large",
+        return refuse_and_close(request, &PROBLEM_BODY_TOO_LARGE,
                                 "Content-Length is above the limit of this service");
     /* The lenient library also accepts a lone LF as the end of a chunk's line. Nothing that follows
      * such a body may be read as a request. */
@@ -181,9 +181,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *bytes
     if (length > request->server->options.body_max - request->body_length) {
         if (http_connection_set_deadline(request->connection, HTTP_NO_DEADLINE))
             http_answer_now(request,
-                            &(struct problem){.status = 413,
-                                              .type = "body-too-large",
-                                              .title = "Body too large",
+                            &(struct problem){.type = &PROBLEM_BODY_TOO_LARGE,
                                               .detail = STR_LITERAL("the body is above the limit "
                                                                     "of this service")});
         return MHD_NO;
@@ -232,20 +230,16 @@ static enum MHD_Result handle(struct http_request *request)
     if (request->uri_result == HTTP_URI_SERVER)
         return answer_ping(request);
     if (request->uri_result == HTTP_URI_UNKNOWN)
-        return refuse(request, &(struct problem){.status = 404,
-                                                 .type = "no-such-resource",
-                                                 .title = "No such resource"});
+        return refuse(request, &(struct problem){.type = &PROBLEM_NO_SUCH_RESOURCE});
     if (needs_json(request) && !http_request_body_is_json(request))
-        return refuse(request, &(struct problem){.status = 415,
-                                                 .type = "unsupported-media-type",
-                                                 .title = "Unsupported media type",
+        return refuse(request, &(struct problem){.type = &UNSUPPORTED_MEDIA_TYPE,
                                                  .detail = STR_LITERAL("a body must be "
                                                                        "application/json")});
     begin_handling(request);
     /* This comes after the request is counted as owed: http_server_stop() waits for requests that
      * did not see it stopping. */
     if (atomic_load(&server->stopping))
-        http_refuse(request, 503, "overloaded", "Overloaded",
+        http_refuse(request, &PROBLEM_OVERLOADED,
                     "the service is stopping and has done nothing; try again");
     else
         server->options.handle(request, server->options.context);

@@ -12,9 +12,7 @@ static void refuse_unreadable_length(struct http_connection *connection)
     if (request == NULL || request->head_seen ||
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) == NULL)
         return;
-    http_answer_now(request, &(struct problem){.status = 400,
-                                               .type = "malformed-request",
-                                               .title = "Malformed request",
+    http_answer_now(request, &(struct problem){.type = &PROBLEM_MALFORMED_REQUEST,
                                                .detail = STR_LITERAL("Content-Length is not a "
                                                                      "number")});
 }

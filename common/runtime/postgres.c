@@ -235,8 +235,8 @@ static bool is_alive(struct postgres *postgres)
 }
 
 enum status postgres_send(struct postgres *postgres, const struct postgres_statement *statement,
-                          const struct postgres_parameters *parameters, bool binary_results,
-                          int64_t deadline_us, struct error *error)
+                          const struct postgres_parameters *parameters, int64_t deadline_us,
+                          struct error *error)
 {
     assert(postgres->sent == NULL);
     postgres->sqlstate[0] = '\0';
@@ -251,8 +251,7 @@ enum status postgres_send(struct postgres *postgres, const struct postgres_state
     }
     /* Even when libpq says that sending failed, it may have sent everything. */
     if (PQsendQueryPrepared(postgres->connection, statement->name, statement->parameter_count,
-                            parameters->values, parameters->lengths, parameters->formats,
-                            binary_results ? 1 : 0) == 0)
+                            parameters->values, parameters->lengths, parameters->formats, 1) == 0)
         return no_answer(postgres, statement->name, NULL, error);
     enum status status = send_all(postgres, statement->name, deadline_us, error);
     if (status == STATUS_OK)
@@ -270,11 +269,10 @@ enum status postgres_receive(struct postgres *postgres, int64_t deadline_us, PGr
 }
 
 enum status postgres_execute(struct postgres *postgres, const struct postgres_statement *statement,
-                             const struct postgres_parameters *parameters, bool binary_results,
-                             int64_t deadline_us, PGresult **ret_result, struct error *error)
+                             const struct postgres_parameters *parameters, int64_t deadline_us,
+                             PGresult **ret_result, struct error *error)
 {
-    enum status status =
-        postgres_send(postgres, statement, parameters, binary_results, deadline_us, error);
+    enum status status = postgres_send(postgres, statement, parameters, deadline_us, error);
     return status == STATUS_OK ? postgres_receive(postgres, deadline_us, ret_result, error)
                                : status;
 }

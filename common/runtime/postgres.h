@@ -69,7 +69,7 @@ struct postgres_parameters {
 
 /*
  * Runs one statement in a transaction of its own; one round trip (plus one the first time, to
- * prepare it).
+ * prepare it). The result's values are binary.
  *
  *     STATUS_CONFLICT     unique violation
  *     STATUS_UNAVAILABLE  certainly not done: not connected, not sent, or the server gave it up
@@ -83,8 +83,8 @@ struct postgres_parameters {
 MUST_CHECK enum status postgres_execute(struct postgres *postgres,
                                         const struct postgres_statement *statement,
                                         const struct postgres_parameters *parameters,
-                                        bool binary_results, int64_t deadline_us,
-                                        PGresult **ret_result, struct error *error);
+                                        int64_t deadline_us, PGresult **ret_result,
+                                        struct error *error);
 
 /*
  * The two halves of postgres_execute(), for callers that have something else to do meanwhile. After
@@ -94,7 +94,7 @@ MUST_CHECK enum status postgres_execute(struct postgres *postgres,
 MUST_CHECK enum status postgres_send(struct postgres *postgres,
                                      const struct postgres_statement *statement,
                                      const struct postgres_parameters *parameters,
-                                     bool binary_results, int64_t deadline_us, struct error *error);
+                                     int64_t deadline_us, struct error *error);
 MUST_CHECK enum status postgres_receive(struct postgres *postgres, int64_t deadline_us,
                                         PGresult **ret_result, struct error *error);
 

@@ -170,6 +170,36 @@ enum status postgres_url_check(const char *url, struct error *error)
         "is malformed; in a password, write %%2F for / and %%40 for @, and %%25 for %%");
 }
 
+static void reverse(char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length / 2; i++) {
+        char byte = bytes[i];
+        bytes[i] = bytes[length - 1 - i];
+        bytes[length - 1 - i] = byte;
+    }
+}
+
+/* "a,b,c" becomes "b,c,a" by one. */
+static void rotate(char *list, unsigned by)
+{
+    size_t length = strlen(list);
+    unsigned count = 1;
+    for (size_t i = 0; i < length; i++)
+        count += list[i] == ',';
+    for (by %= count; by > 0; by--) {
+        size_t first = strcspn(list, ",");
+        reverse(list, first);
+        reverse(list + first + 1, length - first - 1);
+        reverse(list, length);
+    }
+}
+
+static bool is_list_of_hosts(const char *keyword)
+{
+    return strcmp(keyword, "host") == 0 || strcmp(keyword, "hostaddr") == 0 ||
+           strcmp(keyword, "port") == 0;
+}
+
 /* Name resolution happens inside PQconnectStartParams and may block beyond the deadline; numeric
  * addresses and /etc/hosts do not. */
 static enum status begin_attempt(struct postgres *postgres, struct error *error)
@@ -184,6 +214,8 @@ static enum status begin_attempt(struct postgres *postgres, struct error *error)
     for (const PQconninfoOption *option = parsed; option->keyword != NULL; option++) {
         if (option->val == NULL)
             continue;
+        if (is_list_of_hosts(option->keyword))
+            rotate(option->val, postgres->silent_hosts);
         if (strcmp(option->keyword, "options") == 0)
             url_options = option->val;
         else
@@ -214,13 +246,19 @@ static enum status begin_attempt(struct postgres *postgres, struct error *error)
     return STATUS_OK;
 }
 
+static void give_attempt_up(struct postgres *postgres)
+{
+    postgres_disconnect(postgres);
+    postgres->silent_hosts++;
+}
+
 /* A server that has accepted the connection may just be slow. So the next call continues this
  * attempt: a server that must begin anew each time gets no faster. A host that does not even accept
  * is asked again: that is quicker than waiting for TCP to repeat itself. */
 static enum status out_of_time(struct postgres *postgres, struct error *error)
 {
     if (PQstatus(postgres->connection) == CONNECTION_STARTED)
-        postgres_disconnect(postgres);
+        give_attempt_up(postgres);
     return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
 }
 
@@ -236,7 +274,8 @@ static int64_t greeting_us(const struct postgres *postgres)
     return half_us < least_us ? least_us : half_us > most_us ? most_us : half_us;
 }
 
-/* Of several hosts, a silent one uses up the attempt; one that refuses does not. */
+/* Of several hosts, a silent one uses up the attempt, and the next attempt begins with the host
+ * after it. One that refuses does not. */
 static enum status go_on(struct postgres *postgres, int64_t deadline_us, struct error *error)
 {
     bool was_let_in = postgres->attempt_next == PGRES_POLLING_OK; /* by the end of the last call */
@@ -262,8 +301,10 @@ enum status postgres_connect(struct postgres *postgres, int64_t deadline_us, str
     if (postgres_is_connected(postgres))
         return STATUS_OK;
     postgres->sqlstate[0] = '\0';
-    if (postgres->is_ready || clock_monotonic_us() >= postgres->attempt_until_us)
+    if (postgres->is_ready)
         postgres_disconnect(postgres);
+    else if (postgres->connection != NULL && clock_monotonic_us() >= postgres->attempt_until_us)
+        give_attempt_up(postgres);
     enum status status = STATUS_OK;
     if (postgres->connection == NULL)
         status = begin_attempt(postgres, error);

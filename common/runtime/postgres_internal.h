@@ -21,6 +21,7 @@ struct postgres {
     bool is_ready;      /* postgres_connect() has succeeded; else the attempt goes on */
     PostgresPollingStatusType attempt_next; /* what the attempt waits for */
     int64_t attempt_until_us;
+    unsigned silent_hosts; /* attempts that a host kept waiting: each next one begins one host on */
     const struct postgres_statement *prepared[POSTGRES_STATEMENTS_MAX];
     size_t prepared_count;
     const struct postgres_statement *sent; /* sent and not received yet; or NULL */

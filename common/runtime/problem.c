@@ -9,6 +9,15 @@
 
 enum { PROBLEM_TEXT_MAX = 262144, DETAIL_MAX = 512, RETRY_DEFAULT_S = 1 };
 
+const struct problem_type PROBLEM_MALFORMED_REQUEST = {400, "malformed-request",
+                                                       "Malformed request"};
+const struct problem_type PROBLEM_INVALID_HEADER = {400, "invalid-header", "Invalid header"};
+const struct problem_type PROBLEM_NO_SUCH_RESOURCE = {404, "no-such-resource", "No such resource"};
+const struct problem_type PROBLEM_NOT_ACCEPTABLE = {406, "not-acceptable", "Not acceptable"};
+const struct problem_type PROBLEM_BODY_TOO_LARGE = {413, "body-too-large", "Body too large"};
+const struct problem_type PROBLEM_INTERNAL = {500, "internal", "Internal error"};
+const struct problem_type PROBLEM_OVERLOADED = {503, "overloaded", "Overloaded"};
+
 static void write_errors(struct json_out *out, const struct problem *problem)
 {
     json_out_key(out, "errors");
@@ -30,12 +39,12 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
     json_out_object(&out);
     json_out_key(&out, "type");
     char type[128];
-    int length = snprintf(type, sizeof(type), "%s%s", PROBLEM_TYPE_PREFIX, problem->type);
+    int length = snprintf(type, sizeof(type), "%s%s", PROBLEM_TYPE_PREFIX, problem->type->name);
     json_out_string(&out, (struct str){type, (size_t)length});
     json_out_key(&out, "title");
-    json_out_string(&out, str_from(problem->title));
+    json_out_string(&out, str_from(problem->type->title));
     json_out_key(&out, "status");
-    json_out_int(&out, problem->status);
+    json_out_int(&out, problem->type->status);
     if (!str_is_none(problem->detail)) {
         json_out_key(&out, "detail");
         json_out_string(&out, problem->detail);
@@ -50,7 +59,7 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
     }
     if (problem->error_count > 0)
         write_errors(&out, problem);
-    if (problem->status == 500) {
+    if (problem->type->status == 500) {
         json_out_key(&out, "requestId");
         json_out_string(&out, request_id);
     }
@@ -65,10 +74,10 @@ static void add_header(struct http_response *response, const char *name, struct 
 void http_respond_problem(struct http_request *request, const struct problem *problem)
 {
     struct str id = http_request_id(request);
-    if (problem->status == 500)
+    if (problem->type->status == 500)
         log_error("request", "failed", LOG_TEXT("requestId", id),
                   LOG_TEXT("correlationId", http_request_correlation_id(request)),
-                  LOG_STR("type", problem->type), LOG_TEXT("detail", problem->detail));
+                  LOG_STR("type", problem->type->name), LOG_TEXT("detail", problem->detail));
 
     AUTO(text_done)
     struct text text = TEXT_INIT(PROBLEM_TEXT_MAX);
@@ -79,7 +88,7 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
         http_drop(request);
         return;
     }
-    struct http_response response = {.status = problem->status,
+    struct http_response response = {.status = problem->type->status,
                                      .content_type = "application/problem+json",
                                      .body = {body, length},
                                      .free_body = true};
@@ -93,6 +102,9 @@ void http_respond_problem(struct http_request *request, const struct problem *pr
     http_respond(request, &response);
 }
 
+static const struct problem_type METHOD_NOT_ALLOWED = {405, "method-not-allowed",
+                                                       "Method not allowed"};
+
 void http_respond_methods(struct http_request *request, const char *allow, struct str detail)
 {
     if (http_request_method(request) == HTTP_OPTIONS)
@@ -100,14 +112,12 @@ void http_respond_methods(struct http_request *request, const char *allow, struc
                                                       .headers = {{"Allow", str_from(allow)}},
                                                       .header_count = 1});
     else
-        http_respond_problem(request, &(struct problem){.status = 405,
-                                                        .type = "method-not-allowed",
-                                                        .title = "Method not allowed",
-                                                        .detail = detail,
-                                                        .allow = allow});
+        http_respond_problem(
+            request,
+            &(struct problem){.type = &METHOD_NOT_ALLOWED, .detail = detail, .allow = allow});
 }
 
-void http_refuse(struct http_request *request, int status, const char *type, const char *title,
+void http_refuse(struct http_request *request, const struct problem_type *type,
                  const char *detail_format, ...)
 {
     char detail[DETAIL_MAX];
@@ -117,17 +127,15 @@ void http_refuse(struct http_request *request, int status, const char *type, con
     va_end(arguments);
     if (wanted >= (int)sizeof(detail))
         utf8_drop_cut(detail);
-    http_respond_problem(request,
-                         &(struct problem){.status = status,
-                                           .type = type,
-                                           .title = title,
-                                           .detail = str_from(detail),
-                                           .retry_after_s = status == 503 ? RETRY_DEFAULT_S : 0});
+    http_respond_problem(
+        request, &(struct problem){.type = type,
+                                   .detail = str_from(detail),
+                                   .retry_after_s = type->status == 503 ? RETRY_DEFAULT_S : 0});
 }
 
 void http_refuse_no_memory(struct http_request *request)
 {
-    http_refuse(request, 503, "overloaded", "Overloaded", "memory is short; try again");
+    http_refuse(request, &PROBLEM_OVERLOADED, "memory is short; try again");
 }
 
 void http_respond_text(struct http_request *request, int status, const char *content_type,

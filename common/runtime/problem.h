@@ -7,6 +7,21 @@
 
 #define PROBLEM_TYPE_PREFIX "urn:cartledger:problem:"
 
+struct problem_type {
+    int status;
+    const char *name;  /* "version-mismatch": the stable last part of the type's URN */
+    const char *title; /* static */
+};
+
+/* Those that more than one file uses. */
+extern const struct problem_type PROBLEM_MALFORMED_REQUEST;
+extern const struct problem_type PROBLEM_INVALID_HEADER;
+extern const struct problem_type PROBLEM_NO_SUCH_RESOURCE;
+extern const struct problem_type PROBLEM_NOT_ACCEPTABLE;
+extern const struct problem_type PROBLEM_BODY_TOO_LARGE;
+extern const struct problem_type PROBLEM_INTERNAL;
+extern const struct problem_type PROBLEM_OVERLOADED;
+
 /* One wrong value of a body: a JSON pointer (RFC 6901) and what is wrong there. */
 struct problem_error {
     char pointer[64];
@@ -14,9 +29,7 @@ struct problem_error {
 };
 
 struct problem {
-    int status;
-    const char *type;                   /* "version-mismatch": the stable last part */
-    const char *title;                  /* static */
+    const struct problem_type *type;
     struct str detail;                  /* or none */
     const char *cart_status;            /* extension cartStatus, or NULL */
     int64_t current_version;            /* extension currentVersion, or 0 */
@@ -32,8 +45,8 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
 /* Answers the request with it; a 500 also carries the request's id as `requestId`. */
 void http_respond_problem(struct http_request *request, const struct problem *problem);
 /* The usual case. `detail` is formatted (UTF-8, cut at 511 bytes). A 503 gets Retry-After: 1. */
-void http_refuse(struct http_request *request, int status, const char *type, const char *title,
-                 const char *detail_format, ...) PRINTF_LIKE(5, 6);
+void http_refuse(struct http_request *request, const struct problem_type *type,
+                 const char *detail_format, ...) PRINTF_LIKE(3, 4);
 
 /* Memory is out, which may be temporary: 503 `overloaded`. */
 void http_refuse_no_memory(struct http_request *request);

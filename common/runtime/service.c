@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "health_probe.h"
 #include "http_server.h"
+#include "log.h"
+#include "notify.h"
 #include "problem.h"
 
 #include <assert.h>
@@ -177,7 +179,8 @@ void service_block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-bool service_stop_requested(int wait_ms)
+/* Waits up to `wait_ms` for SIGTERM or SIGINT; true when one came. */
+static bool is_stop_requested(int wait_ms)
 {
     sigset_t signals = stop_signals();
     struct timespec wait = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
@@ -185,6 +188,25 @@ bool service_stop_requested(int wait_ms)
         return false;
     let_the_next_signal_end_us();
     return true;
+}
+
+void service_watch(const struct service_watch *watch)
+{
+    log_info(watch->service, "listening", LOG_STR("address", watch->address),
+             LOG_INT("port", http_server_port(watch->server)),
+             LOG_STR("version", CARTLEDGER_VERSION));
+    struct notify_manager manager;
+    notify_manager_begin(&manager);
+    notify_send("READY=1");
+    do {
+        int64_t oldest_turn_us = watch->round(watch->context);
+        char status[HEALTH_DETAIL_MAX];
+        health_summary(watch->health, status, sizeof(status));
+        notify_status(&manager, status);
+        notify_watchdog_turn(&manager, clock_monotonic_us(), oldest_turn_us);
+    } while (!is_stop_requested(SERVICE_ROUND_MS));
+    notify_send("STOPPING=1");
+    log_info(watch->service, "stopping");
 }
 
 void service_drain(struct health *health, struct http_server *server)
@@ -267,8 +289,7 @@ bool service_handle_common(struct http_request *request, struct health *health,
     if (method != HTTP_GET && method != HTTP_HEAD)
         http_respond_methods(request, "GET, HEAD, OPTIONS", STR_NONE);
     else if (http_request_parameter_count(request) > 0)
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "no parameter is known here");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "no parameter is known here");
     else if (route == LIVE)
         http_respond(request,
                      &(struct http_response){.status = 200,

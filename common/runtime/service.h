@@ -55,9 +55,23 @@ void service_block_signals(void);
  * when the service that listens there is ready, else 1. */
 MUST_CHECK int service_healthcheck(const char *bind_address, int64_t port);
 
-/* Waits up to `wait_ms` for SIGTERM or SIGINT; true when one came. The next one ends the process at
- * once, status 143. */
-MUST_CHECK bool service_stop_requested(int wait_ms);
+/* A service at work. */
+struct service_watch {
+    const char *service; /* "command-service", for the log */
+    const char *address; /* that `server` listens on */
+    const struct http_server *server;
+    struct health *health;
+    /* Called every SERVICE_ROUND_MS by the main thread. Brings metrics up to date; returns when the
+     * slowest of the threads that must not hang began its turn (notify_watchdog_turn()). */
+    int64_t (*round)(void *context);
+    void *context;
+};
+
+enum { SERVICE_ROUND_MS = 500 };
+
+/* Tells the log and the service manager that the service is ready, and how it is, until SIGTERM or
+ * SIGINT comes. The next signal ends the process at once, status 143. */
+void service_watch(const struct service_watch *watch);
 
 /* The steps of the end, which together take less than ten seconds. */
 enum {

@@ -3,7 +3,6 @@
 #include "cart_changes.h"
 #include "history_cursor.h"
 #include "log.h"
-#include "number.h"
 #include "past_folds.h"
 #include "problem.h"
 #include "query_parameters.h"
@@ -212,25 +211,20 @@ static bool read_question(struct http_request *request, struct history_question 
     struct str cursor;
     const struct query_parameter known[] = {{"limit", &limit}, {"cursor", &cursor}};
     if (!uuid_parse(http_request_segment(request, 2), &events->cart_id)) {
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "the cart's id must be a UUID");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "the cart's id must be a UUID");
         return false;
     }
-    if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
+    if (!query_parameters_read(request, known, ARRAY_SIZE(known)) ||
+        !query_parameter_limit(request, limit, HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX,
+                               &question->limit))
         return false;
-    int64_t number = HISTORY_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !number_parse(limit, 1, HISTORY_LIMIT_MAX, &number)) {
-        query_parameter_refuse(request, "limit", "a number from 1 to 200");
-        return false;
-    }
-    question->limit = (int32_t)number;
     if (!str_is_none(cursor) && !history_cursor_parse(cursor, &events->cart_id, &question->after)) {
         query_parameter_refuse(request, "cursor",
                                "the `next` of a page of the same cart's history");
         return false;
     }
     /* One more than the page holds, to know whether there is a next page. */
-    int64_t until = (int64_t)question->after + number + 1;
+    int64_t until = (int64_t)question->after + question->limit + 1;
     events->until = until < INT32_MAX ? (int32_t)until : INT32_MAX;
     events->metadata_after = question->after;
     return true;

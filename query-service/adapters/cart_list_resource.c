@@ -3,7 +3,6 @@
 #include "cart_view.h"
 #include "json_out.h"
 #include "list_cursor.h"
-#include "number.h"
 #include "problem.h"
 #include "query_parameters.h"
 #include "utf8.h"
@@ -102,14 +101,10 @@ static bool read_list(struct http_request *request, struct view_list *list)
         {"limit", &limit},
         {"cursor", &cursor},
     };
-    if (!query_parameters_read(request, known, ARRAY_SIZE(known)) || !read_filters(request, list))
+    if (!query_parameters_read(request, known, ARRAY_SIZE(known)) || !read_filters(request, list) ||
+        !query_parameter_limit(request, limit, LIST_LIMIT_DEFAULT, VIEW_LIST_LIMIT_MAX,
+                               &list->limit))
         return false;
-    int64_t number = LIST_LIMIT_DEFAULT;
-    if (!str_is_none(limit) && !number_parse(limit, 1, VIEW_LIST_LIMIT_MAX, &number)) {
-        query_parameter_refuse(request, "limit", "a number from 1 to 200");
-        return false;
-    }
-    list->limit = (int)number;
     list->is_continued = !str_is_none(cursor);
     if (list->is_continued && !list_cursor_parse(cursor, list, &list->after)) {
         query_parameter_refuse(request, "cursor",

@@ -79,9 +79,11 @@ static bool fold_event(void *context, const struct recorded_event *event)
     return question->fold_status == STATUS_OK;
 }
 
+static const struct problem_type NO_SUCH_VERSION = {404, "no-such-version", "No such version"};
+
 static void refuse_version(const struct cart_question *question)
 {
-    http_refuse(question->http, 404, "no-such-version", "No such version", "the cart %s",
+    http_refuse(question->http, &NO_SUCH_VERSION, "the cart %s",
                 question->version > NEWEST ? "has not had this version"
                                            : "did not exist at this time");
 }
@@ -194,14 +196,13 @@ static bool read_question(struct http_request *request, struct cart_question *qu
     const struct query_parameter known[] = {
         {"minVersion", &least_version}, {"version", &past_version}, {"at", &at}};
     if (!uuid_parse(http_request_segment(request, 2), &question->view.lookup.cart_id)) {
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "the cart's id must be a UUID");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "the cart's id must be a UUID");
         return false;
     }
     if (!query_parameters_read(request, known, ARRAY_SIZE(known)))
         return false;
     if (!str_is_none(least_version) + !str_is_none(past_version) + !str_is_none(at) > 1) {
-        http_refuse(request, 400, "malformed-request", "Malformed request",
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST,
                     "minVersion, version and at exclude each other");
         return false;
     }
@@ -215,8 +216,7 @@ static bool read_question(struct http_request *request, struct cart_question *qu
     }
     question->view.lookup.least_version = (int32_t)version;
     if (!if_none_match_parse(http_request_header(request, "If-None-Match"), &question->condition)) {
-        http_refuse(request, 400, "invalid-header", "Invalid header",
-                    "If-None-Match must be * or entity tags");
+        http_refuse(request, &PROBLEM_INVALID_HEADER, "If-None-Match must be * or entity tags");
         return false;
     }
     int wait_s = WAIT_DEFAULT_S;

@@ -1,5 +1,6 @@
 #include "query_parameters.h"
 
+#include "number.h"
 #include "problem.h"
 
 bool query_parameters_read(struct http_request *request, const struct query_parameter *known,
@@ -17,9 +18,8 @@ bool query_parameters_read(struct http_request *request, const struct query_para
             *known[k].ret_value = parameter.value;
             continue;
         }
-        http_refuse(request, 400, "malformed-request", "Malformed request",
-                    "parameter '" STR_FORMAT "' is %s", STR_ARGS(parameter.name),
-                    is_known ? "given twice" : "not known here");
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "parameter '" STR_FORMAT "' is %s",
+                    STR_ARGS(parameter.name), is_known ? "given twice" : "not known here");
         return false;
     }
     return true;
@@ -27,6 +27,18 @@ bool query_parameters_read(struct http_request *request, const struct query_para
 
 void query_parameter_refuse(struct http_request *request, const char *name, const char *must_be)
 {
-    http_refuse(request, 400, "malformed-request", "Malformed request", "parameter '%s' must be %s",
-                name, must_be);
+    http_refuse(request, &PROBLEM_MALFORMED_REQUEST, "parameter '%s' must be %s", name, must_be);
+}
+
+bool query_parameter_limit(struct http_request *request, struct str limit, int default_limit,
+                           int most, int *ret_limit)
+{
+    int64_t number = default_limit;
+    if (!str_is_none(limit) && !number_parse(limit, 1, most, &number)) {
+        http_refuse(request, &PROBLEM_MALFORMED_REQUEST,
+                    "parameter 'limit' must be a number from 1 to %d", most);
+        return false;
+    }
+    *ret_limit = (int)number;
+    return true;
 }

@@ -14,5 +14,10 @@ struct query_parameter {
 MUST_CHECK bool query_parameters_read(struct http_request *request,
                                       const struct query_parameter *known, size_t count);
 
-/* Refuses the request: the value of `name` is not what it must be ("a number from 1 to 200"). */
+/* Refuses the request: the value of `name` is not what it must be ("a UUID"). */
 void query_parameter_refuse(struct http_request *request, const char *name, const char *must_be);
+
+/* How many rows a page has: `limit` as it was given, 1 to `most`, or the default. False after the
+ * refusal. */
+MUST_CHECK bool query_parameter_limit(struct http_request *request, struct str limit,
+                                      int default_limit, int most, int *ret_limit);

@@ -59,8 +59,7 @@ void query_routes_handle(const struct query_routes *routes, struct http_request 
 {
     const struct path *path = find_path(request);
     if (path == NULL) {
-        http_refuse(request, 404, "no-such-resource", "No such resource",
-                    "nothing is at this path");
+        http_refuse(request, &PROBLEM_NO_SUCH_RESOURCE, "nothing is at this path");
         return;
     }
     http_request_set_route(request, path->label);
@@ -72,8 +71,7 @@ void query_routes_handle(const struct query_routes *routes, struct http_request 
                                  : STR_LITERAL("the query service takes GET and HEAD"));
     else if (http_accepts(http_request_header(request, "Accept"), "application/json") ==
              HTTP_NOT_ACCEPTED)
-        http_refuse(request, 406, "not-acceptable", "Not acceptable",
-                    "the answer would be application/json");
+        http_refuse(request, &PROBLEM_NOT_ACCEPTABLE, "the answer would be application/json");
     else
         path->get(routes, request);
 }

@@ -5,24 +5,21 @@
 #include <assert.h>
 
 static const struct {
-    int status;
-    const char *type;
-    const char *title;
+    struct problem_type type;
     const char *detail;
 } REFUSALS[] = {
-    [VIEW_ABSENT] = {404, "cart-not-found", "Cart not found", "there is no such cart"},
-    [VIEW_NOT_YET] = {503, "not-yet-visible", "Not yet visible",
+    [VIEW_ABSENT] = {{404, "cart-not-found", "Cart not found"}, "there is no such cart"},
+    [VIEW_NOT_YET] = {{503, "not-yet-visible", "Not yet visible"},
                       "the view has not reached minVersion in time; it may do so soon"},
-    [VIEW_STORE_UNAVAILABLE] = {503, "view-store-unavailable", "View store unavailable",
+    [VIEW_STORE_UNAVAILABLE] = {{503, "view-store-unavailable", "View store unavailable"},
                                 "the database of the views does not answer"},
-    [VIEW_OVERLOADED] = {503, "overloaded", "Overloaded",
+    [VIEW_OVERLOADED] = {{503, "overloaded", "Overloaded"},
                          "too many requests are waiting; try again later"},
-    [VIEW_FAILED] = {500, "internal", "Internal error", "the view could not be read"},
+    [VIEW_FAILED] = {{500, "internal", "Internal error"}, "the view could not be read"},
 };
 
 void view_refuse(struct http_request *request, enum view_outcome outcome)
 {
     assert(outcome != VIEW_FOUND);
-    http_refuse(request, REFUSALS[outcome].status, REFUSALS[outcome].type, REFUSALS[outcome].title,
-                "%s", REFUSALS[outcome].detail);
+    http_refuse(request, &REFUSALS[outcome].type, "%s", REFUSALS[outcome].detail);
 }

@@ -58,7 +58,7 @@ static enum status check_schema(struct view_source_postgres *source, int64_t dea
     AUTO(postgres_result_clear) PGresult *result = NULL;
     struct error problem;
     enum status status =
-        postgres_execute(source->postgres, &READ_SCHEMA, &(struct postgres_parameters){0}, true,
+        postgres_execute(source->postgres, &READ_SCHEMA, &(struct postgres_parameters){0},
                          deadline_us, &result, &problem);
     const char *sqlstate = postgres_sqlstate(source->postgres);
     if (status == STATUS_INTERNAL && strcmp(sqlstate, "42P01") == 0) /* undefined_table */
@@ -160,7 +160,7 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(
         source->postgres, any_version ? &FIND_VIEWS : &FIND_NEW_VIEWS,
-        &(struct postgres_parameters){values, lengths, formats}, true, deadline_us, &result, error);
+        &(struct postgres_parameters){values, lengths, formats}, deadline_us, &result, error);
     if (status != STATUS_OK)
         return status;
     if (any_version) {
@@ -249,7 +249,7 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(source->postgres, list_statement(list),
                                           &(struct postgres_parameters){values, lengths, formats},
-                                          true, deadline_us, &result, error);
+                                          deadline_us, &result, error);
     if (status == STATUS_OK)
         visit_rows(result, row, context, ret_more);
     return status;
@@ -321,7 +321,7 @@ static enum status read_events(void *self, const struct view_events *events, int
     }
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(source->postgres, &READ_EVENTS,
-                                          &(struct postgres_parameters){.values = values}, true,
+                                          &(struct postgres_parameters){.values = values},
                                           deadline_us, &result, error);
     if (status == STATUS_OK)
         visit_events(result, &events->cart_id, event, context, ret_more);
@@ -339,7 +339,7 @@ static enum status version_at(void *self, const struct uuid *cart_id, int64_t ti
     const char *values[] = {id, time};
     AUTO(postgres_result_clear) PGresult *result = NULL;
     enum status status = postgres_execute(source->postgres, &VERSION_AT,
-                                          &(struct postgres_parameters){.values = values}, true,
+                                          &(struct postgres_parameters){.values = values},
                                           deadline_us, &result, error);
     if (status != STATUS_OK)
         return status;
@@ -357,6 +357,7 @@ struct view_source_postgres *view_source_postgres_new(const char *url)
         .application_name = "cartledger-reader",
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .must_write = true, /* what the projector has written must be there: no view goes back */
     });
     if (source == NULL || postgres == NULL) {
         free(source);

@@ -18,11 +18,12 @@ static const struct postgres_statement ALLOW_TIME = {
            "       set_config('lock_timeout', '50s', true)",
 };
 
-/* For statements that read a whole timeline. If the client gives up, the server notices within a
- * second, ends the statement and releases its lock. */
+/* For statements that read a whole timeline, and for the work on their events in between. If the
+ * process ends in the middle, the server notices and releases its locks. */
 static const struct postgres_statement ALLOW_AN_HOUR = {
     .name = "allow_an_hour",
     .sql = "SELECT set_config('statement_timeout', '3595s', true),"
+           "       set_config('idle_in_transaction_session_timeout', '60s', true),"
            "       set_config('client_connection_check_interval', '1s', true)",
 };
 /*
@@ -86,9 +87,9 @@ static const struct postgres_statement DECLARE_EVENTS = {
 };
 static const struct postgres_statement FETCH_EVENTS = {
     .name = "fetch_events",
-    .sql = "FETCH 200 FROM rewound",
+    .sql = "FETCH 32 FROM rewound",
 };
-_Static_assert(REWIND_EVENTS_MAX == 200, "the limit in FETCH_EVENTS");
+_Static_assert(REWIND_EVENTS_MAX == 32, "the limit in FETCH_EVENTS");
 static const struct postgres_statement PUT_VIEWS = {
     .name = "put_views",
     .sql = "INSERT INTO cart_views (cart_id, partition, version, status, customer_id, updated_at,"

@@ -81,7 +81,7 @@ static enum status send(struct view_store_postgres *store,
     }
     struct postgres_parameters parameters = {values, lengths, formats};
     store->deadline_us = clock_deadline_us(call_ms);
-    return postgres_send(store->postgres, statement, &parameters, true, store->deadline_us, error);
+    return postgres_send(store->postgres, statement, &parameters, store->deadline_us, error);
 }
 
 static enum status execute(struct view_store_postgres *store,

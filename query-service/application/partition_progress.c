@@ -70,23 +70,23 @@ static enum progress_verdict ask(struct partition_progress *progress, int64_t of
     progress->is_record_of_log = false;
 
     int64_t last = progress->reached.position;
-    if (position == last)
+    if (position == last) {
         progress->is_verified = false;
-    if (position == last)
         set_detail(progress,
                    "partition %d: the topic's event at position %" PRId64
                    " is not the one that was applied; the log has to say which is right",
                    progress->partition, position);
-    else if (!progress->is_verified)
+    } else if (!progress->is_verified) {
         set_detail(progress,
                    "partition %d: the topic has no event at position %" PRId64
                    " to compare with; the log has to say whether it is the one that was applied",
                    progress->partition, last);
-    else
+    } else {
         set_detail(progress,
                    "partition %d: positions %" PRId64 " to %" PRId64
                    " are missing in the topic and have to come from the log",
                    progress->partition, last + 1, position - 1);
+    }
     return PROGRESS_QUESTION;
 }
 

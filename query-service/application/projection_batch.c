@@ -26,7 +26,7 @@ struct projection_batch {
 
     size_t changed_count;
     size_t changed_bytes;
-    struct cached_cart *changed[BATCH_EVENTS_MAX];
+    struct cached_view *changed[BATCH_EVENTS_MAX];
     struct view_row views[BATCH_EVENTS_MAX];
     size_t body_ends[BATCH_EVENTS_MAX];
     struct text bodies;
@@ -151,7 +151,7 @@ enum status batch_want_cart(struct projection_batch *batch, const struct batch_i
 {
     if (view_cache_find(batch->cache, &item->event.cart_id) != NULL)
         return STATUS_OK;
-    struct cached_cart *cart = view_cache_add(batch->cache, &item->event.cart_id, item->partition);
+    struct cached_view *cart = view_cache_add(batch->cache, &item->event.cart_id, item->partition);
     if (cart == NULL)
         return no_memory(error);
     batch->added[batch->added_count++] = cart->cart_id;
@@ -169,7 +169,7 @@ bool batch_has_to_load(const struct projection_batch *batch)
 static enum status put_cart(void *context, const struct stored_cart *stored, struct error *error)
 {
     struct projection_batch *batch = context;
-    struct cached_cart *cart = view_cache_find(batch->cache, &stored->cart_id);
+    struct cached_view *cart = view_cache_find(batch->cache, &stored->cart_id);
     assert(cart != NULL && !cart->is_loaded);
     if (!str_is_none(stored->body)) {
         enum status status = cart_view_read(stored->body, &cart->view, error);
@@ -195,7 +195,7 @@ enum status batch_load_carts(struct projection_batch *batch, const struct view_s
 
 bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item)
 {
-    const struct cached_cart *cart = view_cache_find(batch->cache, &item->event.cart_id);
+    const struct cached_view *cart = view_cache_find(batch->cache, &item->event.cart_id);
     return cart != NULL && cart->is_loaded && batch->changed_bytes < BATCH_VIEW_BYTES_MAX;
 }
 
@@ -245,7 +245,7 @@ static enum status make_record(struct parked_slot *slot, const struct recorded_e
 }
 
 static enum status park_event(struct projection_batch *batch, const struct batch_item *item,
-                              struct cached_cart *cart, const char *reason, struct error *error)
+                              struct cached_view *cart, const char *reason, struct error *error)
 {
     struct parked_record *parked = add_parked(batch, item, reason);
     if (parked == NULL)
@@ -269,7 +269,7 @@ static enum status park_event(struct projection_batch *batch, const struct batch
 enum status batch_apply(struct projection_batch *batch, const struct batch_item *item,
                         const char *refused, struct error *error)
 {
-    struct cached_cart *cart = view_cache_find(batch->cache, &item->event.cart_id);
+    struct cached_view *cart = view_cache_find(batch->cache, &item->event.cart_id);
     assert(cart != NULL && cart->is_loaded && item->has_place);
     struct error problem = {0};
     enum status status = STATUS_INVALID;
@@ -314,7 +314,7 @@ enum status batch_finish(struct projection_batch *batch, struct view_write *ret_
                          struct error *error)
 {
     for (size_t i = 0; i < batch->changed_count; i++) {
-        struct cached_cart *cart = batch->changed[i];
+        struct cached_view *cart = batch->changed[i];
         size_t start = batch->bodies.length;
         cart_view_render(&cart->view, &batch->bodies);
         batch->body_ends[i] = batch->bodies.length;
@@ -347,7 +347,7 @@ enum status batch_finish(struct projection_batch *batch, struct view_write *ret_
 void batch_end(struct projection_batch *batch)
 {
     for (size_t i = 0; i < batch->added_count; i++) {
-        struct cached_cart *cart = view_cache_find(batch->cache, &batch->added[i]);
+        struct cached_view *cart = view_cache_find(batch->cache, &batch->added[i]);
         if (cart != NULL && cart->view.version == 0 && !cart->is_parked)
             view_cache_drop(batch->cache, cart);
     }

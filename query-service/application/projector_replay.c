@@ -9,7 +9,7 @@ static void settle_step(struct projector *projector, const struct replay_step *s
     const struct projector_observer *observer = &projector->options.observer;
     const struct replay *replay = &projector->replay;
     struct projector_partition *partition = projector_find(projector, replay->partition);
-    struct cached_cart *cart = view_cache_find(projector->cache, &replay->cart_id);
+    struct cached_view *cart = view_cache_find(projector->cache, &replay->cart_id);
     if (cart != NULL)
         view_cache_drop(projector->cache, cart);
     if (partition != NULL && !progress_raise_epoch(&partition->progress, step->epoch))

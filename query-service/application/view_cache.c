@@ -8,9 +8,9 @@ struct view_cache {
     size_t bytes_max;
     size_t bytes;
     uint64_t seed;
-    struct cached_cart *newest;
-    struct cached_cart *oldest;
-    struct cached_cart *buckets[BUCKETS];
+    struct cached_view *newest;
+    struct cached_view *oldest;
+    struct cached_view *buckets[BUCKETS];
 };
 
 struct view_cache *view_cache_new(size_t bytes_max)
@@ -23,18 +23,18 @@ struct view_cache *view_cache_new(size_t bytes_max)
     return cache;
 }
 
-static struct cached_cart **bucket_of(struct view_cache *cache, const struct uuid *cart_id)
+static struct cached_view **bucket_of(struct view_cache *cache, const struct uuid *cart_id)
 {
     return &cache->buckets[uuid_hash(cart_id, cache->seed) % BUCKETS];
 }
 
-static void unlink_use(struct view_cache *cache, struct cached_cart *cart)
+static void unlink_use(struct view_cache *cache, struct cached_view *cart)
 {
     *(cart->newer != NULL ? &cart->newer->older : &cache->newest) = cart->older;
     *(cart->older != NULL ? &cart->older->newer : &cache->oldest) = cart->newer;
 }
 
-static void link_newest(struct view_cache *cache, struct cached_cart *cart)
+static void link_newest(struct view_cache *cache, struct cached_view *cart)
 {
     cart->newer = NULL;
     cart->older = cache->newest;
@@ -42,9 +42,9 @@ static void link_newest(struct view_cache *cache, struct cached_cart *cart)
     cache->newest = cart;
 }
 
-struct cached_cart *view_cache_find(struct view_cache *cache, const struct uuid *cart_id)
+struct cached_view *view_cache_find(struct view_cache *cache, const struct uuid *cart_id)
 {
-    struct cached_cart *cart = *bucket_of(cache, cart_id);
+    struct cached_view *cart = *bucket_of(cache, cart_id);
     while (cart != NULL && !uuid_equal(&cart->cart_id, cart_id))
         cart = cart->same_bucket;
     if (cart != NULL && cart != cache->newest) {
@@ -54,15 +54,15 @@ struct cached_cart *view_cache_find(struct view_cache *cache, const struct uuid 
     return cart;
 }
 
-struct cached_cart *view_cache_add(struct view_cache *cache, const struct uuid *cart_id,
+struct cached_view *view_cache_add(struct view_cache *cache, const struct uuid *cart_id,
                                    int16_t partition)
 {
-    struct cached_cart *cart = calloc(1, sizeof(*cart));
+    struct cached_view *cart = calloc(1, sizeof(*cart));
     if (cart == NULL)
         return NULL;
     cart->cart_id = *cart_id;
     cart->partition = partition;
-    struct cached_cart **bucket = bucket_of(cache, cart_id);
+    struct cached_view **bucket = bucket_of(cache, cart_id);
     cart->same_bucket = *bucket;
     *bucket = cart;
     link_newest(cache, cart);
@@ -70,9 +70,9 @@ struct cached_cart *view_cache_add(struct view_cache *cache, const struct uuid *
     return cart;
 }
 
-void view_cache_drop(struct view_cache *cache, struct cached_cart *cart)
+void view_cache_drop(struct view_cache *cache, struct cached_view *cart)
 {
-    struct cached_cart **at = bucket_of(cache, &cart->cart_id);
+    struct cached_view **at = bucket_of(cache, &cart->cart_id);
     while (*at != cart)
         at = &(*at)->same_bucket;
     *at = cart->same_bucket;
@@ -84,7 +84,7 @@ void view_cache_drop(struct view_cache *cache, struct cached_cart *cart)
 
 void view_cache_drop_partition(struct view_cache *cache, int16_t partition)
 {
-    for (struct cached_cart *cart = cache->newest, *older; cart != NULL; cart = older) {
+    for (struct cached_view *cart = cache->newest, *older; cart != NULL; cart = older) {
         older = cart->older;
         if (cart->partition == partition)
             view_cache_drop(cache, cart);
@@ -99,7 +99,7 @@ void view_cache_trim(struct view_cache *cache)
 
 /* The JSON spells out names of members and totals; the view has pointers and small allocations. In
  * the end both take about as much. */
-void view_cache_charge(struct view_cache *cache, struct cached_cart *cart)
+void view_cache_charge(struct view_cache *cache, struct cached_view *cart)
 {
     cache->bytes -= cart->charged_bytes;
     cart->charged_bytes = sizeof(*cart) + cart->body_bytes;

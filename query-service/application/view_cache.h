@@ -8,7 +8,7 @@
 
 #include "cart_view.h"
 
-struct cached_cart {
+struct cached_view {
     struct uuid cart_id;
     int16_t partition;
     bool is_loaded;  /* the following is what the store has, plus what the batch changed */
@@ -19,9 +19,9 @@ struct cached_cart {
     size_t body_bytes; /* about what the view's JSON takes */
 
     /* The cache's own. */
-    struct cached_cart *same_bucket;
-    struct cached_cart *newer;
-    struct cached_cart *older;
+    struct cached_view *same_bucket;
+    struct cached_view *newer;
+    struct cached_view *older;
     size_t charged_bytes;
 };
 
@@ -32,17 +32,17 @@ MUST_CHECK struct view_cache *view_cache_new(size_t bytes_max);
 void view_cache_free(struct view_cache *cache);
 
 /* Borrowed until the cart is dropped; NULL: not here. Makes it the most recently used. */
-struct cached_cart *view_cache_find(struct view_cache *cache, const struct uuid *cart_id);
+struct cached_view *view_cache_find(struct view_cache *cache, const struct uuid *cart_id);
 
 /* Adds a cart that is not here; nothing of it is loaded yet. NULL: out of memory. */
-MUST_CHECK struct cached_cart *view_cache_add(struct view_cache *cache, const struct uuid *cart_id,
+MUST_CHECK struct cached_view *view_cache_add(struct view_cache *cache, const struct uuid *cart_id,
                                               int16_t partition);
 
-void view_cache_drop(struct view_cache *cache, struct cached_cart *cart);
+void view_cache_drop(struct view_cache *cache, struct cached_view *cart);
 void view_cache_drop_partition(struct view_cache *cache, int16_t partition);
 
 /* After a batch: drops the least recently used carts until the limit is met. */
 void view_cache_trim(struct view_cache *cache);
 
 /* Updates the size that `cart` counts for. */
-void view_cache_charge(struct view_cache *cache, struct cached_cart *cart);
+void view_cache_charge(struct view_cache *cache, struct cached_view *cart);

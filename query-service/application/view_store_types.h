@@ -11,7 +11,7 @@ enum {
     REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
     DEAD_LETTERS_MAX = 100,                /* the same */
     PARKED_BYTES_MAX = 4 * 1024 * 1024,    /* of them, plus one record */
-    REWIND_EVENTS_MAX = 200,               /* events in one answer */
+    REWIND_EVENTS_MAX = 32,                /* events in one answer: of 500 lines each, 15 MB */
 };
 
 #define KAFKA_OFFSET_UNKNOWN INT64_C(-1)

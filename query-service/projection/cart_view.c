@@ -29,15 +29,11 @@ static enum status check_order(const struct cart_view *view, enum event_type typ
     if ((int64_t)event->version != (int64_t)view->version + 1)
         return error_set(error, STATUS_INVALID, "version %d after %d", event->version,
                          view->version);
-    if ((view->status == CART_VIEW_ABSENT) != (type == EVENT_CART_CREATED))
+    enum cart_view_status needed = type == EVENT_CART_CREATED ? CART_VIEW_ABSENT : CART_VIEW_OPEN;
+    if (view->status != needed)
         return error_set(error, STATUS_INVALID, "%s on a cart that is %s", event_type_name(type),
                          cart_view_status_name(view->status));
-    if (view->status == CART_VIEW_ABSENT)
-        return STATUS_OK;
-    if (view->status != CART_VIEW_OPEN)
-        return error_set(error, STATUS_INVALID, "%s on a cart that is %s", event_type_name(type),
-                         cart_view_status_name(view->status));
-    if (!uuid_equal(&event->cart_id, &view->cart_id))
+    if (needed == CART_VIEW_OPEN && !uuid_equal(&event->cart_id, &view->cart_id))
         return error_set(error, STATUS_INVALID, "an event of another cart");
     return STATUS_OK;
 }

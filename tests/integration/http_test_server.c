@@ -255,11 +255,11 @@ static void handle(struct http_request *request, void *context)
                                                       .content_type = "text/plain",
                                                       .body = STR_LITERAL("hello\n")});
     } else if (str_equal_literal(name, "fail")) {
-        http_refuse(request, 500, "internal", "Internal error", "it \"failed\"");
+        http_refuse(request, &PROBLEM_INTERNAL, "it \"failed\"");
     } else if (str_equal_literal(name, "methods")) {
         http_respond_methods(request, "GET, OPTIONS, PUT", STR_LITERAL("try another one"));
     } else {
-        http_refuse(request, 404, "no-such-resource", "No such resource", "nothing is here");
+        http_refuse(request, &PROBLEM_NO_SUCH_RESOURCE, "nothing is here");
     }
 }
 

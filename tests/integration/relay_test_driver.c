@@ -8,9 +8,9 @@
  * there instead and exits.
  */
 #include "clock.h"
-#include "log_source_postgres.h"
 #include "publisher_kafka.h"
 #include "relay.h"
+#include "relay_log_postgres.h"
 #include "resident.h"
 
 #include <poll.h>
@@ -123,14 +123,14 @@ int main(int argc, char **argv)
     };
     struct error error = {0};
     struct publisher_kafka *publisher;
-    struct log_source_postgres *source =
-        log_source_postgres_new(argv[1], publisher_options.partition_count);
+    struct relay_log_postgres *source =
+        relay_log_postgres_new(argv[1], publisher_options.partition_count);
     if (source == NULL ||
         publisher_kafka_new(&publisher_options, &publisher, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
-    const struct relay_log log_port = log_source_postgres_port(source);
+    const struct relay_log log_port = relay_log_postgres_port(source);
     const struct relay_publisher publisher_port = publisher_kafka_port(publisher);
     const struct relay_options options = {
         .log = &log_port,
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
     };
     int code = argc > 5 ? republish(&options, argv[5]) : run(&options, signal_fd);
     publisher_kafka_free(publisher, deadline(STOP_MS));
-    log_source_postgres_free(source);
+    relay_log_postgres_free(source);
     close(signal_fd);
     return code;
 }

@@ -93,7 +93,7 @@ def test_given_many_partitions_then_the_relay_reads_few_of_their_events_at_a_tim
 
 def test_given_one_partition_with_large_events_then_the_others_are_read_as_well(infrastructure):
     databases = infrastructure.fresh_databases(kinds=["command"])
-    run_criterion("test_log_source", COMMAND_DATABASE_URL=databases.command,
+    run_criterion("test_relay_log", COMMAND_DATABASE_URL=databases.command,
                   COMMAND_OWNER_DATABASE_URL=databases.command_owner)
     infrastructure.drop_databases(databases)
 

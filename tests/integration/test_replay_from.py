@@ -1,6 +1,7 @@
 """`query-service --replay-from` on a real PostgreSQL and a real Kafka: whatever was wrong from a position on is right
 afterwards, and what comes before it was not touched."""
 
+import json
 import re
 import subprocess
 
@@ -238,3 +239,33 @@ def test_given_an_event_before_the_position_that_cannot_be_applied_then_nothing_
     setting.replay_from(first)
     setting.check()
     projector.wait(parked=0)
+
+
+def largest_lines(quantity):
+    """As many as a cart may have, of the longest names and skus."""
+    return [{"sku": f"{n:064d}", "name": f"{n:03d}" + "é" * 126, "quantity": quantity,
+             "unitPrice": {"amountMinor": 1999, "currency": "EUR"}} for n in range(500)]
+
+
+def test_given_a_cart_of_many_large_events_before_the_position_then_it_is_put_back(setting):
+    log = setting.log
+    cart = log.create(partition=NUMBER)["cartId"]
+    source = log.new_id()
+    for n in range(200):
+        log.record(cart, "CartMerged", {"sourceCartId": source, "sourceVersion": 1, "strategy": "sum",
+                                        "items": largest_lines(n % 999 + 1)})
+    last = log.record(cart, "CartCancelled", {})
+    events = log.events[NUMBER]
+    # As a projection would have left them.
+    setting.sql("INSERT INTO projection_positions (partition) SELECT generate_series(0, 5)")
+    for event in events:
+        setting.sql("INSERT INTO cart_timeline VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '{}')",
+                    (cart, event["version"], NUMBER, event["position"], event["eventId"], event["type"],
+                     event["schemaVersion"], event["occurredAt"], event["data"]))
+    setting.sql("INSERT INTO cart_views VALUES (%s, %s, %s, 'cancelled', NULL, now(), %s)",
+                (cart, NUMBER, last["version"], json.dumps({"cartId": cart})))
+    setting.sql("UPDATE projection_positions SET position = %s, event_id = %s, occurred_at = now() WHERE partition = %s",
+                (last["position"], last["eventId"], NUMBER))
+    child = setting.start_replay(f"{NUMBER}:{last['position']}")
+    said, wrong = child.communicate(timeout=120)
+    assert (child.returncode, wrong) == (0, "") and said.startswith("1 carts were taken back"), (said, wrong)

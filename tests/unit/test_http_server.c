@@ -22,7 +22,7 @@ static char detail[2048];
 static void handle(struct http_request *request, void *context)
 {
     (void)context;
-    http_refuse(request, 400, "test", "Test", "%s", detail);
+    http_refuse(request, &(struct problem_type){400, "test", "Test"}, "%s", detail);
 }
 
 static struct http_server *a_server(unsigned connections)

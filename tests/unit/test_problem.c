@@ -18,16 +18,14 @@ static void expect_json(const struct problem *problem, const char *expected)
 Test(problem, has_the_members_of_rfc_9457)
 {
     expect_json(
-        &(struct problem){.status = 404, .type = "cart-not-found", .title = "Cart not found"},
+        &(struct problem){.type = &(struct problem_type){404, "cart-not-found", "Cart not found"}},
         "{\"type\":\"urn:cartledger:problem:cart-not-found\",\"title\":\"Cart not found\","
         "\"status\":404}");
 }
 
 Test(problem, carries_its_extensions)
 {
-    expect_json(&(struct problem){.status = 409,
-                                  .type = "cart-closed",
-                                  .title = "Cart closed",
+    expect_json(&(struct problem){.type = &(struct problem_type){409, "cart-closed", "Cart closed"},
                                   .detail = STR_LITERAL("no \"more\"\n"),
                                   .cart_status = "merged",
                                   .current_version = 7},
@@ -39,19 +37,19 @@ Test(problem, carries_its_extensions)
 Test(problem, lists_every_error_with_its_pointer)
 {
     const struct problem_error errors[] = {{"/items/0/quantity", "too many"}, {"/a~1b", "no"}};
-    expect_json(&(struct problem){.status = 422,
-                                  .type = "invalid-value",
-                                  .title = "Invalid value",
-                                  .errors = errors,
-                                  .error_count = ARRAY_SIZE(errors)},
-                "{\"type\":\"urn:cartledger:problem:invalid-value\",\"title\":\"Invalid value\","
-                "\"status\":422,\"errors\":[{\"pointer\":\"/items/0/quantity\",\"detail\":\"too "
-                "many\"},{\"pointer\":\"/a~1b\",\"detail\":\"no\"}]}");
+    expect_json(
+        &(struct problem){.type = &(struct problem_type){422, "invalid-value", "Invalid value"},
+                          .errors = errors,
+                          .error_count = ARRAY_SIZE(errors)},
+        "{\"type\":\"urn:cartledger:problem:invalid-value\",\"title\":\"Invalid value\","
+        "\"status\":422,\"errors\":[{\"pointer\":\"/items/0/quantity\",\"detail\":\"too "
+        "many\"},{\"pointer\":\"/a~1b\",\"detail\":\"no\"}]}");
 }
 
 Test(problem, an_internal_error_names_the_request)
 {
-    expect_json(&(struct problem){.status = 500, .type = "internal", .title = "Internal error"},
-                "{\"type\":\"urn:cartledger:problem:internal\",\"title\":\"Internal error\","
-                "\"status\":500,\"requestId\":\"0198\"}");
+    expect_json(
+        &(struct problem){.type = &(struct problem_type){500, "internal", "Internal error"}},
+        "{\"type\":\"urn:cartledger:problem:internal\",\"title\":\"Internal error\","
+        "\"status\":500,\"requestId\":\"0198\"}");
 }

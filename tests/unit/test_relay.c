@@ -128,6 +128,35 @@ static int64_t us_to_the_next_one(int events, size_t commands)
     return clock_monotonic_us() - begin_us;
 }
 
+/* Each append alone on its page: what one answered says how long the relay rests, not twice that,
+ * so that the rest of one is over when the next one comes. */
+Test(relay, given_appends_that_come_one_by_one_then_none_waits_for_the_rest_of_the_one_before)
+{
+    enum { COMMANDS = 40, REST_MS = COMMANDS * COMMANDS * RELAY_GATHER_US / 1000 }; /* 40 */
+    enum { EACH_MS = 2 * REST_MS + 20, APPENDS = 16, IGNORED = 4 };
+    int64_t waited_us[APPENDS];
+    start();
+    wait_state(RELAY_PUBLISHING);
+    append(1, 1);
+    wait_published(1, 1);
+    usleep(2 * EACH_MS * 1000);
+    for (int i = 0; i < APPENDS; i++) {
+        int64_t begin_us = clock_monotonic_us();
+        append(1, 1);
+        relay_wake(relay, COMMANDS);
+        wait_published(1, 2 + i);
+        waited_us[i] = clock_monotonic_us() - begin_us;
+        int64_t left_us = EACH_MS * 1000 - waited_us[i];
+        usleep(left_us > 0 ? (useconds_t)left_us : 0);
+    }
+    int late = 0;
+    for (int i = IGNORED; i < APPENDS; i++)
+        late += waited_us[i] > (int64_t)REST_MS / 2 * 1000;
+    /* A busy machine may be late once or twice. */
+    cr_assert_leq(late, 3, "%d of %d waited for more than %d ms", late, APPENDS - IGNORED,
+                  REST_MS / 2);
+}
+
 Test(relay, given_one_command_of_many_events_when_it_is_published_then_nothing_rests_for_it)
 {
     int64_t took_us = us_to_the_next_one(RELAY_PAGE_EVENTS - 1, 1);

@@ -1,5 +1,5 @@
 /*
- * test_log_source.c - how the relay reads the log of a real server, page by page; and from which
+ * test_relay_log.c - how the relay reads the log of a real server, page by page; and from which
  * servers nobody reads it.
  *
  * Needs an empty log: COMMAND_DATABASE_URL and COMMAND_OWNER_DATABASE_URL;
@@ -7,8 +7,8 @@
  */
 #include "expiry_log_postgres.h"
 #include "log_reader.h"
-#include "log_source_postgres.h"
 #include "postgres.h"
+#include "relay_log_postgres.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static void fill(void)
                                                 .statement_timeout_ms = 20000});
     cr_assert_eq(postgres_connect(owner, in_ms(2000), &error), STATUS_OK, "%s", error.message);
     cr_assert_eq(postgres_execute(owner, &FILL, &(struct postgres_parameters){.values = NULL},
-                                  false, in_ms(20000), &result, &error),
+                                  in_ms(20000), &result, &error),
                  STATUS_OK, "%s", error.message);
     PQclear(result);
     postgres_free(owner);
@@ -78,13 +78,13 @@ static bool read_page(struct relay_log *log, struct reading *reading)
     return more;
 }
 
-Test(log_source, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout = 60)
+Test(relay_log, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout = 60)
 {
     fill();
     struct error error = {.message = ""};
-    struct log_source_postgres *source =
-        log_source_postgres_new(getenv("COMMAND_DATABASE_URL"), PARTITIONS);
-    struct relay_log log = log_source_postgres_port(source);
+    struct relay_log_postgres *source =
+        relay_log_postgres_new(getenv("COMMAND_DATABASE_URL"), PARTITIONS);
+    struct relay_log log = relay_log_postgres_port(source);
     cr_assert_eq(log.connect(log.self, in_ms(2000), &error), STATUS_OK, "%s", error.message);
 
     struct reading reading = {.bytes = 0};
@@ -99,7 +99,7 @@ Test(log_source, a_page_has_a_limit_and_the_next_one_begins_behind_it, .timeout 
     while (read_page(&log, &reading))
         cr_expect_lt(reading.bytes, RELAY_PAGE_BYTES_MAX + (2 << 20) + 1024);
     cr_expect_eq(reading.after[0], LARGE_EVENTS);
-    log_source_postgres_free(source);
+    relay_log_postgres_free(source);
 }
 
 /* A standby that lags behind lacks what the topic has, which looks like another course. */
@@ -110,16 +110,16 @@ static const char *read_only_url(char buffer[512])
     return buffer;
 }
 
-Test(log_source, a_server_that_only_lets_us_read_is_not_there)
+Test(relay_log, a_server_that_only_lets_us_read_is_not_there)
 {
     char url[512];
     struct error error = {.message = ""};
     bool is_new;
-    struct log_source_postgres *source = log_source_postgres_new(read_only_url(url), PARTITIONS);
-    struct relay_log log = log_source_postgres_port(source);
+    struct relay_log_postgres *source = relay_log_postgres_new(read_only_url(url), PARTITIONS);
+    struct relay_log log = relay_log_postgres_port(source);
     cr_expect_eq(log.lead(log.self, in_ms(2000), &error), STATUS_UNAVAILABLE);
     cr_expect_not_null(strstr(error.message, "read-only"), "%s", error.message);
-    log_source_postgres_free(source);
+    relay_log_postgres_free(source);
 
     struct expiry_log_postgres *sweeps = expiry_log_postgres_new(url);
     struct expiry_log expiry = expiry_log_postgres_port(sweeps);
@@ -142,7 +142,7 @@ static void refuse(struct log_task *task, enum status status, const char *why)
     refused_why = why;
 }
 
-Test(log_source, nobody_is_told_what_a_standby_has)
+Test(relay_log, nobody_is_told_what_a_standby_has)
 {
     char url[512];
     struct log_reader *reader;
