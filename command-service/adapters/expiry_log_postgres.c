@@ -56,8 +56,9 @@ static enum status lead(void *self, int64_t deadline_us, bool *ret_is_new, struc
     enum status status = is_leading ? leader_session_read(&log->session, &PING, NULL, NULL,
                                                           deadline_us, &result, error)
                                     : leader_session_lead(&log->session, deadline_us, error);
-    log->is_leading = status == STATUS_OK;
-    *ret_is_new = log->is_leading && !is_leading;
+    *ret_is_new = status == STATUS_OK && !is_leading;
+    log->is_leading =
+        status == STATUS_OK || (is_leading && postgres_is_connected(log->session.postgres));
     return status;
 }
 

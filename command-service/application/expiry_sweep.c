@@ -38,6 +38,7 @@ struct expiry_sweep {
     /* Of the thread alone from here. */
     bool is_troubled; /* the last call failed, which has been logged */
     size_t way_count;
+    size_t first_way; /* with which the next round begins: the last ones shall not always be last */
     struct way *ways; /* a partition's are side by side: guests', customers' */
     struct expiry_walk *walks;
     struct way **walk_ways;
@@ -74,7 +75,8 @@ static void plan(struct expiry_sweep *sweep)
     sweep->now_us = clock_wall_us();
     sweep->walk_count = 0;
     sweep->command_count = 0;
-    for (size_t i = 0; i < sweep->way_count; i++) {
+    for (size_t n = 0; n < sweep->way_count; n++) {
+        size_t i = (sweep->first_way + n) % sweep->way_count;
         struct way *way = &sweep->ways[i];
         bool is_far =
             way->due_us - sweep->now_us > (int64_t)EXPIRY_LOOK_MS * MICROSECONDS_PER_MILLISECOND;
@@ -90,6 +92,7 @@ static void plan(struct expiry_sweep *sweep)
         sweep->event_counts[sweep->walk_count] = 0;
         sweep->walk_ways[sweep->walk_count++] = way;
     }
+    sweep->first_way = (sweep->first_way + KINDS) % sweep->way_count;
     if (sweep->walk_count > 0)
         sweep->events_max = EXPIRY_EVENTS_MAX / (int32_t)sweep->walk_count;
 }

@@ -273,6 +273,19 @@ Test(expiry_sweep, many_carts_come_in_bounded_rounds_each_once)
             cr_expect(!uuid_equal(&world.requests[i].cart_id, &world.requests[other].cart_id));
 }
 
+Test(expiry_sweep, a_partition_with_many_old_carts_keeps_the_others_from_nothing)
+{
+    for (int i = 0; i < 7 * EXPIRY_CARTS_MAX; i++)
+        given_event(0, 2 * HOUR_S, true);
+    given_event(1, 2 * HOUR_S, true);
+    start(HOUR_S, 0);
+    then_requests(7 * (size_t)EXPIRY_CARTS_MAX + 1);
+    size_t at = 0;
+    while (world.requests[at].partition != 1)
+        at++;
+    cr_expect_lt(at, 3 * (size_t)EXPIRY_CARTS_MAX, "it was the %zuth", at + 1);
+}
+
 Test(expiry_sweep, a_cart_expires_when_its_time_has_come)
 {
     given_event(0, 0, true);
