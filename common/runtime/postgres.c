@@ -49,7 +49,8 @@ static bool is_class(const char *sqlstate, const char *class)
     return strncmp(sqlstate, class, 2) == 0;
 }
 
-/* Of an error that the server reported before the statement was complete: nothing was committed. */
+/* Of an error that the server reported before the statement was complete: nothing was committed,
+ * except that after 40003 nobody knows. */
 static enum status status_of_sqlstate(const char *sqlstate)
 {
     static const char *const may_work_later[] = {
