@@ -22,6 +22,7 @@ const struct lane_series *command_metrics_of_lane(const struct command_metrics *
 /* What command_lane_observer.observe is told. */
 void command_metrics_observe(const struct lane_series *lane, enum lane_metric metric, double value);
 
-/* Copies what the relay, the sweep and the log's readers count; now and then, by one thread. */
+/* Copies what the relay, the sweep and the log's readers count. Called now and then, by one
+ * thread. */
 void command_metrics_update(struct command_metrics *metrics, const struct relay *relay,
                             const struct expiry_sweep *sweep, struct log_reader *log_reader);

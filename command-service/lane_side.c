@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* A slow answer is waited for, so that no request comes before it. */
+/* Waits for a slow answer, so that no request comes before it. */
 enum { CHECK_STORE_MS = 5000 };
 
 static void observe(void *context, enum lane_metric metric, double value)
@@ -20,7 +20,7 @@ static void committed(void *context, size_t commands)
     relay_wake(link->side->relay, commands);
 }
 
-/* One lane that does not reach the store refuses every cart of its partitions. */
+/* A single lane that does not reach the store refuses every cart of its partitions. */
 static void store_changed(void *context, bool is_up, const char *detail)
 {
     struct lane_link *link = context;
@@ -54,7 +54,7 @@ static enum status build_stores(struct lane_side *side, const struct command_con
     return STATUS_OK;
 }
 
-/* A database that is away is waited for; one that is not ours ends the process. */
+/* Waits for a database that is away. A database that is not ours ends the process. */
 static enum status check_store(struct lane_side *side, struct error *error)
 {
     struct uuid log_id;

@@ -113,8 +113,8 @@ static enum status serve(struct command_service *service, struct error *error)
     return http_server_start(&options, &service->server, error);
 }
 
-/* First nobody new is sent to us, then everything accepted is answered, then the relay delivers
- * what it has begun. */
+/* First the load balancers send no new clients, then everything accepted is answered, then the
+ * relay delivers what it has begun. */
 static void stop(struct command_service *service)
 {
     lane_side_end_sweep(&service->lane_side);
@@ -139,7 +139,7 @@ static void release(struct command_service *service)
     config_done(COMMAND_SETTINGS, COMMAND_SETTING_COUNT, &service->config);
 }
 
-/* The threads without which no command is decided or published. */
+/* Of the threads without which no command is decided or published. */
 static int64_t oldest_turn_us(const struct command_service *service)
 {
     int64_t lanes_us = command_lanes_turned_at_us(service->lane_side.lanes);

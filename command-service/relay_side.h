@@ -18,21 +18,21 @@ struct relay_side {
     struct publisher_kafka *publisher;
     struct relay_log log_port;
     struct relay_publisher publisher_port;
-    struct relay_options options; /* also what publishing again works with */
+    struct relay_options options; /* also used for publishing again */
     struct relay *relay;
 };
 
-/* Builds it; nothing runs yet. STATUS_INVALID: a setting that librdkafka does not take. The caller
- * owes relay_side_done() whatever comes back. */
+/* Builds it; nothing runs yet. STATUS_INVALID: librdkafka does not take a setting. The caller owes
+ * relay_side_done() in any case. */
 MUST_CHECK enum status relay_side_build(struct relay_side *side,
                                         const struct command_config *config,
                                         struct health_check *check, struct error *error);
-/* Looks at the topic once; to be called when the log is known to be split as configured.
- * STATUS_CONFLICT: the topic is split differently; one that is away is waited for. */
+/* Looks at the topic once. Call it when the log is known to have the configured number of
+ * partitions. STATUS_CONFLICT: the topic has another number. A topic that is away is waited for. */
 MUST_CHECK enum status relay_side_check_topic(struct relay_side *side, struct error *error);
 /* Starts publishing, unless the settings leave that to another instance. */
 MUST_CHECK enum status relay_side_start(struct relay_side *side,
                                         const struct command_config *config, struct error *error);
-/* Delivers what it has begun. Works whatever has been built. */
+/* Delivers what it has begun. Works however much was built. */
 void relay_side_stop(struct relay_side *side);
 void relay_side_done(struct relay_side *side);

@@ -10,10 +10,10 @@ struct republish_range {
     int64_t from_position; /* 1 or more */
 };
 
-/* False when `argument` is not that, or names a partition that is not there. */
+/* False when `argument` is neither form, or names a partition that does not exist. */
 MUST_CHECK bool republish_range_parse(const char *argument, int64_t partition_count,
                                       struct republish_range *ret_range);
 
-/* Publishes it and says how much it was; answers the exit code, having logged why it failed. Beside
- * running services; what consumers have already they skip. */
+/* Publishes it and prints how many events that was. Returns the exit code; a failure has been
+ * logged. May run beside services: consumers skip what they already have. */
 int republish(const struct republish_range *range, const struct relay_options *relay);

@@ -89,8 +89,8 @@ static enum status start(struct query_service *service, struct error *error)
     return status;
 }
 
-/* First nobody new is sent to us, then everything accepted is answered, then the batch in hand is
- * finished. */
+/* First the load balancers send no new clients, then everything accepted is answered, then the
+ * batch in hand is finished. */
 static void stop(struct query_service *service)
 {
     if (service->server != NULL) {
@@ -113,7 +113,7 @@ static void release(struct query_service *service)
     config_done(QUERY_SETTINGS, QUERY_SETTING_COUNT, &service->config);
 }
 
-/* Watched is the thread without which no view gets newer. */
+/* The watched thread is the one without which no view gets newer. */
 static int64_t round_of(void *context)
 {
     const struct query_service *service = context;

@@ -22,6 +22,6 @@ void query_metrics_connected(struct query_metrics *metrics, int change);
 
 /* One transaction of the projector. */
 void query_metrics_projected(struct query_metrics *metrics, size_t events, int64_t duration_us);
-/* Copy what others count; now and then, by one thread. */
+/* Copies what others count. Called now and then, by one thread. */
 void query_metrics_update(struct query_metrics *metrics, const struct projector_stats *stats);
 void query_metrics_update_hot(struct query_metrics *metrics, const struct hot_views_stats *stats);

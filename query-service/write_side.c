@@ -51,7 +51,7 @@ static void committed(void *context, size_t events, int64_t duration_us)
     query_metrics_projected(side->metrics, events, duration_us);
 }
 
-/* Views of a log that is split differently would be wrong; without a topic they are only old. */
+/* With another number of partitions the views would be wrong. Without a topic they are only old. */
 static enum status check_topic(struct write_side *side, const struct query_config *config,
                                struct error *error)
 {

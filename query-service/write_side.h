@@ -31,14 +31,14 @@ struct write_side {
 };
 
 /*
- * Builds it; nothing runs yet. `side` holds what is borrowed. Looks at the topic once:
- * STATUS_CONFLICT when it has another number of partitions than configured; one that is away is
- * waited for. The caller owes write_side_done() whatever comes back.
+ * Builds it; nothing runs yet. `side` holds what is borrowed. Looks at the topic once.
+ * STATUS_CONFLICT: it has another number of partitions than configured. A topic that is away is
+ * waited for. The caller owes write_side_done() in any case.
  */
 MUST_CHECK enum status write_side_build(struct write_side *side, const struct query_config *config,
                                         struct error *error);
 MUST_CHECK enum status write_side_start(struct write_side *side, struct error *error);
-/* Finishes the batch in hand. Works whatever has been built. */
+/* Finishes the batch in hand. Works however much was built. */
 void write_side_stop(struct write_side *side);
 void write_side_done(struct write_side *side);
 
@@ -50,7 +50,7 @@ MUST_CHECK enum status write_side_rebuild(const struct query_config *config, str
 MUST_CHECK enum status write_side_replay_from(const struct query_config *config,
                                               const struct log_place *place,
                                               struct rewound *ret_rewound, struct error *error);
-/* Applies what is parked, as far as it can be applied now. */
+/* Applies what is parked, as far as that is possible now. */
 MUST_CHECK enum status write_side_replay_parked(const struct query_config *config,
                                                 struct replay_result *ret_result,
                                                 struct error *error);

@@ -43,7 +43,7 @@ void body_invalid(const struct body_object *object, const char *member, const ch
     add_invalid(object, member, "%s", detail);
 }
 
-/* An object at this place, or one that reads as nothing after the report. */
+/* The object at this place. When it is not one, that is reported, and it reads as zeros. */
 static struct body_object object_at(const struct body_object *place, const json_t *json)
 {
     struct body_object object = *place;
@@ -91,7 +91,7 @@ bool body_has(const struct body_object *object, const char *member)
     return json_object_get(object->json, member) != NULL;
 }
 
-/* The member's value, or NULL after the report that it is missing. */
+/* The member's value. NULL when it is missing, which is reported. */
 static const json_t *required(const struct body_object *object, const char *member)
 {
     const json_t *value = json_object_get(object->json, member);

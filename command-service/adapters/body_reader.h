@@ -1,10 +1,9 @@
 /*
  * body_reader.h - reads a JSON request body and collects everything that is wrong with it.
  *
- * Two kinds of wrong: a body is *malformed* (400) when it is not JSON, is nested too deeply, or has
- * a member twice or one that is not known; a value is *invalid* (422) when it is missing, of the
- * wrong type or out of range, and all invalid values are reported at once, each with its JSON
- * pointer.
+ * Two kinds of wrong. A body is *malformed* (400) when it is not JSON, is nested too deeply, or has
+ * a member that is unknown or given twice. A value is *invalid* (422) when it is missing, of the
+ * wrong type or out of range. All invalid values are reported at once, each with its JSON pointer.
  */
 #pragma once
 
@@ -16,14 +15,14 @@
 
 #include <jansson.h>
 
-/* As many values as a body can hold that are wrong: five in each line of the longest list. */
+/* The most invalid values that a body can have: five in each line of the longest list. */
 enum { BODY_ERRORS_MAX = 5 * CART_COMMAND_ITEMS_MAX, BODY_DETAIL_MAX = 160 };
 
 struct body_problems {
-    bool has_no_memory; /* the body may be right or wrong: it could not be read */
+    bool has_no_memory; /* the body could not be read, so it may be right or wrong */
     bool is_malformed;
-    char malformed[BODY_DETAIL_MAX]; /* what makes it malformed: the first such thing found */
-    size_t error_count;              /* invalid values: all there are */
+    char malformed[BODY_DETAIL_MAX]; /* why it is malformed: the first reason found */
+    size_t error_count;              /* all invalid values */
     struct problem_error errors[BODY_ERRORS_MAX];
 };
 
@@ -32,18 +31,18 @@ void body_malformed(struct body_problems *problems, const char *format, ...) PRI
 
 /* A place in the body: an object and its JSON pointer. */
 struct body_object {
-    const json_t *json; /* NULL: not an object, which has been reported; reading from it gives zeros
-                           silently */
+    const json_t *json; /* NULL: not an object. That has been reported; reading from it silently
+                           gives zeros. */
     char pointer[32];
     struct body_problems *problems;
 };
 
-/* Parses `body` into *ret_document, which the caller json_decref()s; NULL when it is malformed or
- * there is no memory. */
+/* Parses `body` into *ret_document; the caller json_decref()s it. NULL when the body is malformed
+ * or memory is out. */
 struct body_object body_parse(struct str body, json_t **ret_document,
                               struct body_problems *problems);
 
-/* Members other than these (NULL ends the list) are malformed. */
+/* Members other than these are malformed. NULL ends the list. */
 void body_allow(const struct body_object *object, const char *const *members);
 
 /* Each of these reports what is wrong and then returns zero or none. */
@@ -65,6 +64,6 @@ struct body_object body_member(const struct body_object *object, const char *mem
 size_t body_array(const struct body_object *object, const char *member, size_t minimum,
                   size_t maximum);
 struct body_object body_element(const struct body_object *object, const char *member, size_t index);
-/* Reports something else that is wrong with a member ("": with the object). */
+/* Reports another problem of a member ("": of the object). */
 void body_invalid(const struct body_object *object, const char *member, const char *detail);
 bool body_has(const struct body_object *object, const char *member);

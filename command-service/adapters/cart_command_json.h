@@ -1,5 +1,5 @@
 /*
- * cart_command_json.h - from a request's body, path and parameters to a well-formed cart command
+ * cart_command_json.h - turns a request's body, path and parameters into a well-formed cart command
  * (docs/api.md).
  */
 #pragma once
@@ -7,7 +7,7 @@
 #include "body_reader.h"
 #include "cart.h"
 
-/* What the request brought, besides the kind of command that its route means. Borrowed. */
+/* What the request holds. The kind of command comes from its route. Borrowed. */
 struct cart_command_source {
     enum cart_command_type type;
     struct str body;
@@ -16,7 +16,7 @@ struct cart_command_source {
     struct str quantity; /* the parameter, or none */
 };
 
-/* A command with what it borrows from. */
+/* A command and the memory that it borrows from. */
 struct cart_command_body {
     struct cart_command command; /* time_us is still to be set */
     bool names_cart;
@@ -27,9 +27,9 @@ struct cart_command_body {
 };
 
 /*
- * True when the command is well formed; then the caller owes cart_command_body_done(), and the
- * texts of `source` must live as long. Otherwise *ret_problems says all that is wrong, or that
- * there is no memory, and nothing is owed.
+ * True when the command is well formed. The caller then owes cart_command_body_done(), and the
+ * texts of `source` must live until that call. Otherwise nothing is owed, and *ret_problems lists
+ * everything that is wrong, or says that memory is out.
  */
 MUST_CHECK bool cart_command_read(const struct cart_command_source *source,
                                   const struct cart_limits *limits,

@@ -9,7 +9,7 @@
 /* 503: the database of the log does not answer. */
 extern const struct problem_type EVENT_STORE_UNAVAILABLE;
 
-/* Answers `http` from request->outcome. `correlation_id` is sent back when it is not none. */
+/* Answers `http` from request->outcome. Sends `correlation_id` back unless it is none. */
 void command_answer(struct http_request *http, const struct command_request *request,
                     struct str correlation_id);
 

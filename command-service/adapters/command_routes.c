@@ -13,8 +13,7 @@
 
 enum { SEGMENTS_MAX = 5 };
 
-/* A command on its way: what the lane works on, and what is needed to answer the request that
- * brought it. */
+/* A command in progress: what the lane works on, and what answering its HTTP request needs. */
 struct cart_call {
     struct command_request request; /* first: the lane hands this back */
     struct http_request *http;
@@ -40,7 +39,7 @@ static void answer_and_free(struct command_request *request)
     cart_call_free(call);
 }
 
-/* One line of the URL space: /v1/carts/{id}/THIRD/{key}, as far as `segments` goes. */
+/* One line of the URL space: the first `segments` of /v1/carts/{id}/THIRD/{key}. */
 struct route {
     enum http_method method;
     size_t segments;
@@ -64,8 +63,8 @@ static const struct route ROUTES[] = {
     {HTTP_POST, 4, "checkout", CART_CHECK_OUT, "POST /v1/carts/{id}/checkout"},
 };
 
-/* What Allow says of each path. The history is the query service's, and here because a gateway that
- * makes one URL space of both services sends OPTIONS here. */
+/* The Allow header of each path. The history belongs to the query service. It is listed because a
+ * gateway that makes one URL space of both services sends OPTIONS here. */
 static const struct {
     size_t segments;
     const char *third;
@@ -131,7 +130,7 @@ static void refuse_body(struct http_request *http, const struct body_problems *p
                                                  .error_count = problems->error_count});
 }
 
-/* Only DELETE of a line knows one: quantity. False after the refusal. */
+/* Only DELETE of a line takes a parameter: quantity. False: the request has been refused. */
 static bool read_parameters(struct http_request *http, const struct route *route,
                             struct str *ret_quantity)
 {
@@ -150,7 +149,7 @@ static bool read_parameters(struct http_request *http, const struct route *route
     return true;
 }
 
-/* Condition, key and correlation. False after the refusal. */
+/* Reads the condition, the key and the correlation id. False: the request has been refused. */
 static bool read_headers(struct http_request *http, struct cart_call *call)
 {
     if (!if_match_parse(http_request_header(http, "If-Match"), &call->request.condition)) {
@@ -178,7 +177,7 @@ static bool read_headers(struct http_request *http, struct cart_call *call)
     return true;
 }
 
-/* The cart that a request means which names none. */
+/* The cart of a request whose path names none. */
 static struct uuid choose_cart(const struct cart_call *call)
 {
     if (call->body.names_cart)
@@ -187,7 +186,7 @@ static struct uuid choose_cart(const struct cart_call *call)
     return str_is_none(key) ? uuid_v7_now() : idempotency_key_cart(key);
 }
 
-/* The command itself. False after the refusal. */
+/* Reads the command itself. False: the request has been refused. */
 static bool read_command(const struct command_routes *routes, struct http_request *http,
                          const struct route *route, struct cart_call *call)
 {
@@ -228,7 +227,7 @@ static bool read_command(const struct command_routes *routes, struct http_reques
     return true;
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool write_metadata(struct cart_call *call)
 {
     request_metadata_write(call->correlation_id, http_request_header(call->http, "traceparent"),

@@ -1,6 +1,6 @@
 /*
- * command_routes.h - the URL space of commands (docs/api.md): from an HTTP request to a command on
- * its way to a lane, and back.
+ * command_routes.h - the URL space of commands (docs/api.md): turns an HTTP request into a command
+ * for a lane, and the outcome into an answer.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct command_routes {
     struct cart_limits limits;
 };
 
-/* Answers, now or later, every request for a path under /v1/carts; false when the path is
- * elsewhere. */
+/* Answers every request for a path under /v1/carts, now or later. False: the path is not one of
+ * these. */
 MUST_CHECK bool command_routes_handle(const struct command_routes *routes,
                                       struct http_request *request);

@@ -1,5 +1,5 @@
 /*
- * event_row.h - an event as a row of `events`, with the bytes of data that came up to it.
+ * event_row.h - an event as a row of `events`, with the running total of data bytes up to it.
  */
 #pragma once
 

@@ -5,19 +5,18 @@
 /*
  * One statement is one transaction and one fsync.
  *
- * `locked` takes the partitions' rows in partition order, whatever plan is chosen: `advanced` can
- * change a row only after the join has got it from `locked`, and `locked` hands rows out in order,
- * each after having waited for its lock. So two writers wait for each other but never in a circle.
+ * `locked` takes the partitions' rows in partition order, whatever the plan: `advanced` can change
+ * a row only after the join has got it from `locked`, and `locked` returns the rows in order, each
+ * once its lock is held. So two writers wait for each other but never in a circle.
  *
- * The statement's snapshot may be older than the rows that it has waited for. At READ COMMITTED the
- * UPDATE then goes on from the newest committed version of the row (src/backend/executor/README,
- * EvalPlanQual), which cannot change any more, because it is locked: positions go on from what the
- * transaction before has left, and since the lock is held until commit, in commit order. Rolled
- * back, the counter is as it was: no gap.
+ * The statement's snapshot may be older than the rows that it waited for. At READ COMMITTED the
+ * UPDATE then uses the newest committed version of the row (src/backend/executor/README,
+ * EvalPlanQual). The row is locked, so this version cannot change any more. Positions continue from
+ * what the previous transaction left. The lock is held until commit, so they follow commit order. A
+ * rollback restores the counter: no gap.
  *
- * Of the writers of one partition only one at a time gets as far as `events`, so that its unique
- * keys never wait, and a violation means that the other event is committed and visible to the next
- * statement.
+ * Only one writer of a partition at a time reaches `events`. So its unique keys never wait, and a
+ * violation means that the other event is committed and visible to the next statement.
  */
 static const Oid APPEND_TYPES[] = {
     PG_INT2_ARRAY, PG_INT8_ARRAY, PG_INT2_ARRAY, PG_INT4_ARRAY,        PG_UUID_ARRAY, PG_INT4_ARRAY,
@@ -51,7 +50,7 @@ static const Oid EVENT_ARRAY_TYPES[EVENT_ARRAYS] = {
     PG_INT2, PG_INT4, PG_UUID, PG_INT4, PG_UUID, PG_TEXT, PG_INT2, PG_TIMESTAMPTZ, PG_JSON, PG_JSON,
 };
 
-/* Parameters 3 to 12; counts the events of each partition in store->ordinals. */
+/* Parameters 3 to 12. Counts the events of each partition in store->ordinals. */
 static void write_events(struct event_store_postgres *store, const struct new_event *events,
                          size_t count)
 {
@@ -119,7 +118,7 @@ enum status event_store_hold(void *context, const int16_t *partitions, size_t co
     return event_store_run(store, &HOLD, deadline_us, &held, error);
 }
 
-/* A transaction that does not end is ended with its connection. */
+/* If the rollback fails, closing the connection ends the transaction. */
 void event_store_release(void *context, int64_t deadline_us)
 {
     struct event_store_postgres *store = context;
@@ -131,7 +130,7 @@ void event_store_release(void *context, int64_t deadline_us)
         postgres_disconnect(store->postgres);
 }
 
-/* Whatever goes wrong with a COMMIT, it may have happened. */
+/* A COMMIT that fails in any way may still have happened. */
 static enum status commit(struct event_store_postgres *store, int64_t deadline_us,
                           struct error *error)
 {
@@ -144,7 +143,7 @@ static enum status commit(struct event_store_postgres *store, int64_t deadline_u
     return error_set(error, STATUS_UNCERTAIN, "commit: no good answer");
 }
 
-/* Without its COMMIT an append inside a transaction is certainly not done. */
+/* Without its COMMIT, an append inside a transaction is certainly not done. */
 static enum status run_append(struct event_store_postgres *store, int64_t deadline_us,
                               PGresult **ret_result, struct error *error)
 {

@@ -3,14 +3,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Bytes of one parameter: 4 MiB of JSON and 512 KiB (LANE_BATCH_BYTES_MAX and one command more), or
- * the metadata of 5,000 events. */
+/* Bytes of one parameter. Enough for 4 MiB of JSON plus 512 KiB (LANE_BATCH_BYTES_MAX and one more
+ * command), or for the metadata of 5,000 events. */
 enum { ARRAY_BYTES_MAX = 64 * 1024 * 1024 };
 
 /*
- * Sent once per connection. The plans of our statements do not depend on their parameters: an index
- * scan of a primary or unique key each. Statistics of a young or restored log may say otherwise,
- * and a sequential scan of the log would be remembered as the plan.
+ * Sent once per connection. The best plan of our statements does not depend on their parameters:
+ * each is an index scan of a primary or unique key. The statistics of a young or restored log may
+ * suggest a sequential scan of the log instead, and that plan would be kept.
  */
 static const struct postgres_statement SESSION = {
     .name = "session",
@@ -107,7 +107,7 @@ enum status event_store_run(struct event_store_postgres *store,
     return status;
 }
 
-/* Nothing is changed by these, so an unknown outcome is a plain failure. */
+/* These change nothing, so an unknown outcome is a plain failure. */
 static enum status run_plain(struct event_store_postgres *store,
                              const struct postgres_statement *statement, int64_t deadline_us,
                              PGresult **ret_result, struct error *error)
@@ -151,8 +151,8 @@ static enum status check_durability(const PGresult *result, int is_off_column, s
                      "synchronous_commit is off: what is answered would not be durable");
 }
 
-/* The first log that is met is the log; a server that has another one behind the same address is
- * not written to. */
+/* The first log seen is the log of this process. If the server at this address later holds another
+ * log, nothing is written to it. */
 static enum status begin_session(struct event_store_postgres *store, int64_t deadline_us,
                                  struct error *error)
 {
@@ -233,12 +233,12 @@ enum status event_store_postgres_check(struct event_store_postgres *store, int64
                            "the database has no schema of ours: run the migrations");
     if (status == STATUS_OK)
         status = run_plain(store, &CHECK_LOG, deadline_us, &log, error);
-    /* A missing right is a matter of configuration here. */
+    /* A missing right is a configuration error here. */
     if (status == STATUS_INTERNAL)
         status = STATUS_INVALID;
     if (status == STATUS_OK)
         status = check_log(store, log, error);
-    /* The lane starts with a session of its own. */
+    /* The check's session is closed: the lane opens its own. */
     if (status == STATUS_OK)
         *ret_log_id = pg_get_uuid(log, 0, 1);
     postgres_disconnect(store->postgres);

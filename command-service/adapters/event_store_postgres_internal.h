@@ -9,7 +9,7 @@
 #include "postgres.h"
 #include "postgres_array.h"
 
-/* Parameters of one statement at most. */
+/* The most parameters of one statement. */
 enum { EVENT_STORE_ARRAYS_MAX = 12 };
 
 struct event_store_postgres {
@@ -18,7 +18,7 @@ struct event_store_postgres {
     bool is_holding; /* a transaction is open */
     bool is_log_known;
     struct uuid log_id;
-    struct text arrays[EVENT_STORE_ARRAYS_MAX]; /* parameters, their memory kept */
+    struct text arrays[EVENT_STORE_ARRAYS_MAX]; /* parameters; their memory is reused */
     int32_t ordinals[PARTITION_COUNT_MAX];      /* events so far, per partition */
     int64_t bases[PARTITION_COUNT_MAX];         /* last positions before an append */
 };
@@ -27,8 +27,8 @@ struct event_store_postgres {
 struct text *event_store_array(struct event_store_postgres *store, size_t n, Oid element_type,
                                size_t count);
 
-/* Runs a statement whose parameters are the first arrays; binary results. A failure ends what is
- * held. */
+/* Runs a statement with the first of the arrays as its parameters; the results are binary. A
+ * failure also releases what is held. */
 MUST_CHECK enum status event_store_run(struct event_store_postgres *store,
                                        const struct postgres_statement *statement,
                                        int64_t deadline_us, PGresult **ret_result,

@@ -3,22 +3,22 @@
 #include <assert.h>
 
 /*
- * The command's key and hash. PostgreSQL ends a statement at an escape that is no text of its
- * (\u0000, half a surrogate pair), and one event must not end the commands of all carts; there
- * are no such escapes in what is written here.
+ * The command's key and hash. PostgreSQL aborts a statement that reads an escape it cannot store
+ * (\u0000, a lone surrogate). One such event must not fail every cart's commands. This program
+ * never writes such escapes here.
  */
 #define COMMAND_KEY                                                                                \
     "CASE WHEN strpos(metadata::text, '\\u') = 0"                                                  \
     "  OR metadata::text !~ '(^|[^\\\\])(\\\\\\\\)*\\\\u' THEN metadata -> 'commandKey' END"
 
 /*
- * Each cart's rows come in version order and together, because the subquery is run once per cart;
- * in which order the carts come does not matter.
+ * Each cart's rows come together and in version order, because the subquery runs once per cart. The
+ * order of the carts does not matter.
  *
- * Two limits of bytes, one a cart and one for all. The size of what is stored compressed is not
- * known without reading it, so it counts as 96 times what it takes: pglz makes nothing smaller than
- * that. `cart_found` says how many rows a cart had before these limits; one without events has an
- * empty row, so that it can be told from one that was not reached.
+ * There are two limits of bytes: one for a cart, one for all. The size of a compressed value is not
+ * known without reading it, so it counts as 96 times its stored size: pglz never compresses more
+ * than that. `cart_found` is the number of rows that a cart had before these limits. A cart without
+ * events gets an empty row, which tells it from a cart that was not reached.
  */
 static const Oid LOAD_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY};
 static const struct postgres_statement LOAD = {
@@ -69,8 +69,8 @@ static const struct postgres_statement FIND = {
     .parameter_types = FIND_TYPES,
 };
 
-/* A command's events follow one another, so that a stretch as long as the longest command is all
- * that is read of its cart. */
+/* A command's events follow one another, so of its cart only as many events are read as the longest
+ * command can have. */
 static const Oid RECALL_TYPES[] = {PG_INT4_ARRAY, PG_INT2_ARRAY, PG_UUID_ARRAY, PG_INT4_ARRAY,
                                    PG_TEXT_ARRAY};
 static const struct postgres_statement RECALL = {
@@ -122,7 +122,7 @@ static size_t get_ordinal(const PGresult *result, int row, size_t count)
 
 enum { LOAD_VERSION = 1, LOAD_CART_FOUND = 7 }; /* columns */
 
-/* A cart is complete when it was reached and no limit can have cut it off. */
+/* A cart is complete when it was reached and no limit can have cut it short. */
 static void judge_complete(const PGresult *result, size_t count, bool *ret_complete)
 {
     memset(ret_complete, 0, count * sizeof(*ret_complete));

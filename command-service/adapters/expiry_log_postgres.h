@@ -1,8 +1,8 @@
 /*
  * expiry_log_postgres.h - the expiry sweep's log on PostgreSQL.
  *
- * One session reads, and holds the right to sweep (leader_session.h). What it finds is expired
- * through the lanes.
+ * One session reads, and holds the right to sweep (leader_session.h). The carts that it finds are
+ * expired through the lanes.
  */
 #pragma once
 

@@ -46,7 +46,8 @@ static void add(struct sha256_ctx *hash, const void *bytes, size_t length)
     sha256_update(hash, length, bytes);
 }
 
-/* With a length before it, so that no two lists of texts run together; none is told from empty. */
+/* Writes the length first, so that no two lists of texts give the same bytes. None differs from
+ * empty. */
 static void add_text(struct sha256_ctx *hash, struct str text)
 {
     char length[24];

@@ -9,10 +9,10 @@
 #include <jansson.h>
 
 /*
- * Reads 1 to COMMAND_KEY_BYTES_MAX characters of printable ASCII: bare, or between quotes as a
- * string of RFC 8941 (3.3.3: a backslash stands before a quote or a backslash). "k" and k are the
- * same key. Writes the key to `buffer`, which *ret_key borrows; no field (none) is no key (none).
- * False when it is malformed.
+ * Reads 1 to COMMAND_KEY_BYTES_MAX characters of printable ASCII: bare, or quoted as a string of
+ * RFC 8941 (3.3.3: a backslash stands before a quote or a backslash). "k" and k are the same key.
+ * Writes the key to `buffer`, from which *ret_key borrows. A missing field (none) gives no key
+ * (none). False when it is malformed.
  */
 MUST_CHECK bool idempotency_key_parse(struct str field, char buffer[COMMAND_KEY_BYTES_MAX],
                                       struct str *ret_key);
@@ -21,9 +21,9 @@ MUST_CHECK bool idempotency_key_parse(struct str field, char buffer[COMMAND_KEY_
 struct uuid idempotency_key_cart(struct str key);
 
 /*
- * What has to be the same for a request to be the same one again: what it asks for, not how that
- * was spelled. So a body counts as JSON (order of members and white space do not matter), the query
- * and the path as what they say when decoded. Headers do not count.
+ * What must be the same for a request to count as repeated: what it asks for, not how that is
+ * spelled. The body counts as JSON (order of members and white space do not matter). The path and
+ * the query count as decoded. Headers do not count.
  */
 struct request_identity {
     const char *route; /* method and path template */

@@ -7,7 +7,7 @@
 
 /*
  * Reads `*` or a list of entity tags, *borrowed* by the condition. A strong tag that is a version
- * number in plain decimal can match; weak tags and other opaque ones are well formed and never do.
- * No field (none) gives a condition that always holds. False when it is malformed.
+ * number in plain decimal can match. Weak tags and all other tags are well formed but never match.
+ * A missing field (none) gives a condition that always holds. False when it is malformed.
  */
 MUST_CHECK bool if_match_parse(struct str field, struct cart_condition *ret_condition);

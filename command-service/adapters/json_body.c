@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* NUL in a text is JSON; whoever takes the text decides what may be in it. */
+/* NUL in a text is valid JSON. The code that uses the text decides what may be in it. */
 enum { LOAD_FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL };
 
 static bool is_digit(char c)
@@ -46,8 +46,8 @@ static char *number_end(char *at, bool *ret_is_real)
     return at;
 }
 
-/* Puts `replacement` and spaces in the place of the number from `begin` to `end`, if it is one that
- * overflows. Every such number is longer than its replacement. */
+/* If the number from `begin` to `end` overflows, replaces it by `replacement` and spaces. Every
+ * such number is longer than its replacement. */
 static void tame_number(char *begin, char *end, bool is_real)
 {
     char after = *end;
@@ -70,7 +70,7 @@ static void tame_number(char *begin, char *end, bool is_real)
     memcpy(begin, replacement, strlen(replacement));
 }
 
-/* `json` is terminated, and ends there or at the first NUL, which is no JSON outside of texts. */
+/* `json` is terminated. It ends there, or at the first NUL, which is not JSON outside of texts. */
 static void tame_numbers(char *json)
 {
     bool in_string = false;
@@ -120,7 +120,7 @@ enum status json_body_parse(struct str body, json_t **ret_document, struct error
         *ret_document = document;
         return STATUS_OK;
     }
-    if (errno == ENOMEM) /* Jansson calls a text that it has no memory for a syntax error */
+    if (errno == ENOMEM) /* Jansson reports a syntax error for a text that it has no memory for */
         return error_set(error, STATUS_NO_MEMORY, "the body: out of memory");
     switch (json_error_code(&json_error)) {
     case json_error_duplicate_key:

@@ -7,9 +7,9 @@
 
 enum { STATEMENT_TIMEOUT_MS = 1500, LOCK_TIMEOUT_MS = 1000, PARAMETERS_MAX = 8 };
 
-/* The only plans that are ever right are walks along the keys; without statistics (a new log, a
- * restored one) the planner may think otherwise. Each is made once, where the default is to plan
- * anew for each page. */
+/* The only right plans are walks along the keys. Without statistics (a new or restored log) the
+ * planner may think otherwise. Each plan is made once; by default it would be made again for each
+ * page. */
 static const struct postgres_statement SETTLE = {
     .name = "settle",
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"

@@ -4,7 +4,7 @@
  *
  * The right is a session-level advisory lock. A process that loses its session loses the right, and
  * the server ends the session of a process that is frozen. The URL must lead to the server itself:
- * behind a pooler that hands out transactions the lock would mean nothing.
+ * through a transaction-mode pooler the lock would mean nothing.
  *
  * Belongs to one thread. Deadlines are monotonic microseconds.
  */
@@ -22,7 +22,7 @@ struct leader_session_options {
     const char *url; /* borrowed until leader_session_done() */
     const char *application_name;
     uint32_t lock_class; /* which right: the first half of the lock's key, the log is the second */
-    int frozen_ms;       /* the server ends a session that asks nothing for that long */
+    int frozen_ms;       /* the server ends a session that is idle for that long */
 };
 
 /* leader_session_done(), also after a failure. False: out of memory. */
@@ -39,7 +39,7 @@ MUST_CHECK enum status leader_session_lead(struct leader_session *session, int64
 /* Gives the right up and disconnects. Works at any time. */
 void leader_session_resign(struct leader_session *session);
 
-/* Reads with parameters in binary. Connects nothing: when it fails, the right may be lost. Never
+/* Reads with binary parameters. Does not connect: when it fails, the right may be lost. Never
  * STATUS_UNCERTAIN, since nothing is changed. *ret_result is the caller's. */
 MUST_CHECK enum status leader_session_read(struct leader_session *session,
                                            const struct postgres_statement *statement,

@@ -11,7 +11,7 @@
     " AND ($5::text IS NULL OR type = $5)"                                                         \
     " AND occurred_at >= coalesce($6, '-infinity') AND occurred_at < coalesce($7, 'infinity')"
 #define DATA_SIZE POSTGRES_SIZE("data")
-/* Of the rows that the condition and the order give, the first $8, as far as LOG_CHUNK_BYTES go. */
+/* The first $8 rows by the condition and the order, up to the row that reaches LOG_CHUNK_BYTES. */
 #define CHUNK(rest)                                                                                \
     "SELECT " EVENT_COLUMNS ", bytes FROM ("                                                       \
     "SELECT *, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS bytes FROM ("                          \
@@ -22,8 +22,8 @@ _Static_assert(LOG_CHUNK_BYTES == 1048576, "as CHUNK says");
 static const Oid SCAN_TYPES[] = {PG_INT2, PG_INT8,        PG_INT2,        PG_UUID,
                                  PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4};
 
-/* A statement for all parameters alike must leave the planner no other way: one partition at a
- * time, and no condition beside the primary key's, or it sorts the whole log for each page. */
+/* One statement for all parameters must leave the planner no choice: one partition at a time, and
+ * no condition beside the primary key's. Otherwise it sorts the whole log for each page. */
 static const struct postgres_statement SCAN = {
     .name = "log_scan",
     .sql = CHUNK("partition = $1 AND position > $2 ORDER BY position"),
@@ -31,7 +31,7 @@ static const struct postgres_statement SCAN = {
     .parameter_types = SCAN_TYPES,
 };
 
-/* A cart's events are found by (partition, cart_id, version); versions and positions have the same
+/* A cart's events are found by (partition, cart_id, version). Versions and positions have the same
  * order. */
 static const struct postgres_statement SCAN_CART = {
     .name = "log_scan_cart",
@@ -43,11 +43,10 @@ static const struct postgres_statement SCAN_CART = {
 };
 
 /*
- * Between two times, one partition at a time. Positions follow the clock, but not exactly (several
- * instances, each with its own): the events of a time stand close together, and only the time says
- * which. So what is near is read along the primary key, and when a window has come to an end the
- * block ranges (BRIN) tell where the next such event is, window by window. No statement reads more
- * than one window of positions.
+ * Between two times, one partition at a time. Positions follow the clock only roughly (several
+ * instances, each with its own), so the events of a time are close together but not contiguous.
+ * Nearby events are read along the primary key. When a window ends, the block ranges (BRIN) find
+ * the next such event, window by window. No statement reads more than one window of positions.
  */
 enum {
     READ_WINDOW = 4096, /* positions */
@@ -67,7 +66,8 @@ static const struct postgres_statement SCAN_WINDOW = {
     .parameter_types = WINDOW_TYPES,
 };
 
-/* The additions keep the planner from walking along the primary key until something matches. */
+/* `+ 0` and `$8 > 0` keep the planner from walking along the primary key until something
+ * matches. */
 static const struct postgres_statement LOOK_AHEAD = {
     .name = "log_look_ahead",
     .sql = "SELECT (SELECT min(position + 0) FROM events"
@@ -78,7 +78,7 @@ static const struct postgres_statement LOOK_AHEAD = {
     .parameter_types = WINDOW_TYPES,
 };
 
-/* The same for a type at any time, which no index knows: a stride is read as a whole. */
+/* The same for a type at any time. No index knows types, so a stride is read as a whole. */
 static const struct postgres_statement LOOK_FOR_TYPE = {
     .name = "log_look_for_type",
     .sql = "SELECT (SELECT min(position + 0) FROM events"
@@ -214,7 +214,7 @@ static void fill(struct parameters *parameters, const struct log_filter *filter,
     put_int(parameters, 7, rows, 4);
 }
 
-/* Reading changes nothing: what could not be read is simply not available. */
+/* Reading changes nothing, so an uncertain read is simply unavailable. */
 static enum status reading_failed(enum status status, struct error *error)
 {
     if (status != STATUS_UNCERTAIN)
@@ -224,7 +224,7 @@ static enum status reading_failed(enum status status, struct error *error)
     return STATUS_UNAVAILABLE;
 }
 
-/* The window's end is $3 where others have the last partition. */
+/* $3 is the window's end; in the other statements it is the last partition. */
 static void put_window(struct parameters *parameters, const struct scan_place *place, int64_t width)
 {
     int64_t end;
@@ -233,8 +233,8 @@ static void put_window(struct parameters *parameters, const struct scan_place *p
     put_int(parameters, 2, end, 8);
 }
 
-/* Moves *place to just before the next event that matches, or at least a window further. What is up
- * to a partition's last position is there for good, so nothing can turn up behind us. */
+/* Moves *place to just before the next event that matches, or by at least a window. A partition is
+ * complete up to its last position, so no event can appear behind us. */
 static enum status look_ahead(struct postgres *postgres, const struct log_filter *filter,
                               int64_t deadline_us, struct scan_place *place, bool *ret_more,
                               struct error *error)
@@ -316,7 +316,7 @@ enum status log_query_partitions(struct postgres *postgres, int64_t deadline_us,
                                  int64_t (*published_position)(void *context, int partition),
                                  void *context, struct text *text, struct error *error)
 {
-    /* First, so that nothing is published that is not in the log yet. */
+    /* Read first, so that no position is shown as published that is not in the log yet. */
     int64_t published[PARTITION_COUNT_MAX] = {0};
     for (int partition = 0; partition < partition_count; partition++)
         published[partition] = published_position(context, partition);

@@ -1,8 +1,8 @@
 /*
- * log_query.h - questions to the log: which events, from where on, and how to go on later.
+ * log_query.h - reads the events of the log that a filter selects, in pages.
  *
- * The answer's order is partition, then position. A cursor is the place of the last event seen
- * together with a fingerprint of the filter, so that it cannot be used with another question.
+ * The order is partition, then position. A cursor is the place of the last event seen and a
+ * fingerprint of the filter, so that it cannot be used with another filter.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 enum {
     LOG_CURSOR_LENGTH = 28, /* 4 + 16 + 8 hexadecimal digits */
     LOG_CHUNK_ROWS = 250,   /* rows of one statement */
-    /* Of data, by POSTGRES_SIZE(): it ends behind the row that reaches this. */
+    /* Bytes of data, by POSTGRES_SIZE(): a chunk ends after the row that reaches this. */
     LOG_CHUNK_BYTES = 1 << 20,
 };
 
@@ -27,7 +27,7 @@ struct log_filter {
     int64_t before_us; /* exclusive; INT64_MAX: open */
 };
 
-/* Behind this event; position 0 is before the first one. */
+/* After this event; position 0 is before the first one. */
 struct scan_place {
     int16_t partition;
     int64_t position;
@@ -44,10 +44,10 @@ MUST_CHECK bool log_cursor_read(struct str cursor, const struct log_filter *filt
 typedef void log_visitor(const struct recorded_event *event, void *context);
 
 /*
- * Visits at most `rows` events behind *place, in order, and moves *place behind the last one
- * visited. Fewer than LOG_CHUNK_ROWS, or none, may come although there are more, when they are
- * large or far away: *ret_more says whether it is worth asking again. Failures are those of
- * postgres_execute(); nothing is written by reading, so none is uncertain.
+ * Visits at most `rows` events after *place, in order, and moves *place to the last one visited.
+ * When events are large or far away, it may visit fewer than LOG_CHUNK_ROWS, or none, although
+ * there are more: *ret_more says whether to ask again. Failures are those of postgres_execute(),
+ * but none is uncertain, since reading writes nothing.
  */
 MUST_CHECK enum status log_query_chunk(struct postgres *postgres, const struct log_filter *filter,
                                        int rows, int64_t deadline_us, struct scan_place *place,

@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-/* Something to read. The submitter owns it again from the moment `run` or `refuse` is called. */
+/* Something to read. The submitter owns it again once `run` or `refuse` is called. */
 struct log_task {
     /* On a reader thread, with a connection. */
     void (*run)(struct log_task *task, struct postgres *postgres);
@@ -23,8 +23,8 @@ struct log_task {
 enum {
     LOG_READER_THREADS_MAX = 64,
     LOG_TASK_WAIT_MS = 1000,   /* in the queue; then it is refused */
-    LOG_ANSWER_MS = 1400,      /* after it was queued there must be a connection */
-    LOG_CONNECT_DOWN_MS = 400, /* the same, after it was taken, while the event store is away */
+    LOG_ANSWER_MS = 1400,      /* from queueing a task until there must be a connection */
+    LOG_CONNECT_DOWN_MS = 400, /* the same, from taking a task, while the event store is away */
     LOG_STATEMENT_TIMEOUT_MS = 5000,
     LOG_CLIENT_CHECK_MS = 250, /* a session that a reader has given up lasts that much longer */
 };
@@ -35,10 +35,10 @@ struct log_reader;
  * LOG_READER_THREADS_MAX. STATUS_NO_MEMORY; STATUS_UNAVAILABLE: no thread to be had. */
 MUST_CHECK enum status log_reader_start(const char *url, int threads, int queue_max,
                                         struct log_reader **ret_reader, struct error *error);
-/* False when the queue is full, or the reader was stopped. */
+/* False when the queue is full or the reader was stopped. */
 MUST_CHECK bool log_reader_submit(struct log_reader *reader, struct log_task *task);
 
-/* How much there is to do, now. */
+/* The current load. */
 struct log_reader_use {
     int waiting; /* tasks in the queue */
     int busy;    /* threads that have one in hand */

@@ -15,7 +15,7 @@
 
 enum { PARTITIONS_TEXT_MAX = 256 * 1024, PAGE_TEXT_MAX = 64 << 20 };
 
-/* A question on its way: the task of the reader, and what is needed to answer. */
+/* A question in progress: the reader's task, and what answering needs. */
 struct log_call {
     struct log_task task; /* first: the reader hands this back */
     const struct log_routes *routes;
@@ -29,7 +29,7 @@ struct log_call {
     struct json_out out;
 };
 
-/* False: too much waits for clients, who may be slow. */
+/* False: too many bytes already wait for clients, which may be slow. */
 static bool keep_unsent(struct log_call *call, size_t bytes)
 {
     call->unsent = bytes;

@@ -11,13 +11,13 @@
 enum {
     LOG_LIMIT_MAX = 1000,
     LOG_LIMIT_DEFAULT = 100,
-    /* A JSON page ends early, with a cursor, behind the event that reaches this. */
+    /* A JSON page ends early, with a cursor, after the event that reaches this. */
     LOG_PAGE_BYTES = 8 << 20,
-    LOG_PAGE_WAIT_MS = 1800,  /* for all statements of a page */
-    LOG_PAGE_LOOK_MS = 900,   /* then a search by time or type ends early rather than look on */
-    LOG_CHUNK_WAIT_MS = 4000, /* for one chunk of a stream */
+    LOG_PAGE_WAIT_MS = 1800,         /* for all statements of a page */
+    LOG_PAGE_LOOK_MS = 900,          /* then a search by time or type ends early, not looking on */
+    LOG_CHUNK_WAIT_MS = 4000,        /* for one chunk of a stream */
     LOG_UNSENT_BYTES_MAX = 64 << 20, /* pages and chunks that clients have not taken yet */
-    LOG_SMALL_BYTES = 16 << 10,      /* a page or chunk up to this may exceed it */
+    LOG_SMALL_BYTES = 16 << 10,      /* a page or chunk up to this size may exceed it */
 };
 
 struct log_routes {
@@ -29,5 +29,5 @@ struct log_routes {
     void *context;
 };
 
-/* Handles every path under /v1/events; false when the path is elsewhere. */
+/* Handles every path under /v1/events. False: the path is not one of these. */
 MUST_CHECK bool log_routes_handle(const struct log_routes *routes, struct http_request *request);

@@ -7,7 +7,7 @@
 
 enum {
     LOOK_BACK_FIRST = 1,  /* records from the end to look at first ... */
-    LOOK_BACK_FACTOR = 8, /* ... and how many times more each time that none was an event */
+    LOOK_BACK_FACTOR = 8, /* ... and how many times more, each time none of them was an event */
 };
 
 /* What watch() saw last, so that it reads only what has changed. */
@@ -16,7 +16,7 @@ struct watched {
     int64_t position;
 };
 
-/* What find_ends() has found; the next call goes on there if this one had not time for all. */
+/* What find_ends() has found. If it runs out of time, the next call continues from here. */
 struct found_end {
     bool is_known;
     struct kafka_bounds bounds;
@@ -71,7 +71,7 @@ struct search {
     struct uuid event_id;
 };
 
-/* What is not one of our events is passed over: somebody else wrote it. */
+/* Skips records that are not our events: somebody else wrote them. */
 static bool look_at(struct search *search, const struct kafka_tail_record *record)
 {
     struct recorded_event event;
@@ -111,8 +111,8 @@ static bool stop_at_once(void *context, const struct kafka_tail_record *record)
     return false;
 }
 
-/* The last event of a partition. The last offset need not have a record: transactions, compaction
- * and other writers leave holes, so it looks back further and further. */
+/* The last event of a partition. The last offset need not have a record (transactions, compaction
+ * and other writers leave holes), so each look goes further back. */
 static enum status find_last(struct search *search, const struct kafka_bounds *bounds,
                              int64_t deadline_us, struct error *error)
 {
@@ -131,9 +131,10 @@ static enum status find_last(struct search *search, const struct kafka_bounds *b
 }
 
 /*
- * A topic that was re-created while events were on their way to the old one may begin with those
- * and lack its beginning. So one that still has its first record must have position 1, at the start
- * or behind what can have been on its way. *ret_late_until stays as it is when nothing is late.
+ * If a topic is re-created while events are on their way to the old one, it may begin with these
+ * events and lack its beginning. So a topic that still has its first record must have position 1:
+ * at the start, or after no more events than can have been on their way. *ret_late_until stays as
+ * it is when nothing is late.
  */
 static enum status find_beginning(struct publisher_kafka *publisher, int16_t partition,
                                   const struct kafka_bounds *bounds, int64_t deadline_us,
@@ -193,7 +194,7 @@ static void forget_found(struct publisher_kafka *publisher)
         publisher->found[p].is_known = false;
 }
 
-/* Each partition is read for itself, which takes longer than the deadline where there are many. */
+/* Each partition is read separately. With many partitions that takes longer than one deadline. */
 static enum status find_ends(void *self, int64_t deadline_us, struct relay_topic_end *ret_ends,
                              struct error *error)
 {

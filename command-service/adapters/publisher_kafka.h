@@ -31,9 +31,9 @@ void publisher_kafka_free(struct publisher_kafka *publisher, int64_t deadline_us
 struct relay_publisher publisher_kafka_port(struct publisher_kafka *publisher);
 
 /*
- * For the start of a service: is the topic as it has to be? STATUS_CONFLICT: it has another number
- * of partitions, which waiting does not cure. STATUS_NOT_FOUND, STATUS_UNAVAILABLE: it may come.
- * Not while a relay uses the publisher.
+ * For the start of a service: is the topic as it must be? STATUS_CONFLICT: it has another number of
+ * partitions; waiting does not help. STATUS_NOT_FOUND, STATUS_UNAVAILABLE: it may come. Not to be
+ * called while a relay uses the publisher.
  */
 MUST_CHECK enum status publisher_kafka_check_topic(struct publisher_kafka *publisher,
                                                    int64_t deadline_us, struct error *error);

@@ -32,8 +32,8 @@ static const struct postgres_statement EVENT_ID = {
 };
 
 #define DATA_SIZE POSTGRES_SIZE("data")
-/* Per partition: the events after a position, up to a number of them; all together up to a number
- * of bytes, and one event more. They come in the order of the arrays, and by position. */
+/* For each partition: up to a number of events after a position. In all: up to a number of bytes,
+ * plus one event. They come in the order of the arrays, then by position. */
 static const struct postgres_statement READ = {
     .name = "relay_read",
     .sql = "SELECT " EVENT_COLUMNS
@@ -132,8 +132,8 @@ static enum status read_page(struct relay_log_postgres *log, const int64_t *afte
                                error);
 }
 
-/* A page that ends early is followed by one that begins with the next partition, so that none has
- * to wait for the others to have no more. */
+/* If a page ends early, the next page begins with the next partition. So no partition waits until
+ * the others have no more events. */
 static enum status read_log(void *self, const int64_t *after, const int32_t *limits,
                             int64_t deadline_us,
                             bool (*visit)(void *context, const struct recorded_event *event),

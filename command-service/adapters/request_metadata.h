@@ -1,6 +1,5 @@
 /*
- * request_metadata.h - what a request says about where it comes from: the events' metadata
- * (docs/api.md, Metadata).
+ * request_metadata.h - where a request comes from: the events' metadata (docs/api.md, Metadata).
  */
 #pragma once
 
@@ -16,7 +15,7 @@ MUST_CHECK bool traceparent_is_valid(struct str header);
 /* 1 to CORRELATION_ID_BYTES_MAX bytes of printable UTF-8. */
 MUST_CHECK bool correlation_id_is_valid(struct str header);
 
-/* Appends {"correlationId":…,"traceparent":…,"commandKey":{"key":…,"requestHash":…}}, each only if
- * it was given; an invalid traceparent is left out. */
+/* Appends {"correlationId":…,"traceparent":…,"commandKey":{"key":…,"requestHash":…}}. A member that
+ * was not given is left out, and so is an invalid traceparent. */
 void request_metadata_write(struct str correlation_id, struct str traceparent,
                             const struct command_key *key, struct text *text);

@@ -5,7 +5,7 @@
 
 enum { FIRST_SLOTS = 1024, CARTS_PER_SLOT_MAX = 2 };
 
-/* A hash table with chains; all carts are also in a list from newest to oldest use. */
+/* A hash table with chains. All carts are also in a list from newest to oldest use. */
 struct cart_cache {
     size_t bytes_max;
     size_t bytes; /* of the carts and the table */
@@ -48,7 +48,7 @@ static struct cached_cart **slot_of(const struct cart_cache *cache, const struct
     return &cache->slots[uuid_hash(cart_id, cache->seed) & (cache->slot_count - 1)];
 }
 
-/* Without memory for a larger table the chains only get longer. */
+/* Without memory for a larger table, the chains just get longer. */
 static void grow(struct cart_cache *cache)
 {
     size_t old_count = cache->slot_count;

@@ -1,8 +1,8 @@
 /*
  * cart_cache.h - carts in memory, bounded in bytes; the least recently used go first.
  *
- * What is cached is a guess: another instance may have written since. The lane proves it before it
- * answers from it. One thread only.
+ * A cached cart is a guess: another instance may have written to it since. The lane proves it
+ * against the log before it answers from it. One thread only.
  */
 #pragma once
 
@@ -16,11 +16,11 @@ struct cached_cart {
     struct cart_key key;
     struct cart cart;
     struct cart_keys keys;
-    struct uuid last_event_id; /* of the version that the log has; meaningless at version 0 */
-    bool is_complete;          /* every event that the log had has been folded into it */
+    struct uuid last_event_id; /* at its version in the log; meaningless at version 0 */
+    bool is_complete;          /* every event that the log had is folded into it */
     bool is_damaged;           /* its log cannot be folded: it takes no command */
 
-    /* The lane's own: where the cart is in the batch numbered `batch`. */
+    /* The lane's own: where the cart is in batch number `batch`. */
     uint64_t batch;
     uint32_t batch_index;
 
@@ -34,18 +34,17 @@ struct cached_cart {
 MUST_CHECK struct cart_cache *cart_cache_new(size_t bytes_max);
 void cart_cache_free(struct cart_cache *cache);
 
-/* Borrowed; now the most recently used. NULL: not there. */
+/* Borrowed; becomes the most recently used. NULL: not there. */
 struct cached_cart *cart_cache_find(struct cart_cache *cache, const struct uuid *cart_id);
-/* Adds a cart without events, not complete, that is not there yet. NULL: memory is out. */
+/* Adds a cart that is not there yet: without events, not complete. NULL: memory is out. */
 MUST_CHECK struct cached_cart *cart_cache_add(struct cart_cache *cache, const struct cart_key *key);
 /* Call after the cart has changed. */
 void cart_cache_account(struct cart_cache *cache, struct cached_cart *cached);
 void cart_cache_remove(struct cart_cache *cache, struct cached_cart *cached);
 
-/* Removes carts until the rest fits, but none that the batch of this number has only read a part
- * of: one that is larger than the limit would never be read to its end. Only this and the two
- * others that remove invalidate pointers, so a batch in progress may exceed the limit by what it
- * loads and appends. */
+/* Evicts until within the limit. Skips carts that batch `batch` is still loading, or an oversized
+ * cart would never finish. Only this and the two other functions that remove carts invalidate
+ * pointers. So a batch in progress may exceed the limit by what it loads and appends. */
 void cart_cache_trim(struct cart_cache *cache, uint64_t batch);
 void cart_cache_clear(struct cart_cache *cache);
 

@@ -1,9 +1,9 @@
 /*
  * cart_keys.h - the Idempotency-Keys of the commands that made a cart what it is.
  *
- * Known for as long as the cart is: like the cart itself they are folded from its events, all of
- * them, so that a key that is not here is not in the log either. A key costs its bytes and five
- * more, and where there are many 8 to 16 for an index.
+ * Known for as long as the cart is. Like the cart, they are folded from all of its events, so a key
+ * that is not here is not in the log either. A key costs its bytes and five more; where there are
+ * many, 8 to 16 for an index.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 /* A zeroed struct is without keys. */
 struct cart_keys {
-    uint8_t *bytes; /* owned: one after another, the version, the key's length and the key */
+    uint8_t *bytes; /* owned: one after another, each as version, key length and key */
     size_t length;
     size_t capacity;
     size_t last; /* where the newest one is */
@@ -24,8 +24,8 @@ struct cart_keys {
 };
 
 /* The cart's event of that version came from a command with `key` (1 to COMMAND_KEY_BYTES_MAX
- * bytes; others cannot be asked for and are left out). Of a command's several events the first is
- * remembered. False when memory is out. */
+ * bytes). Keys of any other length cannot be asked for and are left out. Of several events of one
+ * command, the first is remembered. False when memory is out. */
 MUST_CHECK bool cart_keys_add(struct cart_keys *keys, struct str key, int32_t version);
 
 /* The version of the first event of the command with that key; 0: there was none. */

@@ -125,7 +125,7 @@ void lane_log_failure(struct command_lane *lane, const char *message, const stru
               LOG_STR("status", status_name(error->status)), LOG_STR("error", error->message));
 }
 
-/* What an idle lane does from time to time. */
+/* Periodic work of an idle lane. */
 static void look_after_store(struct command_lane *lane)
 {
     const struct event_store *store = &lane->options.store;
@@ -182,7 +182,7 @@ static void *run(void *argument)
                 lane_refuse_queue(lane);
             lane_observe(lane, LANE_QUEUE_DEPTH, 0);
         }
-        /* Also under a constant stream of commands. */
+        /* This runs under a constant stream of commands too. */
         if (wake == WAKE_LOOK || (!lane->is_up && clock_monotonic_us() >= lane->next_probe_us))
             look_after_store(lane);
     }

@@ -3,11 +3,13 @@
  *
  *     queue -> take -> load -> recall -> decide -> append (one transaction, one fsync) -> answer
  *
- * Recall: a command whose Idempotency-Key its cart has had before is answered from the log.
- * While one batch is being committed the next one gathers by itself. Commands that lose a race
- * against another instance are decided again in the next batch, before newer commands, and the rest
- * of the batch goes on without them. Those that lose again are decided in a batch of their own
- * while nobody else can append to their partitions, so that nobody starves. docs/adr/0002 says what
+ * Recall: if a cart has had a command's Idempotency-Key before, the command is answered from the
+ * log.
+ *
+ * While one batch is being committed, the next one gathers. Commands that lose a race against
+ * another instance are decided again in the next batch, before newer commands; the rest of the
+ * batch goes on without them. Commands that lose again are decided in a batch of their own, while
+ * nobody else can append to their partitions, so that nobody starves. docs/adr/0002 says what
  * happens when a commit's outcome is unknown.
  */
 #pragma once
@@ -16,24 +18,24 @@
 #include "event_store.h"
 
 enum {
-    /* One batch. A command is taken while all three are not reached. */
+    /* One batch. Commands are taken until one of these is reached. */
     LANE_BATCH_COMMANDS_MAX = 512,
     LANE_BATCH_EVENTS_MAX = 4096,
     LANE_BATCH_BYTES_MAX = 4 * 1024 * 1024, /* of JSON in `data` */
 
-    /* Milliseconds. No call of a batch outlasts the earliest deadline of its commands either, and
-     * commands are taken in the order of their deadlines, so none is answered late. */
+    /* Milliseconds. In addition, no call of a batch outlasts the earliest deadline of its commands.
+     * Commands are taken in the order of their deadlines, so none is answered late. */
     LANE_CONNECT_MS = 400,
     LANE_READ_MS = 500,
     LANE_APPEND_MS = 1000,
     LANE_PROBE_MS = 300,      /* between attempts to reach a store that is down */
     LANE_HEARTBEAT_MS = 1000, /* an idle lane looks whether the store is still there */
-    /* With less time left, a command or an append is not begun: a store that waits for a lock must
-     * be the one that gives up, since only then is the outcome certain. */
+    /* A command or an append is not begun with less time left. A store that waits for a lock must
+     * give up before the lane does: only then is the outcome certain. */
     LANE_MINIMUM_MS = 500,
     LANE_APPEND_MINIMUM_MS = 400,
 
-    LANE_FAILURES_MAX = 3, /* failed attempts in a row at one call before its commands are failed */
+    LANE_FAILURES_MAX = 3, /* failed attempts in a row at one call, after which its commands fail */
 
     /* A command that has lost this many races is decided while its partition is held. */
     LANE_CLASHES_MAX = 2,
@@ -54,8 +56,8 @@ enum lane_metric {
     LANE_CART_CLASHES,          /* carts that another instance wrote first */
     LANE_APPEND_RETRIES,        /* deadlocks, lock time-outs and the like */
     LANE_COMMITS_UNCERTAIN,     /* appends without an answer */
-    LANE_COMMITS_RESOLVED,      /* of them found out in time */
-    LANE_COMMITS_UNKNOWN,       /* of them answered as STATUS_UNCERTAIN */
+    LANE_COMMITS_RESOLVED,      /* uncertain appends whose outcome was found in time */
+    LANE_COMMITS_UNKNOWN,       /* uncertain appends whose commands got STATUS_UNCERTAIN */
     LANE_COMMANDS_REFUSED_BUSY, /* queue full, or no time left */
     LANE_COMMANDS_REPLAYED,     /* answered as the first time, by their keys */
     LANE_METRIC_COUNT,
@@ -66,9 +68,9 @@ struct command_lane_observer {
     void *context;
     /* The value to observe, set or add. LANE_COMMANDS_REFUSED_BUSY may come from any thread. */
     void (*observe)(void *context, enum lane_metric metric, double value);
-    /* There are new events in the log, and the commands of their batch have been answered. */
+    /* The log has new events, and the commands of their batch have been answered. */
     void (*committed)(void *context, size_t commands);
-    /* When it changes: whether the store answers. `detail` is one line. */
+    /* Called when the store begins or stops answering. `detail` is one line. */
     void (*store_changed)(void *context, bool is_up, const char *detail);
 };
 
@@ -87,18 +89,18 @@ MUST_CHECK struct command_lane *command_lane_new(const struct command_lane_optio
 /* Starts the thread. */
 MUST_CHECK enum status command_lane_start(struct command_lane *lane, struct error *error);
 
-/* From any thread. False, and nothing kept: the queue is full or the lane is stopping. Otherwise
+/* From any thread. False: the queue is full or the lane is stopping, and nothing is kept. True:
  * request->done is called, exactly once, by request->deadline_us. */
 MUST_CHECK bool command_lane_submit(struct command_lane *lane, struct command_request *request);
 
-/* When the thread last began a turn of its loop, by clock_monotonic_us(); from any thread. A turn
+/* When the thread last began a turn of its loop, by clock_monotonic_us(). From any thread. A turn
  * takes up to LANE_HEARTBEAT_MS without work and LANE_DEADLINE_MS with it. */
 int64_t command_lane_turned_at_us(const struct command_lane *lane);
 
 /* Takes no more commands; does not wait. */
 void command_lane_close(struct command_lane *lane, int64_t deadline_us);
-/* Takes no more commands, answers every accepted one (those not begun by `deadline_us` with
- * STATUS_UNAVAILABLE) and ends the thread. */
+/* Takes no more commands, answers every accepted one and ends the thread. Commands not begun by
+ * `deadline_us` get STATUS_UNAVAILABLE. */
 void command_lane_stop(struct command_lane *lane, int64_t deadline_us);
 /* After command_lane_stop(), or without a start. */
 void command_lane_free(struct command_lane *lane);

@@ -2,8 +2,8 @@
  * command_request.h - one command on its way to the writer lane and back: from an HTTP request, or
  * from the expiry sweep.
  *
- * Whoever made it owns it (and everything it points to) before command_lane_submit() and again from
- * the moment `done` is called; in between it belongs to the lane.
+ * The code that makes a request owns it, and everything it points to, before command_lane_submit()
+ * and again from the moment `done` is called. In between it belongs to the lane.
  */
 #pragma once
 
@@ -33,11 +33,11 @@ struct committed_event {
 struct command_outcome {
     enum status status;
     enum cart_refusal refusal;
-    enum cart_status cart_status;   /* before the command; of the source when that is closed */
-    int32_t version;                /* of the cart: after the command, or as it was when refused */
-    bool is_replayed;               /* nothing was done now: this is the answer of the first time */
-    int64_t position;               /* of the last event appended; 0 when there is none */
-    size_t event_count;             /* a merge's is its target's */
+    enum cart_status cart_status; /* before the command; the source's, when the source is closed */
+    int32_t version;              /* of the cart: after the command, or as it was when refused */
+    bool is_replayed;             /* nothing was done now: this repeats the first answer */
+    int64_t position;             /* of the last event appended; 0 when there is none */
+    size_t event_count;           /* a merge's is its target's */
     struct committed_event *events; /* event_count of them, the request's own; or NULL */
 };
 
@@ -49,7 +49,7 @@ struct command_request {
     struct cart_condition condition;
     struct command_key key;
     struct str metadata; /* JSON object for the events; holds the key */
-    int64_t deadline_us; /* monotonic: answered by then, whatever happens */
+    int64_t deadline_us; /* monotonic: answered by then in any case */
     struct command_outcome outcome;
     /* Called by the lane's thread exactly once, when `outcome` is complete. Must not block. */
     void (*done)(struct command_request *request);

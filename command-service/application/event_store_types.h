@@ -12,9 +12,9 @@
 enum {
     EVENT_STORE_LOAD_CARTS_MAX = 128,     /* carts per load() */
     EVENT_STORE_LOAD_ROWS_MAX = 4000,     /* events that one load() brings */
-    EVENT_STORE_CART_ROWS_MAX = 1000,     /* of them for one cart */
-    EVENT_STORE_LOAD_BYTES_MAX = 1 << 20, /* of their data, about, and one event more */
-    EVENT_STORE_CART_BYTES_MAX = 1 << 18, /* of them for one cart, likewise */
+    EVENT_STORE_CART_ROWS_MAX = 1000,     /* of these, for one cart */
+    EVENT_STORE_LOAD_BYTES_MAX = 1 << 20, /* bytes of their data, approximately, plus one event */
+    EVENT_STORE_CART_BYTES_MAX = 1 << 18, /* the same for one cart */
     EVENT_STORE_VERSIONS_MAX = 1024,      /* carts per versions() */
     EVENT_STORE_APPEND_EVENTS_MAX = 5000, /* events per append() and find() */
     EVENT_STORE_RECALL_COMMANDS_MAX = 64, /* commands per recall() */
@@ -55,7 +55,7 @@ struct new_event {
     int64_t position;    /* written by a successful append() */
 };
 
-/* The event that stands where a new one was to stand. */
+/* The event that already stands in a new one's place. */
 struct standing_event {
     bool exists;
     struct uuid event_id;

@@ -92,6 +92,7 @@ static void plan(struct expiry_sweep *sweep)
         sweep->event_counts[sweep->walk_count] = 0;
         sweep->walk_ways[sweep->walk_count++] = way;
     }
+    assert(sweep->way_count > 0);
     sweep->first_way = (sweep->first_way + KINDS) % sweep->way_count;
     if (sweep->walk_count > 0)
         sweep->events_max = EXPIRY_EVENTS_MAX / (int32_t)sweep->walk_count;

@@ -72,15 +72,16 @@ static void log_cart(enum log_level level, const struct cached_cart *cached, con
               LOG_END);
 }
 
-/* CartMergedAway happens to the source of a merge, every other event to the command's own cart. */
+/* CartMergedAway happens to the source of a merge. Every other event happens to the command's own
+ * cart. */
 static struct batch_cart *cart_of_event(struct lane_batch *batch,
                                         const struct batch_command *command, enum event_type type)
 {
     return &batch->carts[type == EVENT_CART_MERGED_AWAY ? command->source : command->cart];
 }
 
-/* All texts are written down before the first event changes the cart that they may point into, and
- * the memory for the answer is there before anything is durable. */
+/* All texts are written out before the first event changes the cart that they may point into. The
+ * memory for the answer is allocated before anything is durable. */
 static bool write_events(struct lane_batch *batch, const struct batch_command *command)
 {
     struct command_request *request = command->request;
@@ -133,7 +134,7 @@ static void evolve(struct lane_batch *batch, struct batch_command *command,
         enum status status = cart_evolve(&cached->cart, data, request->command.time_us, &error);
         if (status == STATUS_OK)
             continue;
-        /* The events before this command's stay; the carts must be read again before the next. */
+        /* Events of earlier commands stay. The carts must be read again before the next command. */
         log_cart(LOG_ERROR, cached, "the cart cannot take what was decided", error.message);
         reset_outcome(request, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : STATUS_INTERNAL);
         cart->again = cart->evict = true;
@@ -184,12 +185,13 @@ static void decide(struct lane_batch *batch, struct batch_command *command,
     }
     if (cart->cached->is_damaged || source->cached->is_damaged) {
         const struct batch_cart *damaged = cart->cached->is_damaged ? cart : source;
-        /* One that is not kept was only short of memory. */
+        /* A cart that will be evicted was only short of memory. */
         reset_outcome(request, damaged->evict ? STATUS_UNAVAILABLE : STATUS_INTERNAL);
         return;
     }
     if (cart_keys_find(&cart->cached->keys, request->key.key) > cart->base_version) {
-        /* Its twin is in this batch. Once that is durable, it can be answered from the log. */
+        /* The same command is already in this batch. Once that one is durable, this one can be
+         * answered from the log. */
         command->state = COMMAND_AGAIN;
         return;
     }
@@ -228,7 +230,7 @@ static void postpone(struct batch_cart *cart)
     cart->evict = true;
 }
 
-/* One cart of a merge does not go without the other. */
+/* If one cart of a merge is postponed, so is the other. */
 static void postpone_tied_carts(struct lane_batch *batch)
 {
     bool has_spread = true;
@@ -302,7 +304,7 @@ void lane_batch_failed(struct lane_batch *batch, enum status status)
         struct batch_cart *source = &batch->carts[command->source];
         if (command->state != COMMAND_DECIDED || cart->event_count + source->event_count == 0)
             continue;
-        /* Without events of its own a command has certainly done nothing. */
+        /* A command without events of its own has certainly done nothing. */
         bool did_nothing = command->request->outcome.event_count == 0;
         reset_outcome(command->request,
                       status == STATUS_UNCERTAIN && did_nothing ? STATUS_UNAVAILABLE : status);

@@ -1,9 +1,9 @@
 /*
  * lane_batch.h - the commands that are decided and committed together.
  *
- * Commands keep the order of the queue. Each refers to its cart; each cart knows what the log must
- * hold for the decisions on it to stand. A merge refers to two carts and ties them: what was
- * decided on both stands or falls together (docs/adr/0008).
+ * Commands keep the order of the queue. Each refers to its cart. Each cart knows what the log must
+ * hold for the decisions on it to stand. A merge refers to two carts and ties them: the decisions
+ * on both stand or fall together (docs/adr/0008).
  */
 #pragma once
 
@@ -16,11 +16,11 @@ enum { LANE_BATCH_CARTS_MAX = 2 * LANE_BATCH_COMMANDS_MAX };
 struct batch_cart {
     struct cached_cart *cached;
     int32_t base_version; /* before this batch */
-    uint32_t event_count; /* that this batch appends to it */
-    bool is_proven;       /* read from the log by this batch */
+    uint32_t event_count; /* events that this batch appends to it */
+    bool is_proven;       /* read from the log in this batch */
     bool again;           /* its commands (from here on) are decided in the next batch */
     bool is_postponed;    /* all of its commands are */
-    bool evict;           /* what is cached is not in the log, or may not be */
+    bool evict;           /* the cached cart is not what the log holds, or may not be */
 };
 
 enum batch_command_state {
@@ -41,7 +41,7 @@ struct batch_command {
 struct lane_batch {
     uint64_t number;
     int64_t limit_us; /* the earliest deadline of its commands */
-    bool is_full;     /* no further command is decided */
+    bool is_full;     /* no more commands are decided */
     bool is_held;     /* its carts' partitions are held while it is decided */
 
     size_t command_count;
@@ -63,10 +63,10 @@ _Static_assert((int)LANE_BATCH_CARTS_MAX <= (int)EVENT_STORE_VERSIONS_MAX,
 MUST_CHECK struct lane_batch *lane_batch_new(void);
 void lane_batch_free(struct lane_batch *batch);
 
-/* Empties it; the next cart found is the first of a new batch. */
+/* Empties it. The next cart found is the first of a new batch. */
 void lane_batch_begin(struct lane_batch *batch);
 
-/* Adds a command on `cached`; `source` is the other cart of a merge, and the same one for every
+/* Adds a command on `cached`. `source` is the other cart of a merge, and `cached` again for every
  * other command. */
 void lane_batch_add(struct lane_batch *batch, struct command_request *request,
                     struct cached_cart *cached, struct cached_cart *source);
@@ -76,17 +76,17 @@ void lane_batch_add(struct lane_batch *batch, struct command_request *request,
 void lane_batch_decide(struct lane_batch *batch, struct cart_cache *cache,
                        const struct cart_limits *limits);
 
-/* The cart's commands are decided again, and those of the carts that merges tie to it: all but the
- * recalled ones, and what they had come to is dropped. Those that have clashed are marked by
- * request->attempts. */
+/* The cart's commands are decided again, and so are those of the carts that merges tie to it.
+ * Recalled commands are not. Earlier outcomes are dropped. request->attempts marks the commands
+ * that have clashed. */
 void lane_batch_postpone_cart(struct lane_batch *batch, uint32_t cart, bool has_clashed);
-/* Takes the events of postponed carts out of the batch; the others keep theirs as they are. */
+/* Removes the events of postponed carts from the batch; the events of others stay as they are. */
 void lane_batch_compact(struct lane_batch *batch);
 
 /* The events are in the log: writes positions and events into the outcomes. */
 void lane_batch_committed(struct lane_batch *batch);
-/* The events are not in the log, or nobody knows: `status` says which. What was decided on carts
- * without events still holds. */
+/* The events are not in the log, or nobody knows: `status` says which. Decisions on carts without
+ * events still hold. */
 void lane_batch_failed(struct lane_batch *batch, enum status status);
-/* Every command is answered with `status`, whatever was decided. */
+/* Answers every command with `status`, whatever was decided. */
 void lane_batch_refuse(struct lane_batch *batch, enum status status);

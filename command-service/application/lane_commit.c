@@ -34,7 +34,7 @@ static enum step give_up(struct command_lane *lane, struct commit *commit, enum 
     return STEP_END;
 }
 
-/* Lists the carts with events for lane_ask_versions(). */
+/* Lists the carts that have events, for lane_ask_versions(). */
 static size_t list_written_carts(struct command_lane *lane)
 {
     size_t count = 0;
@@ -44,7 +44,7 @@ static size_t list_written_carts(struct command_lane *lane)
     return count;
 }
 
-/* Postpones the carts that the log has in another version than the decisions assumed. */
+/* Postpones carts whose version in the log is not the one that the decisions assumed. */
 static enum status postpone_clashing(struct command_lane *lane, struct commit *commit,
                                      size_t *ret_count)
 {
@@ -63,8 +63,8 @@ static enum status postpone_clashing(struct command_lane *lane, struct commit *c
     return STATUS_OK;
 }
 
-/* Postpones the carts whose last event is not in the log any more, or is another one there (a
- * standby that lagged behind took over): nothing may be appended behind what never was. */
+/* Postpones carts whose last event is missing from the log, or is another one there (a standby that
+ * lagged behind took over). Nothing may be appended after an event that the log does not have. */
 static enum status postpone_lost(struct command_lane *lane, struct commit *commit)
 {
     const struct event_store *store = &lane->options.store;
@@ -111,8 +111,8 @@ static enum step fail_once(struct command_lane *lane, struct commit *commit, enu
     return STEP_RECONNECT;
 }
 
-/* The connection is gone, or may be. While a commit is uncertain there is no giving up before the
- * limit; what waits in the queue is not kept waiting for it. */
+/* The connection is gone, or may be. While a commit is uncertain, this does not give up before the
+ * limit; commands in the queue are refused meanwhile, not kept waiting. */
 static enum step reconnect(struct command_lane *lane, struct commit *commit)
 {
     while (!lane_reach_store(lane, commit->limit_us)) {
@@ -129,8 +129,7 @@ static enum step reconnect(struct command_lane *lane, struct commit *commit)
     return status == STATUS_OK ? STEP_APPEND : fail_once(lane, commit, status);
 }
 
-/* After a conflict of an append that was sent before: whether what stands in our events' places are
- * our events. */
+/* After a conflict of an append that was sent before: whether the events in our places are ours. */
 static enum status settle(struct command_lane *lane, struct commit *commit, bool *ret_is_committed)
 {
     const struct event_store *store = &lane->options.store;

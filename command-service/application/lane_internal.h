@@ -1,5 +1,5 @@
 /*
- * lane_internal.h - what the files of the writer lane share: command_lane.c (queue and thread),
+ * lane_internal.h - shared by the files of the writer lane: command_lane.c (queue and thread),
  * lane_round.c (one batch), lane_recall.c (what it need not decide), lane_commit.c (its append).
  */
 #pragma once
@@ -33,7 +33,7 @@ struct command_lane {
     bool is_up;                 /* the store answered when it was last tried */
     bool is_state_known;        /* is_up has been told to the observer */
     bool has_news;              /* this batch's events are in the log */
-    bool is_cache_suspect;      /* the connection was made anew since the cache was filled */
+    bool is_cache_suspect;      /* the cache is older than the connection */
     int64_t next_probe_us;      /* when to try a store that is down */
     int64_t last_contact_us;
     int64_t last_failure_log_us;
@@ -43,10 +43,10 @@ struct command_lane {
     struct cart_key keys[EVENT_STORE_VERSIONS_MAX];
     uint32_t key_carts[EVENT_STORE_VERSIONS_MAX];
     int32_t versions[EVENT_STORE_VERSIONS_MAX];
-    struct new_event bases[EVENT_STORE_VERSIONS_MAX]; /* places of events, to be asked for */
+    struct new_event bases[EVENT_STORE_VERSIONS_MAX]; /* places that find() looks up */
     struct standing_event standing[EVENT_STORE_APPEND_EVENTS_MAX];
     struct past_command past[EVENT_STORE_RECALL_COMMANDS_MAX];
-    uint32_t past_commands[EVENT_STORE_RECALL_COMMANDS_MAX]; /* in the batch */
+    uint32_t past_commands[EVENT_STORE_RECALL_COMMANDS_MAX]; /* indexes in the batch */
 };
 
 static inline void lane_observe(const struct command_lane *lane, enum lane_metric metric,
@@ -69,10 +69,11 @@ static inline int64_t lane_read_deadline(int64_t limit_us)
     return lane_deadline(clock_monotonic_us(), LANE_READ_MS, limit_us);
 }
 
-/* Makes sure of a connection; tells the observer when that changes. */
+/* Makes sure of a connection. Tells the observer when the store begins or stops answering. */
 MUST_CHECK bool lane_reach_store(struct command_lane *lane, int64_t limit_us);
 
-/* After a failed call: whether to make it again. Reconnects where needed. `failures` counts. */
+/* After a failed call: whether to repeat it. Reconnects where needed. `failures` counts
+ * attempts. */
 MUST_CHECK bool lane_may_retry(struct command_lane *lane, enum status status, int *failures,
                                int64_t limit_us);
 
@@ -85,7 +86,7 @@ void lane_refuse_queue(struct command_lane *lane);
 /* Decides and answers one batch. */
 void lane_round(struct command_lane *lane);
 
-/* Answers the commands whose keys their carts know already: from the log, as the first time. */
+/* Answers commands whose keys their carts already know: from the log, with the first answer. */
 MUST_CHECK enum status lane_recall(struct command_lane *lane, int64_t limit_us,
                                    struct error *error);
 

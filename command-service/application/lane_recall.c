@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Lists the commands that their carts have had before; those for which there is no room wait for
+/* Lists the commands that their carts have had before. Commands for which there is no room wait for
  * the next batch. */
 static size_t list_past_commands(struct command_lane *lane)
 {
@@ -55,8 +55,8 @@ static void recalled(void *context, size_t index, const struct recalled_event *e
         if (!is_ours)
             outcome->refusal = CART_REFUSED_KEY_REUSED;
     }
-    /* The end of a merge's source carries the merge's key, which can be the same: the merge was a
-     * command on another cart. */
+    /* A source's CartMergedAway carries the merge's key. A command on the source may have the same
+     * key: the merge is not that command, since it was a command on another cart. */
     if (outcome->is_replayed && is_ours && outcome->status == STATUS_OK)
         add_event(outcome, event);
 }

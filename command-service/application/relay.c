@@ -114,7 +114,7 @@ static bool try_to_lead(struct relay *relay)
     return false;
 }
 
-/* What the leader has published, for the metrics of a process that only follows. */
+/* For the metrics of a follower: what the leader has published. */
 static void watch(struct relay *relay)
 {
     const struct relay_log *log = relay->options.log;
@@ -197,7 +197,7 @@ enum status relay_start(struct relay *relay, struct error *error)
 
 static void notify(struct relay *relay)
 {
-    /* A full counter has been seen by nobody yet, so it still wakes. */
+    /* A full counter has not been read yet, so it still wakes. */
     (void)eventfd_write(relay->notify_fd, 1);
 }
 

@@ -1,8 +1,9 @@
 /*
  * relay.h - carries the events of the log to the topic: all of them, in order, at least once.
  *
- * Of any number of processes one leads. It keeps no position of its own: what is in the topic tells
- * where to go on (ADR 3). The topic being away, slow or wiped delays it and nothing else.
+ * Of any number of processes one leads. It stores no position of its own: the contents of the topic
+ * say where to go on (ADR 3). If the topic is away, slow or wiped, that delays publishing and
+ * nothing else.
  *
  *     follow:   ask for the right to publish
  *     find:     where does each partition of the topic end, and does the log have the same event
@@ -30,8 +31,9 @@ enum relay_state {
     RELAY_TOPIC_UNREACHABLE, /* no answer from the topic */
     RELAY_TOPIC_MISSING,
     RELAY_TOPIC_UNFIT, /* another number of partitions than the log */
-    RELAY_DIVERGED, /* the topic holds events that the log does not have: it took another course */
-    RELAY_REFUSED,  /* an event that cannot be published, or a hole in the log: never skipped */
+    RELAY_DIVERGED,    /* the topic holds events that the log does not have: the log took another
+                          course */
+    RELAY_REFUSED,     /* an event that cannot be published, or a hole in the log: never skipped */
     RELAY_STOPPED,
 };
 
@@ -39,9 +41,9 @@ enum relay_state {
 const char *relay_state_name(enum relay_state state);
 
 enum {
-    RELAY_POLL_MS = 50, /* how long events of other processes may go unnoticed, but for a rest */
-    /* From one page to the next, when it has caught up: by the commands that an append of this
-     * process answered on average, as long as their square times RELAY_GATHER_US, within bounds. */
+    RELAY_POLL_MS = 50, /* events of other processes are noticed within this, plus a pause */
+    /* Pause between pages once it has caught up: RELAY_GATHER_US x (recent commands per append of
+     * this process)^2, at least RELAY_GATHER_MS, at most RELAY_GATHER_MAX_MS. */
     RELAY_GATHER_US = 25,
     RELAY_GATHER_MS = 5,
     RELAY_GATHER_MAX_MS = 400,
@@ -52,13 +54,13 @@ enum {
     RELAY_RECHECK_MS = 5000,  /* the same, when a person has to do something */
     RELAY_STALL_MS = 5000,    /* without any delivery to a partition */
     RELAY_LOG_CALL_MS = 2000, /* one call to the log */
-    RELAY_FIND_MS = 3000,     /* finding the place; with the rest below RELAY_FROZEN_MS */
+    RELAY_FIND_MS = 3000,     /* finding the place; with the other calls below RELAY_FROZEN_MS */
     RELAY_GLANCE_MS = 200,    /* one look at whether the topic is still the same */
-    RELAY_TRIM_MS = 500,      /* deleting what comes before the beginning */
-    RELAY_TRIMS_MAX = 5,      /* attempts at that, RELAY_CHECK_MS apart */
+    RELAY_TRIM_MS = 500,      /* deleting late events */
+    RELAY_TRIMS_MAX = 5,      /* attempts to delete them, RELAY_CHECK_MS apart */
     RELAY_CLOSE_MS = 1000,
-    RELAY_PAGE_EVENTS = 1000, /* read at once, of one partition */
-    RELAY_KNOWN_MS = 3600000, /* how long a broker certainly knows a producer that keeps silent
+    RELAY_PAGE_EVENTS = 1000, /* read at once from one partition */
+    RELAY_KNOWN_MS = 3600000, /* how long a broker certainly remembers a silent producer
                                  (producer.id.expiration.ms, a day by default) */
 };
 
@@ -82,8 +84,8 @@ struct relay_options {
     const struct relay_publisher *publisher;
     int partition_count;
 
-    /* Called by the relay's thread with every change of what there is to say; may be NULL. The
-     * detail is one line. */
+    /* Called by the relay's thread whenever state, ok or detail changes; may be NULL. The detail is
+     * one line. */
     void (*on_state)(void *context, enum relay_state state, bool ok, const char *detail);
     void *context;
 };
@@ -95,14 +97,14 @@ MUST_CHECK struct relay *relay_new(const struct relay_options *options);
 MUST_CHECK enum status relay_start(struct relay *relay, struct error *error);
 
 /*
- * Reads nothing more, delivers what was already sent as far as that goes by the deadline, and ends
- * the thread. What is left is published by the next leader. May return up to RELAY_FIND_MS late,
- * when a call is under way. Does nothing unless started.
+ * Reads nothing more, delivers what was already sent as far as the deadline allows, and ends the
+ * thread. The next leader publishes the rest. May return up to RELAY_FIND_MS late, when a call is
+ * under way. Does nothing unless started.
  */
 void relay_stop(struct relay *relay, int64_t deadline_us);
 void relay_free(struct relay *relay); /* stopped, or never started */
 
-/* An append has made new events, and answered so many commands (RELAY_GATHER_US). Cheap. */
+/* An append has added events and answered `commands` commands (see RELAY_GATHER_US). Cheap. */
 void relay_wake(struct relay *relay, size_t commands);
 
 /* The last position known to be in the topic; 0: none. It goes back when the topic is wiped. */
@@ -111,10 +113,10 @@ int64_t relay_published_position(const struct relay *relay, int partition);
 const struct relay_stats *relay_stats(const struct relay *relay);
 
 /*
- * An operator's command: publishes the events of `partition` (-1: of every one) from position
- * `from` to what the topic already has, once more. Duplicates are harmless to consumers, so a
- * leader may be at work meanwhile. STATUS_CONFLICT: the log took another course. Ends when all is
- * delivered or at the deadline.
+ * An operator's command: publishes the events of `partition` (-1: of all) once more, from position
+ * `from` up to the last one that the topic has. Duplicates are harmless to consumers, so a leader
+ * may be at work meanwhile. Ends when everything is delivered, or at the deadline. STATUS_CONFLICT:
+ * the log took another course.
  */
 MUST_CHECK enum status relay_republish(const struct relay_options *options, int partition,
                                        int64_t from, int64_t deadline_us, int64_t *ret_count,

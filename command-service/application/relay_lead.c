@@ -16,7 +16,7 @@ static void close_publisher(struct relay *relay)
     atomic_store(&relay->stats.in_flight, 0);
 }
 
-/* Also what keeps the session of a leader that waits for something from ending. */
+/* Also keeps the session of a waiting leader from ending. */
 static bool look_at_log(struct relay *relay)
 {
     const struct relay_log *log = relay->options.log;
@@ -50,14 +50,14 @@ static void pause_leading(struct relay *relay, int wait_ms)
     }
 }
 
-/* What waits now has not been waiting for Kafka. */
+/* Events that wait now have not been waiting for Kafka. */
 static void forget_stall(struct relay *relay)
 {
     for (int p = 0; p < relay->options.partition_count; p++)
         relay->partitions[p].progress_us = clock_monotonic_us();
 }
 
-/* Says why nothing is published, and waits before the next attempt. */
+/* Reports why nothing is published, and waits before the next attempt. */
 static bool stay_away(struct relay *relay, enum relay_state state, int wait_ms,
                       const struct error *error)
 {
@@ -173,7 +173,7 @@ static bool find_place(struct relay *relay)
     return true;
 }
 
-/* Deletion and re-creation of an idle topic shows nowhere else. */
+/* Nothing else shows that an idle topic was deleted and re-created. */
 static bool check_topic(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
@@ -195,9 +195,9 @@ static bool check_topic(struct relay *relay)
     return true;
 }
 
-/* Deletes late events, which come again behind position 1 once that is there: who reads from the
- * beginning would take them for a hole. Comes after a look at the log and at the topic: the offsets
- * are those of a topic that nobody else has made anew. */
+/* Deletes late events that precede position 1. They are published again after it; left in place,
+ * they would look like a gap to a new reader. Runs after a look at the log and at the topic, so
+ * that the offsets are those of this topic and not of one that was re-created since. */
 static void trim_topic(struct relay *relay)
 {
     const struct relay_publisher *publisher = relay->options.publisher;
@@ -226,8 +226,8 @@ static void trim_topic(struct relay *relay)
                     LOG_STR("detail", error.message));
 }
 
-/* False when each partition has what it needs. Producers that give up one after another deliver as
- * little as one that waits. */
+/* True, and reported: a partition has waited too long. Several producers that give up one after
+ * another deliver as little as one that waits. */
 static bool report_stall(struct relay *relay, const char *why)
 {
     int64_t now_us = clock_monotonic_us();
@@ -242,7 +242,8 @@ static bool report_stall(struct relay *relay, const char *why)
     return false;
 }
 
-/* A topic that has refused an event most likely refuses it again. */
+/* After a refusal: whether anything was delivered since, or nothing waits. Until then the topic
+ * most likely refuses again. */
 static bool is_taken_again(const struct relay *relay)
 {
     for (int p = 0; p < relay->options.partition_count; p++)
@@ -271,8 +272,8 @@ static bool serve(struct relay *relay)
 }
 
 /* However few events it has, a page costs the broker a request for each of their partitions, and
- * each reader another batch. An append answers the commands that waited for the one before: the
- * more they are, the more they need the processors. */
+ * each reader another batch. An append answers the commands that waited for the previous one. The
+ * more there are, the more they need the processors. */
 static int64_t gather_us(int64_t commands, int64_t appends)
 {
     const int64_t least_us = (int64_t)RELAY_GATHER_MS * MICROSECONDS_PER_MILLISECOND;
@@ -282,8 +283,7 @@ static int64_t gather_us(int64_t commands, int64_t appends)
     return pause_us < least_us ? least_us : pause_us > most_us ? most_us : pause_us;
 }
 
-/* Nobody can wake us meanwhile, so that deliveries, which come one partition after the other, do
- * not. */
+/* A plain sleep on purpose: deliveries come one partition at a time and would wake us for each. */
 static void rest(int64_t pause_us)
 {
     const int64_t most_us = (int64_t)RELAY_POLL_MS * MICROSECONDS_PER_MILLISECOND;
@@ -291,13 +291,14 @@ static void rest(int64_t pause_us)
     nanosleep(&pause, NULL); /* a signal that cuts it short does no harm */
 }
 
-/* Until leadership is lost, the relay stops, or relay->failure says why the producer is no good. */
+/* Runs until leadership is lost, the relay stops, or relay->failure says why the producer is no
+ * good. */
 static void publish(struct relay *relay)
 {
     bool due = true;
-    enum { ONE = 1024 }; /* counts that halve with each page, in parts of one: no half is cut off */
-    int64_t appends = 0; /* lately, */
-    int64_t commands = 0; /* and those that they answered */
+    enum { ONE = 1024 };  /* the counts halve with each page, so they are kept in fractions */
+    int64_t appends = 0;  /* recent ones, */
+    int64_t commands = 0; /* and the commands that they answered */
     int64_t rest_until_us = 0;
     int64_t next_read_us = 0;
     int64_t next_check_us = 0;
@@ -329,7 +330,7 @@ static void publish(struct relay *relay)
                 return;
             next_read_us = clock_deadline_us(RELAY_POLL_MS);
             if (due && relay->in_flight <= relay->resume_at) {
-                appends = commands = 0; /* a backlog says nothing of them */
+                appends = commands = 0; /* a backlog says nothing about them */
                 continue;
             }
             if (!due && relay->page.count > 0) {

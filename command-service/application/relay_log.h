@@ -1,14 +1,14 @@
 /*
- * relay_log.h - what the relay needs of the log: a port, which belongs to the relay's thread. Each
- * call waits until its deadline (monotonic microseconds) at most.
+ * relay_log.h - what the relay needs from the log: a port, which belongs to the relay's thread.
+ * Each call waits until its deadline (monotonic microseconds) at most.
  */
 #pragma once
 
 #include "recorded_event.h"
 
 enum {
-    RELAY_FROZEN_MS = 5000, /* a leader that asks nothing for that long has lost its right */
-    RELAY_PAGE_BYTES_MAX = 4 * 1024 * 1024, /* about, of data read at once, and one event */
+    RELAY_FROZEN_MS = 5000, /* a leader that makes no call for that long has lost its right */
+    RELAY_PAGE_BYTES_MAX = 4 * 1024 * 1024, /* about, of data read at once, plus one event */
 };
 
 /* The log, and the right to publish it. */
@@ -19,9 +19,8 @@ struct relay_log {
     enum status (*connect)(void *self, int64_t deadline_us, struct error *error);
 
     /*
-     * Connects and asks for the right to publish, which one process at a time has and keeps until
-     * it resigns, loses its connection or is frozen for RELAY_FROZEN_MS. STATUS_CONFLICT: somebody
-     * else has it.
+     * Connects and asks for the right to publish. One process at a time has it, until it resigns,
+     * loses its connection or is frozen for RELAY_FROZEN_MS. STATUS_CONFLICT: somebody else has it.
      */
     enum status (*lead)(void *self, int64_t deadline_us, struct error *error);
 
@@ -29,8 +28,8 @@ struct relay_log {
     void (*resign)(void *self);
 
     /*
-     * The last position of each partition. This call, event_id() and read() connect nothing by
-     * themselves: when one of them fails, the right to publish is lost (but for STATUS_NOT_FOUND).
+     * The last position of each partition. This call, event_id() and read() do not connect. If one
+     * of them fails, the right to publish is lost, except after STATUS_NOT_FOUND.
      */
     enum status (*ends)(void *self, int64_t deadline_us, int64_t *ret_positions,
                         struct error *error);
@@ -40,9 +39,9 @@ struct relay_log {
                             struct uuid *ret_id, struct error *error);
 
     /*
-     * Visits, in order of position, up to limits[p] events after after[p] of each partition p
-     * (fewer when they are large), until visit() returns false. Events are borrowed for the length
-     * of the visit. *ret_more: a limit was met, so there may be more to read at once.
+     * Visits up to limits[p] events after after[p] of each partition p, in order of position, until
+     * visit() returns false. Large events may make it fewer. Events are borrowed during the visit.
+     * *ret_more: a limit was met, so there may be more to read at once.
      */
     enum status (*read)(void *self, const int64_t *after, const int32_t *limits,
                         int64_t deadline_us,

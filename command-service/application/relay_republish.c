@@ -1,5 +1,5 @@
 /*
- * Publishing once more what the topic already has.
+ * Publishes once more what the topic already has.
  */
 #include "relay_internal.h"
 
@@ -48,7 +48,7 @@ static bool plan_page(struct republish *republish)
     return any;
 }
 
-/* A session that was idle while a full queue emptied itself may have been ended meanwhile. */
+/* The session may have been ended while it was idle and a full queue emptied itself. */
 static enum status read_page(struct republish *republish, int64_t deadline_us, struct error *error)
 {
     const struct relay_log *log = republish->options->log;
@@ -81,7 +81,7 @@ static enum status send_all(struct republish *republish, int64_t deadline_us, st
         }
         if (status == STATUS_OK && republish->page.count == before && !republish->page.full)
             return error_set(error, STATUS_INVALID, "the log ends before the topic does");
-        /* A full queue is given the time to empty itself. */
+        /* Gives a full queue the time to empty itself. */
         if (status == STATUS_OK && republish->page.full)
             status = publisher->flush(publisher->self, deadline_us, error);
         else if (status == STATUS_OK)

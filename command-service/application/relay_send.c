@@ -1,5 +1,5 @@
 /*
- * One page after the other, from the log to the producer.
+ * Sends one page after the other, from the log to the producer.
  */
 #include "relay_internal.h"
 
@@ -43,10 +43,10 @@ static bool send_event(void *context, const struct recorded_event *event)
 }
 
 /*
- * A broker that knows nothing of a producer in a partition takes its batches whatever their
- * sequence numbers are (ProducerAppendInfo.checkSequence): one that follows a batch which it has
- * refused would be taken, and leave a hole. So nothing follows the first event of a partition until
- * that is delivered.
+ * A broker that does not know a producer in a partition takes its batches whatever their sequence
+ * numbers are (ProducerAppendInfo.checkSequence). It might refuse one batch, take the batch after
+ * it, and leave a hole. So nothing follows the first event of a partition until that one is
+ * delivered.
  */
 static bool is_producer_known(const struct relay_partition *partition, int64_t now_us)
 {
@@ -76,8 +76,9 @@ bool relay_check_producer(struct relay *relay)
     return true;
 }
 
-/* How many events may follow. Each partition has its share of what is on its way, which large
- * events exceed by a page at most: one that nobody takes leaves the others theirs. */
+/* How many events may follow. Each partition has its share of the events in flight, which large
+ * events exceed by a page at most. So a partition that takes nothing leaves the others their
+ * share. */
 static int64_t room_of(const struct relay *relay, const struct relay_partition *partition,
                        int64_t now_us)
 {

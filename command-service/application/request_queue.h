@@ -1,7 +1,7 @@
 /*
  * request_queue.h - a first-in-first-out queue of commands, linked through their `next`.
  *
- * A zeroed queue is empty. Whoever uses it holds its lock, or is alone.
+ * A zeroed queue is empty. The caller holds its lock, or is its only user.
  */
 #pragma once
 

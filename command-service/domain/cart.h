@@ -23,7 +23,7 @@ enum cart_status {
     CART_MERGED,
 };
 
-/* "open", "checked_out", ...: as the API says it. */
+/* "open", "checked_out", ...: as in the API. */
 const char *cart_status_name(enum cart_status status);
 
 /* A zeroed struct is a cart that does not exist. Everything it points to is its own. */
@@ -38,7 +38,7 @@ struct cart {
     size_t line_capacity;
     struct cart_coupon *coupons; /* in order of application */
     size_t coupon_count;
-    size_t bytes; /* heap memory held, for the cache's bound */
+    size_t bytes; /* heap memory held, counts towards the cache's limit */
 };
 
 /* A refusal is an answer, not a failure: retrying will not change it. */
@@ -63,17 +63,17 @@ enum cart_refusal {
 enum { CART_DECISION_EVENTS_MAX = CART_COMMAND_ITEMS_MAX };
 
 /* The events that happen, in order. Their texts are borrowed from the command and the cart: write
- * them down before either changes. About 50 KiB: keep one per thread, and do not copy it. */
+ * them out before either changes. About 50 KiB: keep one per thread, and do not copy it. */
 struct cart_decision {
     size_t event_count;
     struct event_data events[CART_DECISION_EVENTS_MAX];
-    struct cart_line merged_lines[CART_LINES_MAX]; /* where the items of a CartMerged are */
+    struct cart_line merged_lines[CART_LINES_MAX]; /* the items of a CartMerged */
 };
 
 /*
  * Answers `command` against `cart`, changing neither.
  *
- * Zero events is a valid outcome: what was asked is already so. Writes *ret_decision only when the
+ * Zero events is a valid outcome: the cart already is as asked. Writes *ret_decision only when the
  * answer is CART_ACCEPTED. A CART_MERGE is answered by cart_decide_merge().
  */
 MUST_CHECK enum cart_refusal cart_decide(const struct cart *cart,
@@ -82,17 +82,17 @@ MUST_CHECK enum cart_refusal cart_decide(const struct cart *cart,
                                          struct cart_decision *ret_decision);
 
 /*
- * The same for a merge, which happens to two carts: the first event, CartMerged, is the target's,
- * the second, CartMergedAway, the source's. A refusal tells of the target first: only when that is
- * open can CART_REFUSED_NOT_FOUND and CART_REFUSED_CLOSED be said of the source. The target evolves
- * before the source, from which the lines are borrowed.
+ * The same for a merge, which happens to two carts. The first event, CartMerged, is the target's;
+ * the second, CartMergedAway, the source's. The target is judged first: CART_REFUSED_NOT_FOUND and
+ * CART_REFUSED_CLOSED refer to the source only when the target is open. Evolve the target before
+ * the source: it borrows the source's lines.
  */
 MUST_CHECK enum cart_refusal cart_decide_merge(const struct cart *target, const struct cart *source,
                                                const struct cart_command *command,
                                                const struct cart_limits *limits,
                                                struct cart_decision *ret_decision);
 
-/* CART_ACCEPTED, CART_REFUSED_NOT_FOUND or, when it is no longer open, CART_REFUSED_CLOSED. */
+/* CART_ACCEPTED, CART_REFUSED_NOT_FOUND or, when it is not open any more, CART_REFUSED_CLOSED. */
 MUST_CHECK enum cart_refusal cart_takes_commands(const struct cart *cart);
 
 /*

@@ -1,9 +1,9 @@
 /*
  * cart_command.h - what can be asked of a cart.
  *
- * A command is well formed before the domain sees it: texts are valid and within their byte limits,
- * quantities and amounts are in range, currencies have the right shape (cart_command_json.h checks
- * and says what is wrong).
+ * A command is well formed before the domain sees it (cart_command_json.h checks and reports):
+ * texts are valid and within their byte limits, quantities and amounts are in range, currencies
+ * have the right shape.
  */
 #pragma once
 
@@ -33,23 +33,23 @@ enum cart_command_type {
     CART_MERGE,
     CART_CHECK_OUT,
     CART_CANCEL,
-    CART_EXPIRE, /* not a caller's: see expiry_sweep.h */
+    CART_EXPIRE, /* not from a caller: see expiry_sweep.h */
     CART_COMMAND_TYPE_COUNT,
 };
 
 /* What becomes of the lines when a source is merged into a target. */
 enum cart_merge_strategy {
-    CART_MERGE_SUM,     /* of a sku that both have, as many as both have together */
-    CART_MERGE_MAX,     /* ... as many as the one that has more */
+    CART_MERGE_SUM,     /* for a sku that both have: the sum of both quantities */
+    CART_MERGE_MAX,     /* ... the larger quantity */
     CART_MERGE_REPLACE, /* the source's lines and no others */
-    CART_MERGE_KEEP,    /* ... as many as the target has */
+    CART_MERGE_KEEP,    /* ... the target's quantity */
     CART_MERGE_STRATEGY_COUNT,
 };
 
-/* "sum", ...: as the API and the event say it. */
+/* "sum", ...: as in the API and the event. */
 const char *cart_merge_strategy_name(enum cart_merge_strategy strategy);
 
-/* Texts and lines are borrowed from whoever made the command. */
+/* Texts and lines are borrowed from the maker of the command. */
 struct cart_command {
     enum cart_command_type type;
     int64_t time_us; /* when it happens: becomes the events' occurred_at */
@@ -88,7 +88,7 @@ struct cart_command {
             struct str order_id; /* or none */
         } check_out;
         struct {
-            int64_t guest_before_us; /* last changed then or earlier, a guest's cart expires */
+            int64_t guest_before_us; /* a guest's cart last changed then or earlier expires */
             int64_t customer_before_us;
         } expire;
     };

@@ -35,8 +35,8 @@ static enum cart_refusal decide_create(const struct cart *cart, const struct car
     }
 }
 
-/* The quantity of `lines[index].sku` before that line is added: what the lines before it in the
- * same command left, or what the cart has, or 0 with *ret_new. */
+/* The quantity of `lines[index].sku` before that line is added: as left by the earlier lines of the
+ * same command, else the cart's, else 0 with *ret_new. */
 static int32_t quantity_before(const struct cart *cart, const struct cart_line *lines, size_t index,
                                const int32_t *quantities, bool *ret_new)
 {
@@ -212,7 +212,7 @@ static enum cart_refusal decide_check_out(const struct cart *cart,
                                                   .cart_checked_out = checked_out});
 }
 
-/* Touched since whoever asks has looked, it stays open. */
+/* A cart touched after the sweep looked stays open. */
 static enum cart_refusal decide_expire(const struct cart *cart, const struct cart_command *command,
                                        struct cart_decision *decision)
 {

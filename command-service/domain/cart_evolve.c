@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-/* What one event does. Of a failure the caller says which event it was. */
+/* The effect of one event. On failure the caller adds which event it was. */
 typedef enum status evolve_fn(struct cart *cart, const struct event_data *event);
 
 static bool is_price_of(const struct cart *cart, const struct money *price)

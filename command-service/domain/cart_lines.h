@@ -1,9 +1,9 @@
 /*
  * cart_lines.h - how a cart holds its lines in memory; for the domain's own files only.
  *
- * One array in the lines' order. Each line owns one allocation that holds its sku and its name, so
- * a line costs what its texts need. Everything here keeps cart->bytes right; what can fail leaves
- * the cart as it was when memory is out.
+ * One array in the lines' order. Each line owns one allocation for its sku and its name, so a line
+ * costs what its texts need. All functions keep cart->bytes right. A function that fails for want
+ * of memory leaves the cart as it was.
  */
 #pragma once
 
@@ -21,8 +21,7 @@ MUST_CHECK bool cart_lines_rename(struct cart *cart, struct cart_line *line, str
 /* Takes `line` (one of the cart's) out; the lines after it move up. */
 void cart_lines_remove(struct cart *cart, struct cart_line *line);
 
-/* Puts copies of these lines, which may be the cart's own, in the place of all there are. False
- * when memory is out. */
+/* Replaces all lines by copies of these, which may be the cart's own. False when memory is out. */
 MUST_CHECK bool cart_lines_replace(struct cart *cart, const struct cart_line *lines, size_t count);
 
 /* Removes all lines and gives the array's memory back. */

@@ -39,7 +39,8 @@ static size_t count_new_lines(const struct cart *target, const struct cart *sour
     return count;
 }
 
-/* The target's lines, then those that only the source has: names come with their prices. */
+/* The target's lines, then those that only the source has. A line keeps its own cart's name and
+ * price. */
 static void merge_lines(const struct cart *target, const struct cart *source,
                         enum cart_merge_strategy strategy, int32_t quantity_max,
                         struct cart_line *ret_lines)

@@ -35,7 +35,7 @@ struct date {
 };
 
 /*
- * Both ways, years are counted from March, so that a leap day is the last day of its year, and in
+ * Both conversions count years from March, so that a leap day is the last day of its year, and in
  * eras of 400 years, after which the proleptic Gregorian calendar repeats. Day 0 is 1970-01-01,
  * which is day 719468 after 0000-03-01.
  */
@@ -208,7 +208,7 @@ bool time_parse(struct str text, int64_t *ret_time_us)
     if (!read_fraction(&reader, &us) || !read_offset(&reader, &offset) || reader.at != reader.end)
         return false;
     int64_t seconds = days_of(date) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset;
-    /* A leap second is the last one of a day in UTC. */
+    /* A leap second is the last second of a UTC day. */
     if (second == 60 && seconds % SECONDS_PER_DAY != 0)
         return false;
     if (seconds < first_second || seconds >= end_second)

@@ -23,20 +23,20 @@ enum {
     MICROSECONDS_PER_MILLISECOND = 1000,
 };
 
-/* The monotonic moment that many milliseconds from now. */
+/* The monotonic time that many milliseconds from now. */
 static inline int64_t clock_deadline_us(int64_t milliseconds)
 {
     return clock_monotonic_us() + milliseconds * MICROSECONDS_PER_MILLISECOND;
 }
 
-/* A moment, for calls that take CLOCK_MONOTONIC. */
+/* A monotonic time, for calls that take CLOCK_MONOTONIC. */
 static inline struct timespec clock_timespec(int64_t monotonic_us)
 {
     return (struct timespec){.tv_sec = monotonic_us / MICROSECONDS_PER_SECOND,
                              .tv_nsec = monotonic_us % MICROSECONDS_PER_SECOND * 1000};
 }
 
-/* Waits for a condition until a monotonic moment; 0, or ETIMEDOUT. */
+/* Waits for a condition until a monotonic time. Returns 0 or ETIMEDOUT. */
 static inline int clock_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock,
                                   int64_t until_us)
 {

@@ -8,7 +8,8 @@
 
 enum { SHOWN_VALUE_MAX = 60 };
 
-/* A problem is one line: what could break it is shown as `?`. Secrets are never shown. */
+/* A problem is one line: a character that could break it is shown as `?`. Secrets are never
+ * shown. */
 static void show_value(struct text *problems, const struct config_setting *setting,
                        struct str value)
 {
@@ -180,7 +181,7 @@ enum status config_load(const struct config_setting *table, size_t count, const 
         if (status != STATUS_OK)
             worst = status;
     }
-    /* A line of the file can be wrong without any setting being so. */
+    /* A line of the file can be wrong although no setting is. */
     if (worst == STATUS_OK && (ret_problems->length != before || !text_ok(ret_problems)))
         worst = STATUS_INVALID;
     if (worst != STATUS_OK)

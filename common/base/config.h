@@ -1,12 +1,16 @@
 /*
  * config.h - configuration as one table per service.
  *
- * Every setting has a name, a parser, a default and a meaning. Values come, strongest first, from
- * the environment, from the environment as NAME_FILE (a file that holds the value; for secrets and
- * other strings), from a file of NAME=VALUE lines (# comments; no quoting, white space around name
- * and value is not part of them), and from the default. NAME and NAME_FILE together are an error.
- * One line break at the end of a NAME_FILE is not part of the value. All errors are reported at
- * once.
+ * Every setting has a name, a parser, a default and a meaning. Its value is the first of these:
+ *
+ *     1. the environment
+ *     2. the environment as NAME_FILE: a file that holds the value, for secrets and other strings
+ *     3. a file of NAME=VALUE lines (# comments; no quoting; white space around name and value is
+ *        not part of them)
+ *     4. the default
+ *
+ * NAME and NAME_FILE together are an error. One line break at the end of a NAME_FILE is not part of
+ * the value. All errors are reported at once.
  */
 #pragma once
 
@@ -31,8 +35,8 @@ struct config_setting {
     const char *default_value; /* NULL: must be given. A text may be empty only where this is */
     int64_t minimum;           /* CONFIG_INT only, inclusive */
     int64_t maximum;
-    /* Strings only, or NULL. STATUS_INVALID: `error` is the end of a sentence that begins with the
-     * value; it never holds any of a secret. */
+    /* Strings only, or NULL. STATUS_INVALID: `error` completes a sentence that begins with the
+     * value. It never contains any part of a secret. */
     enum status (*check)(const char *value, struct error *error);
     const char *meaning; /* one sentence with its unit; --help and docs/configuration.md show it */
 };
@@ -68,9 +72,9 @@ struct config_setting {
                                                                         .maximum = (maximum_)      \
     }
 
-/* Fills `target` by the table. `file` may be NULL. STATUS_INVALID with one line per error in
- * `ret_problems`; unknown names in the file are errors too (the environment may hold anything).
- * Never puts a secret's value in a message. After a failure the caller owes nothing. */
+/* Fills `target` by the table. `file` may be NULL. STATUS_INVALID: `ret_problems` has one line per
+ * error. Unknown names in the file are errors too; the environment may hold anything. Never puts a
+ * secret's value in a message. After a failure the caller owes nothing. */
 MUST_CHECK enum status config_load(const struct config_setting *table, size_t count,
                                    const char *file, void *target, struct text *ret_problems);
 

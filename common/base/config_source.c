@@ -118,7 +118,7 @@ static void check_lines(const struct config_file *file, const struct config_sett
     struct file_lines lines = {.rest = file->text};
     struct file_line line;
     while (next_line(&lines, &line)) {
-        /* A line that is no setting may be half of a secret: it is not shown. */
+        /* A line without a setting may be half of a secret: it is not shown. */
         if (!line.is_setting || !is_plain_name(line.name))
             text_format(problems, "%s, line %d: is not NAME=VALUE\n", file->name, line.number);
         else if (!is_known(line.name, table, count))

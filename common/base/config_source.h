@@ -1,7 +1,7 @@
 /*
  * config_source.h - finds the text of a setting; a part of config.c.
  *
- * What is wrong on the way becomes lines of `problems`.
+ * Errors on the way become lines of `problems`.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct config_file {
     struct str text;  /* owned */
 };
 
-/* Reads the file and says which lines have no `=` or an unknown name. */
+/* Reads the file and reports lines that have no `=` or an unknown name. */
 void config_file_read(const char *name, const struct config_setting *table, size_t count,
                       struct config_file *ret_file, struct text *problems);
 /* Clears the memory, which may hold secrets, and frees it. Works on a zeroed struct. */

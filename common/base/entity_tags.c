@@ -45,7 +45,7 @@ bool entity_tags_parse(struct str field, bool *ret_any)
     bool has_element = is_any;
     skip_spaces(&rest);
     while (!is_any && rest.length > 0) {
-        /* Empty elements of a list are to be ignored, but one element there must be (5.6.1). */
+        /* Empty list elements are ignored, but at least one element must not be empty (5.6.1). */
         if (rest.bytes[0] != ',') {
             if (!take_tag(&rest))
                 return false;
@@ -62,8 +62,8 @@ bool entity_tags_parse(struct str field, bool *ret_any)
     return true;
 }
 
-/* A quote only begins and ends a tag, and between two tags are no digits: so wherever the quoted
- * version stands in the list, it is a tag. */
+/* A quote only begins and ends a tag, and there are no digits between two tags. So wherever the
+ * quoted version stands in the list, it is a tag. */
 bool entity_tags_have(struct str list, int32_t version, enum entity_tag_comparison comparison)
 {
     char tag[sizeof("\"-2147483648\"")];

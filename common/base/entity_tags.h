@@ -9,10 +9,10 @@
 
 #include <stdint.h>
 
-/* Reads a field that was given. *ret_any: it is `*`, not a list. False: malformed. */
+/* Reads a field that was given. *ret_any: it is `*`, not a list. False when malformed. */
 MUST_CHECK bool entity_tags_parse(struct str field, bool *ret_any);
 
 enum entity_tag_comparison { ENTITY_TAGS_STRONGLY, ENTITY_TAGS_WEAKLY }; /* 8.8.3.2 */
 
-/* Does a well-formed list, or none, have the version? */
+/* Whether a well-formed list, or none, has the version. */
 bool entity_tags_have(struct str list, int32_t version, enum entity_tag_comparison comparison);

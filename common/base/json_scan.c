@@ -12,7 +12,7 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
-/* From an opening quote to behind the closing one, or to the end. */
+/* From an opening quote to just after the closing one, or to the end. */
 static const char *skip_string(const char *at, const char *end)
 {
     for (at++; at < end; at++) {

@@ -16,11 +16,12 @@ static const char ending[] = "}\n";
 static const char truncated_ending[] = ",\"truncated\":true}\n";
 
 enum {
-    /* Room that is kept for closing a cut string and ending the line. */
+    /* Room kept for closing a cut string and ending the line. */
     ENDING_RESERVE = 1 + sizeof(truncated_ending),
     PUT_MAX = LOG_LINE_MAX - ENDING_RESERVE,
     ESCAPED_MAX = 6, /* \u00XX */
-    WAIT_MS = 1000,  /* for who reads the lines, once; while nobody does, they are lost */
+    /* For a reader of the lines, once. Until one reads again, lines are dropped without waiting. */
+    WAIT_MS = 1000,
 };
 
 static enum log_level lowest_level = LOG_INFO;
@@ -97,7 +98,7 @@ static void put_value(struct line *line, const struct log_field *field)
     }
 }
 
-/* Either the key and at least the start of the value are there, or nothing of the field. */
+/* Writes the key and at least the start of the value, or nothing of the field. */
 static void put_field(struct line *line, const struct log_field *field)
 {
     size_t before = line->length;
@@ -123,7 +124,7 @@ void log_set_level(enum log_level lowest)
     lowest_level = lowest;
 }
 
-/* Beyond LOG_ERROR: it is none. */
+/* A value beyond LOG_ERROR: the setting is not a level. */
 static enum log_level find_level(const char *setting)
 {
     enum log_level level = LOG_DEBUG;
@@ -151,7 +152,8 @@ void log_set_service(const char *name)
     service_name = name;
 }
 
-/* A pipe or socket that has room takes a line without blocking; one that is broken says so. */
+/* A pipe or socket with room takes a line without blocking; writing to a broken one fails at
+ * once. */
 static bool has_room(void)
 {
     struct pollfd wait = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -167,7 +169,7 @@ static void write_line(struct line *line)
     line->length += length;
     int saved = errno;
     int64_t lost = 0;
-    pthread_mutex_lock(&writing); /* or the room might be somebody else's */
+    pthread_mutex_lock(&writing); /* otherwise another thread could take the room */
     if (has_room()) {
         while (write(STDERR_FILENO, line->bytes, line->length) < 0 && errno == EINTR)
             ;

@@ -5,12 +5,12 @@
  *     {"time":"…","level":"info","service":"…","subject":"relay",
  *      "message":"leadership taken","partitions":6,"topic":"…"}
  *
- * A line is written with one write(2), so lines of several threads never mix; one over LOG_LINE_MAX
- * is cut inside a field, stays valid JSON and says "truncated":true. When nobody reads them for a
- * second lines are lost, which a later one tells: who logs never waits for longer. Texts may come
- * from outside: control characters are escaped, what is not UTF-8 becomes U+FFFD. Only main, the
- * request boundary and worker loops log. Safe from any thread. Never pass a secret or a whole
- * connection string.
+ * A line is written with one write(2), so lines of several threads never mix. A line over
+ * LOG_LINE_MAX is cut inside a field, stays valid JSON and says "truncated":true. If stderr blocks
+ * for a second, lines are dropped and a later line gives the count. Callers never wait longer.
+ * Texts may come from outside: control characters are escaped, invalid UTF-8 becomes U+FFFD. Only
+ * main, the request boundary and worker loops log. Safe from any thread. Never pass a secret or a
+ * whole connection string.
  */
 #pragma once
 
@@ -37,8 +37,8 @@ struct log_field {
 
 /* Lines below this level are not written; LOG_INFO by default. Call once, before threads start. */
 void log_set_level(enum log_level lowest);
-/* Whether a setting (config.h) is "debug", "info", "warning" or "error", and the level of one that
- * is. */
+/* Whether a setting (config.h) is "debug", "info", "warning" or "error"; and the level of a setting
+ * that is. */
 MUST_CHECK enum status log_level_check(const char *setting, struct error *error);
 enum log_level log_level_of(const char *setting);
 /* Added to every line, e.g. "command-service"; borrowed for ever. */

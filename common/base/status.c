@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What libpq and the kernel say ends in newlines or has several lines; what jansson says quotes the
- * input. */
+/* Messages of libpq and the kernel end in newlines or have several lines. Messages of jansson quote
+ * the input. */
 static void make_one_line(char *message)
 {
     struct str text = str_from(message);

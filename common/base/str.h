@@ -1,7 +1,8 @@
 /*
  * str.h - a borrowed piece of text with its length.
  *
- * Never owns its bytes and need not be terminated: whoever hands one out says how long they live.
+ * Never owns its bytes, and they need not be terminated. The function that returns one says how
+ * long they live.
  */
 #pragma once
 

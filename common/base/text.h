@@ -1,8 +1,8 @@
 /*
  * text.h - a growing text buffer with a hard limit.
  *
- * Failure is sticky: after the limit was reached or memory ran out, appending does nothing, and
- * text_ok() says so once, at the end. Nothing is ever cut silently.
+ * Failure is sticky: once the limit is reached or memory is out, appending does nothing, and
+ * text_ok() says so, at the end. Nothing is ever cut silently.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ void text_append_terminated(struct text *text, const char *terminated);
 void text_append_int(struct text *text, int64_t value);
 void text_format(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* For whoever finds that what was to be appended cannot be written. */
+/* Marks it as failed: for callers that cannot write what was to be appended. */
 void text_fail(struct text *text);
 
 /* False when anything that was appended since text_clear() is missing. */
@@ -43,6 +43,6 @@ MUST_CHECK bool text_ok(const struct text *text);
 /* Borrowed until the next append. Never none: an empty text is an empty str. */
 struct str text_str(const struct text *text);
 
-/* Steals the bytes (malloc'ed, terminated with NUL) and leaves the text empty. NULL when it has
- * failed, or memory is out; the text is empty then too. */
+/* Steals the bytes (malloc'ed, terminated with NUL) and leaves the text empty. NULL when the text
+ * has failed or memory is out; the text is empty then too. */
 MUST_CHECK char *text_steal(struct text *text, size_t *ret_length);

@@ -11,10 +11,10 @@
 /* Well-formed, and no C0 or C1 control, DEL, or noncharacter in it; the empty text is. */
 MUST_CHECK bool utf8_is_printable(struct str text);
 
-/* The length in bytes, 1 to 4, of the well-formed sequence that starts at `at`, and its code point
- * (control characters too). 0 when there is none: malformed, overlong, a surrogate, cut, or the end
+/* The length in bytes (1 to 4) and the code point of the well-formed sequence that starts at `at`;
+ * control characters too. 0 when there is none: malformed, overlong, a surrogate, cut, or the end
  * of the text. */
 MUST_CHECK size_t utf8_decode(struct str text, size_t at, uint32_t *ret_code_point);
 
-/* Shortens a text that was cut at its limit by the character that is not whole. */
+/* Removes the incomplete character at the end of a text that was cut at its limit. */
 void utf8_drop_cut(char *text);

@@ -76,7 +76,7 @@ struct uuid uuid_v8(const uint8_t digest[16])
     return uuid;
 }
 
-/* Random bytes are fetched for many ids at once; up to 256 come in one piece (getrandom(2)). */
+/* Random bytes are fetched for many ids at once. Up to 256 come in one piece (getrandom(2)). */
 static _Thread_local struct {
     uint8_t bytes[256];
     size_t left;

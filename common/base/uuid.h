@@ -25,8 +25,8 @@ static inline bool uuid_equal(const struct uuid *a, const struct uuid *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* For hash tables. Ids come from outside: with a seed that nobody knows, nobody can choose what
- * collides. */
+/* For hash tables. Ids come from outside: if the seed is secret, nobody can choose ids that
+ * collide. */
 uint64_t uuid_hash(const struct uuid *uuid, uint64_t seed);
 uint64_t uuid_hash_seed(void);
 

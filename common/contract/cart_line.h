@@ -29,9 +29,9 @@ struct cart_totals {
 };
 
 /*
- * Subtotal, discount and total in minor units. Percent coupons first, in order, each on what is
- * left, rounded half up; then amounts; never below 0. False on overflow, which the limits of
- * docs/api.md exclude.
+ * Subtotal, discount and total in minor units. Percent coupons come first, in order, each on what
+ * is left, rounded half up. Then come amounts. The total never goes below 0. False on overflow,
+ * which the limits of docs/api.md exclude.
  */
 MUST_CHECK bool cart_totals_of(const struct cart_line *lines, size_t line_count,
                                const struct cart_coupon *coupons, size_t coupon_count,

@@ -42,7 +42,7 @@ static void add_header(struct writer *writer, const char *name, struct str value
     record->headers[record->header_count++] = (struct cloud_header){name, value};
 }
 
-/* A header whose value is what was put since `start`. */
+/* Adds a header whose value is what was put since `start`. */
 static void add_put(struct writer *writer, const char *name, size_t start)
 {
     add_header(writer, name, (struct str){writer->record->text + start, writer->used - start});
@@ -76,7 +76,7 @@ static void add_id_and_type(struct writer *writer, const struct recorded_event *
     add_put(writer, "ce_time", start);
 }
 
-/* A member that is not a text is not ours and is left out. */
+/* A member that is not a text is not ours, and is left out. */
 static struct str copy_member(struct writer *writer, const json_t *metadata, const char *name)
 {
     const json_t *value = json_object_get(metadata, name);

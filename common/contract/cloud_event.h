@@ -29,19 +29,21 @@ struct cloud_event {
 };
 
 /* The record of an event. ce_correlationid, ce_causationid, ce_traceparent and traceparent are
- * taken from its metadata when they are there and it can be read. STATUS_INVALID when they do not
- * fit: the contents of *ret_record mean nothing then. The values point into the struct itself, so
- * it must not be copied. */
+ * taken from its metadata, if they are there and the metadata can be read. STATUS_INVALID when they
+ * do not fit: *ret_record is then meaningless. The values point into the struct itself, so it must
+ * not be copied. */
 MUST_CHECK enum status cloud_event_from(const struct recorded_event *event,
                                         struct cloud_event *ret_record, struct error *error);
 
 /*
  * The event of a record. `partition` is the Kafka partition. Texts are borrowed from the arguments,
- * but for the metadata, which is written into `metadata` (cleared first): correlation, causation
- * and trace as far as the headers tell; one of these that is not printable is left out. Its limit
- * is CLOUD_EVENT_METADATA_MAX. A record that does not say where it belongs (no ce_position, ce_id,
- * ce_cartversion, ce_type, ce_time, key that is a UUID, or one of them malformed, twice, or
- * ce_subject is another cart) is STATUS_INVALID, and so is one without a value.
+ * except for the metadata. That is written into `metadata`, which is cleared first and has the
+ * limit CLOUD_EVENT_METADATA_MAX. It holds correlation, causation and trace as far as the headers
+ * have them; a value that is not printable is left out.
+ *
+ * STATUS_INVALID: the record has no value, or does not say where it belongs: ce_position, ce_id,
+ * ce_cartversion, ce_type, ce_time or a key that is a UUID is missing, malformed or given twice, or
+ * ce_subject is another cart.
  */
 MUST_CHECK enum status cloud_event_read(int16_t partition, struct str key, struct str value,
                                         const struct cloud_header *headers, size_t header_count,

@@ -97,7 +97,7 @@ static enum status read_place(struct str key, const struct str values[HEADER_COU
     return STATUS_OK;
 }
 
-/* What is said beside an event's place cannot make it unreadable: an odd text is left out. */
+/* The members beside an event's place must not make it unreadable: an odd text is left out. */
 static void put_member(struct json_out *out, const char *name, struct str value)
 {
     if (value.length == 0 || value.length > CLOUD_EVENT_TEXT_MAX || !utf8_is_printable(value))

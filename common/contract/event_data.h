@@ -103,8 +103,8 @@ void event_data_write(const struct event_data *data, struct text *text);
 
 /*
  * Reads `json`, written as `type` in `schema_version`, after bringing it up to the newest version
- * (upcaster.h). Unknown members are ignored. STATUS_INVALID: unknown type, newer schema version
- * than we know, not JSON, a member missing or of the wrong shape - the event cannot be applied. On
+ * (upcaster.h). Unknown members are ignored. STATUS_INVALID: the event cannot be applied: unknown
+ * type, newer schema version than we know, not JSON, a member missing or of the wrong shape. On
  * STATUS_OK the caller owes event_data_done().
  */
 MUST_CHECK enum status event_data_read(struct str type, int schema_version, struct str json,

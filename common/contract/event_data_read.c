@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* What a read event's texts and arrays live in. */
+/* Owns the texts and arrays of an event that was read. */
 struct event_source {
     json_t *object;
     struct cart_line *items;

@@ -11,7 +11,7 @@ enum expiry_policy {
     EXPIRY_POLICY_COUNT,
 };
 
-/* `actor` in the metadata of each CartExpired: nobody else lets a cart expire. */
+/* `actor` in the metadata of each CartExpired: nothing else expires carts. */
 #define EXPIRY_ACTOR "expiry-sweep"
 
 /* "guest"; a static string. */

@@ -12,7 +12,7 @@ enum status json_object_parse(struct str json, int depth_most, json_t **ret_obje
         return error_set(error, STATUS_INVALID, "JSON nested deeper than %d", depth_most);
     json_error_t problem;
     json_t *object = json_loadb(json.bytes, json.length, JSON_REJECT_DUPLICATES, &problem);
-    if (object == NULL && problem.text[0] == '\0') /* all that Jansson has to say of it */
+    if (object == NULL && problem.text[0] == '\0') /* Jansson's only sign of it */
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     if (object == NULL)
         return error_set(error, STATUS_INVALID, "not JSON: %s at byte %d", problem.text,
@@ -30,7 +30,7 @@ enum status metadata_parse(struct str json, json_t **ret_object, struct error *e
     json_t *object = NULL;
     struct error ignored;
     enum status status = json_object_parse(json, JSON_DEPTH_MAX, &object, &ignored);
-    /* Jansson may call a text for which it has no memory a syntax error, but not twice. */
+    /* Jansson may report a syntax error for a text that it has no memory for, but not twice. */
     if (status == STATUS_INVALID &&
         json_object_parse(json, JSON_DEPTH_MAX, &object, &ignored) != STATUS_INVALID) {
         json_decref(object);

@@ -1,8 +1,8 @@
 /*
  * object_reader.h - takes the members of a JSON object one by one, each with its type and range.
  *
- * Failure is sticky: after a member that is missing or wrong, the others read as zero, and `status`
- * says so once, at the end. Unknown members are not looked at. Texts are borrowed from the object.
+ * Failure is sticky: once a member is missing or wrong, the others read as zero, and `status` says
+ * so, at the end. Unknown members are ignored. Texts are borrowed from the object.
  */
 #pragma once
 
@@ -25,11 +25,11 @@ struct object_reader {
 MUST_CHECK enum status json_object_parse(struct str json, int depth_most, json_t **ret_object,
                                          struct error *error);
 
-/* Parses an event's metadata: of one that cannot be read there is none, *ret_object is NULL, and it
- * keeps nobody from the event. Else as json_object_parse(). */
+/* Parses an event's metadata. Metadata that cannot be read does not make the event unreadable:
+ * *ret_object is NULL then, with STATUS_OK. STATUS_NO_MEMORY. */
 MUST_CHECK enum status metadata_parse(struct str json, json_t **ret_object, struct error *error);
 
-/* Any value but null, or NULL when it is not there. Not an error. */
+/* Any value but null. NULL when there is none, which is not an error. */
 const json_t *object_reader_find(const struct object_reader *reader, const char *name);
 
 struct str object_reader_text(struct object_reader *reader, const char *name); /* not empty */
@@ -49,5 +49,5 @@ struct uuid object_reader_uuid(struct object_reader *reader, const char *name);
 int64_t object_reader_time(struct object_reader *reader, const char *name);
 /* An array, or NULL after a failure. */
 const json_t *object_reader_array(struct object_reader *reader, const char *name);
-/* Sticky failure for what only the caller can judge. */
+/* Sticky failure for a check that only the caller can make. */
 void object_reader_fail(struct object_reader *reader, const char *name, const char *what);

@@ -33,8 +33,8 @@ void recorded_event_write(const struct recorded_event *event, struct json_out *o
 }
 
 /*
- * The envelope alone, each array and object in it a 0: one that Jansson cannot read, which
- * PostgreSQL has taken all the same (such as \u0000), keeps nobody from knowing whose event it is.
+ * The envelope alone, with every array and object in it replaced by 0. PostgreSQL accepts some JSON
+ * that Jansson cannot read (such as \u0000); it must still be possible to tell whose event it is.
  * *ret_envelope is *new*.
  */
 static enum status read_envelope(struct str json, json_t **ret_envelope, struct error *error)
@@ -59,8 +59,8 @@ static enum status read_envelope(struct str json, json_t **ret_envelope, struct 
 }
 
 /*
- * The bytes of `data` and `metadata` as they stand in the text. The parsed envelope has the members
- * in the order of the text and none twice, so the nth value of the text belongs to its nth member.
+ * The bytes of `data` and `metadata` as they stand in the text. The parsed envelope has its members
+ * in the order of the text, none twice, so the nth value of the text belongs to the nth member.
  */
 static void find_raw(struct str json, json_t *envelope, struct str *ret_data,
                      struct str *ret_metadata)
@@ -101,7 +101,7 @@ static char *copy_text(char *at, struct str *text)
     return at + text->length;
 }
 
-/* Moves the event's texts into a block that is long enough for them. */
+/* Moves the event's texts into a block that is large enough for them. */
 static void copy_texts(char *block, struct recorded_event *event)
 {
     block = copy_text(block, &event->type);

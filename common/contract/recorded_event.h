@@ -28,8 +28,8 @@ void recorded_event_write(const struct recorded_event *event, struct json_out *o
 
 /*
  * Reads that form (one event). The texts of *ret_event are borrowed from *ret_source: *new*, free()
- * it. STATUS_INVALID when it is not such an object. That `data` is JSON is for its reader to see;
- * metadata that cannot be read is left out.
+ * it. STATUS_INVALID when it is not such an object. Does not check that `data` is JSON. Metadata
+ * that cannot be read is left out.
  */
 MUST_CHECK enum status recorded_event_read(struct str json, struct recorded_event *ret_event,
                                            void **ret_source, struct error *error);

@@ -5,7 +5,7 @@
 /* Turns the data of one schema version into that of the next: may change *data or replace it. */
 typedef enum status upcast_step(json_t **data, struct error *error);
 
-/* Version 2 says whose lifetime was over; who wrote version 1 did not tell. */
+/* Version 2 says whose lifetime was over; version 1 did not. */
 static enum status cart_expired_from_1(json_t **data, struct error *error)
 {
     json_t *policy = json_string(expiry_policy_name(EXPIRY_POLICY_UNKNOWN));
@@ -14,8 +14,8 @@ static enum status cart_expired_from_1(json_t **data, struct error *error)
     return STATUS_OK;
 }
 
-/* One line per step that was ever needed. Never removed: the events that need it are in the log for
- * ever. */
+/* One line per step that was ever needed. Never remove one: the events that need it stay in the log
+ * for ever. */
 static const struct {
     enum event_type type;
     int from; /* schema version */

@@ -23,11 +23,11 @@ struct health_check *health_register(struct health *health, const char *name, bo
 void health_set(struct health_check *check, bool ok, const char *detail_format, ...)
     PRINTF_LIKE(3, 4);
 
-/* From now on not ready, whatever the checks say: the service drains. */
+/* From now on the service is not ready, whatever the checks say: it drains. */
 void health_drain(struct health *health);
 
-/* Writes "ready" or "not ready", and what each check that is not ok says: one line for `systemctl
- * status`, cut at `size` - 1 bytes. */
+/* Writes one line for `systemctl status`, cut at `size` - 1 bytes: "ready" or "not ready", and the
+ * details of the checks that are not ok. */
 void health_summary(struct health *health, char *ret_line, size_t size);
 
 /* True when ready; appends {"status":"ready"|"not-ready","draining":false,

@@ -15,7 +15,7 @@ enum { ANSWER_BYTES_MAX = 4096 }; /* enough for the head and the checks of /read
 static const char REQUEST[] =
     "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/* -1 with errno set when nobody is there. Linux takes 0.0.0.0 and :: for this machine. */
+/* -1 with errno set when nobody is there. To Linux 0.0.0.0 and :: are this machine. */
 static int connect_to(const char *bind_address, uint16_t port, struct timeval timeout)
 {
     char port_text[sizeof("65535")];
@@ -40,7 +40,7 @@ static int connect_to(const char *bind_address, uint16_t port, struct timeval ti
     return fd;
 }
 
-/* Reads until the other side closes, the buffer is full or time is up. */
+/* Reads until the other side closes, the buffer is full or the time is up. */
 static size_t receive_all(int fd, char *answer, size_t size, int64_t deadline_us)
 {
     size_t length = 0;

@@ -45,15 +45,15 @@ size_t http_request_segment_count(const struct http_request *request);
 struct str http_request_segment(const struct http_request *request, size_t index);
 size_t http_request_parameter_count(const struct http_request *request);
 struct http_parameter http_request_parameter(const struct http_request *request, size_t index);
-/* A parameter's value as a time (clock.h). Where the sign of an offset must be, a space is taken
- * for the `+` that somebody forgot to escape, as in `at=2026-11-23T10:00:00+01:00`. */
+/* A parameter's value as a time (clock.h). Where the sign of an offset must be, a space counts as a
+ * `+` that was not escaped, as in `at=2026-11-23T10:00:00+01:00`. */
 MUST_CHECK bool http_time_parse(struct str value, int64_t *ret_time_us);
-/* The field's value, or none. Several of one name (whatever its case) are joined by ", " (RFC 9110,
- * 5.3). When memory for that is out, the value is one that no field can hold, and the request will
- * get no answer. Only before http_defer(). */
+/* The field's value, or none. Several fields of one name (in any case) are joined by ", " (RFC
+ * 9110, 5.3). If memory for that is out, the value is one that no field can hold, and the request
+ * will get no answer. Only before http_defer(). */
 struct str http_request_header(struct http_request *request, const char *name);
 struct str http_request_body(const struct http_request *request);
-/* For the log: a UUID's text, made for each request and sent back as X-Request-Id, and the client's
+/* For the log: a UUID's text, made for each request and sent back as X-Request-Id; and the client's
  * X-Correlation-Id as it came, or none. */
 struct str http_request_id(const struct http_request *request);
 struct str http_request_correlation_id(const struct http_request *request);
@@ -72,8 +72,8 @@ struct http_response {
     size_t header_count;
 };
 
-/* Answers; the request is gone afterwards. From any thread, if deferred. HEAD and 304 send no body
- * by themselves, only its Content-Length: give the body to them too. */
+/* Answers; the request is gone afterwards. From any thread, if deferred. For HEAD and 304 give the
+ * body too: only its Content-Length is sent. */
 void http_respond(struct http_request *request, const struct http_response *response);
 
 /* Instead of http_respond(), when memory for the answer is out: closes the connection. */
@@ -85,16 +85,16 @@ void http_defer(struct http_request *request);
 /*
  * A long answer in pieces (NDJSON, event streams).
  *
- * `more` is called on a server thread each time the client has taken what it was given. It must not
- * block: it starts fetching, and whoever has the next piece answers with exactly one
- * http_stream_write() or http_stream_abort(), from any thread, also from within `more`. From `more`
- * until that call returns the stream is valid, whether or not the client is still there; afterwards
- * it may only be touched in the next `more`.
+ * `more` is called on a server thread each time the client has taken the last piece. It must not
+ * block: it starts fetching. The code that gets the next piece answers with exactly one
+ * http_stream_write() or http_stream_abort(), from any thread, also from within `more`. The stream
+ * is valid from `more` until that call returns, whether or not the client is still there.
+ * Afterwards it must not be touched until the next `more`.
  *
  * `gone` is called exactly once, after the last `more` was answered, when the stream has ended, was
- * broken off, or its client has left: on a server thread, or within the http_stream_write() that
- * finds the client gone. It is the place to free `context`. A source that can wait for long should
- * write something now and then, so that it learns of clients that left.
+ * aborted, or its client has left. It is called on a server thread, or within the
+ * http_stream_write() that finds the client gone. Free `context` there. A source that can wait for
+ * long should write something now and then: only so does it learn that a client has left.
  */
 struct http_stream;
 struct http_stream_source {
@@ -102,18 +102,18 @@ struct http_stream_source {
     void (*gone)(void *context);
     void *context;
 };
-/* Instead of http_respond(); headers and status as given there, body ignored. For HEAD and when
- * memory is out `gone` is called without a `more`. */
+/* Instead of http_respond(); headers and status as given there, body ignored. For HEAD, and when
+ * memory is out, `gone` is called without a `more`. */
 void http_respond_stream(struct http_request *request, const struct http_response *response,
                          const struct http_stream_source *source);
 /* The next piece, *steals* `bytes` (malloc'ed). last: nothing comes after it (bytes may be NULL
  * then). An empty piece that is not the last one only asks to be asked again. */
 void http_stream_write(struct http_stream *stream, char *bytes, size_t length, bool last);
-/* Breaks the stream off: the client sees an incomplete answer, never a complete-looking one. */
+/* Aborts the stream: the client sees an incomplete answer, never a complete-looking one. */
 void http_stream_abort(struct http_stream *stream);
 
-/* Before the answer: `sent` is called once, on a server thread, when the client has taken all of it
- * or has left. */
+/* To be called before the answer. `sent` is then called once, on a server thread, when the client
+ * has taken all of the answer or has left. */
 void http_request_on_sent(struct http_request *request, void (*sent)(void *context), void *context);
 
 /* The label under which a request is counted in metrics ("POST /v1/carts/{id}/items"); static. */

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-/* Cuts off and returns what stands before the separator; the rest stays. */
+/* Cuts off and returns the text before the separator; the rest stays. */
 static struct str cut(struct str *rest, char separator)
 {
     const char *found = memchr(rest->bytes, separator, rest->length);

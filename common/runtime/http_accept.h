@@ -1,5 +1,5 @@
 /*
- * http_accept.h - what a client takes, by its Accept field (RFC 9110, 12.5.1).
+ * http_accept.h - which media types a client accepts, by its Accept field (RFC 9110, 12.5.1).
  */
 #pragma once
 
@@ -15,5 +15,5 @@ enum http_preference {
 /* `type` is "application/json". The most specific range that matches decides; q=0 refuses. */
 MUST_CHECK enum http_preference http_accepts(struct str accept, const char *type);
 
-/* Whether the client names `type` and does not like `usual` better. */
+/* Whether the client names `type` and does not prefer `usual`. */
 MUST_CHECK bool http_prefers(struct str accept, const char *type, const char *usual);

@@ -1,6 +1,5 @@
 /*
- * http_addresses.h - how many connections each client address has, and no more than it may.
- * Thread-safe.
+ * http_addresses.h - counts the connections of each client address, and limits them. Thread-safe.
  */
 #pragma once
 
@@ -23,11 +22,11 @@ struct http_addresses {
 };
 
 void http_addresses_init(struct http_addresses *addresses, unsigned most);
-/* After everybody has left. */
+/* Call it after all have left. */
 void http_addresses_done(struct http_addresses *addresses);
 
-/* False: the address has as many as it may, or there is no memory. */
+/* False: the address is at its limit, or there is no memory. */
 MUST_CHECK bool http_addresses_enter(struct http_addresses *addresses,
                                      const union http_address *address);
-/* Once for each time that it entered. */
+/* Once for each time that the address entered. */
 void http_addresses_leave(struct http_addresses *addresses, const union http_address *address);

@@ -55,13 +55,13 @@ static bool keep_body(struct http_request *request, const struct http_response *
 static void store(struct http_request *request, const struct http_response *response)
 {
     request->answer = *response;
-    bool has_body = keep_body(request, response); /* in any case: the answer owns it from here on */
+    bool has_body = keep_body(request, response); /* always: the answer owns it from here on */
     if (!keep_headers(request, response) || !has_body)
         request->answer_lost = true;
 }
 
-/* Gives the request back to its server thread. Nothing of it may be touched afterwards; the server
- * itself stays until `owed` says that this is over. */
+/* Gives the request back to its server thread; it must not be touched afterwards. The server itself
+ * stays until `owed` has been decremented. */
 static void give_back(struct http_request *request)
 {
     struct http_server *server = request->server;
@@ -128,8 +128,8 @@ static struct MHD_Response *make_stream_response(struct http_request *request)
         http_guard_set_stream(&request->server->guard, request->connection, stream);
         return response;
     }
-    /* libmicrohttpd 0.9.75 ends also a HEAD's chunked answer with an empty chunk, which the client
-     * would take for the start of its next answer. The flag avoids chunks, and closes. */
+    /* libmicrohttpd 0.9.75 ends even the chunked answer to a HEAD with an empty chunk, which the
+     * client would take for the start of its next answer. The flag avoids chunks, and closes. */
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, UNUSED_BLOCK, never_read, NULL, NULL);
     if (response != NULL)
@@ -137,7 +137,7 @@ static struct MHD_Response *make_stream_response(struct http_request *request)
     return response;
 }
 
-/* Hands the body over to libmicrohttpd, which sends only its length where that is due. */
+/* Hands the body over to libmicrohttpd, which sends only its length when there must be no body. */
 static struct MHD_Response *make_response(struct http_request *request)
 {
     struct http_response *answer = &request->answer;
@@ -219,7 +219,7 @@ bool http_connection_expect_reading(struct http_connection *connection, size_t b
     return http_connection_set_deadline(connection, write_deadline_us(connection->server, bytes));
 }
 
-/* Closing would not do: libmicrohttpd says an orderly goodbye first. */
+/* Just closing would not do: libmicrohttpd first shuts down in an orderly way. */
 void http_connection_reset(const struct http_connection *connection)
 {
     struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
@@ -256,7 +256,7 @@ enum MHD_Result http_answer_send(struct http_request *request)
     return result;
 }
 
-/* As libmicrohttpd adds it to what it sends (RFC 9110, 6.6.1). */
+/* As libmicrohttpd adds it to its answers (RFC 9110, 6.6.1). */
 static void add_date(struct text *head)
 {
     char date[sizeof("Thu, 01 Jan 1970 00:00:00 GMT")];
@@ -267,8 +267,8 @@ static void add_date(struct text *head)
     (void)add_to_text(head, "Date", date);
 }
 
-/* Past libmicrohttpd. Nothing else was sent for this request, so the socket's buffer has room, but
- * for the end of a large body. */
+/* Bypasses libmicrohttpd. Nothing else was sent for this request, so the socket's buffer has room,
+ * except for the end of a large body. */
 static void write_answer(const struct http_request *request, const struct http_response *answer)
 {
     bool has_body = request->method != HTTP_HEAD && answer->status != 304;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Beyond what the Fetch standard allows by itself. */
+/* In addition to the headers that the Fetch standard always allows. */
 #define REQUEST_HEADERS                                                                            \
     "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Correlation-Id, "           \
     "traceparent"
@@ -83,7 +83,7 @@ static const char *split(struct http_cors *cors)
     return complaint;
 }
 
-/* NULL and `*ret_cors` with all origins, or what is wrong. */
+/* NULL, with all origins in `*ret_cors`; or what is wrong. */
 static const char *read_setting(const char *setting, struct http_cors *ret_cors)
 {
     *ret_cors = (struct http_cors){0};
@@ -133,7 +133,7 @@ size_t http_cors_headers(const struct http_cors *cors, const struct http_cors_an
     size_t count = 0;
     if (cors->count == 0)
         return 0;
-    /* Also where no origin is named: a cache must not give that answer to the others. */
+    /* Also when the answer names no origin: a cache must not give that answer to other origins. */
     ret_headers[count++] = (struct http_cors_header){"Vary", "Origin"};
     if (answer->origin == NULL)
         return count;

@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 enum {
-    EVENTS_MAX = 64,  /* looked at in one turn */
-    ACCEPTS_MAX = 64, /* in one turn, so that those who are in come to their turn too */
+    EVENTS_MAX = 64,  /* handled in one turn */
+    ACCEPTS_MAX = 64, /* in one turn, so that connections already in get their turn too */
     NO_FILES_WAIT_MS = 10,
 };
 
 enum arrival { HEAD_IS_COMING, HEAD_HAS_COME, CLIENT_HAS_LEFT };
 
-/* Whether a lone LF ends a line is for http_head.c to say. */
+/* http_head.c decides whether a lone LF ends a line. */
 static bool ends_head(const char *bytes, size_t length)
 {
     return memmem(bytes, length, "\n\r\n", 3) != NULL || memmem(bytes, length, "\n\n", 2) != NULL;
@@ -60,8 +60,8 @@ static void turn_away(struct http_door *door, struct http_connection *connection
     http_door_release(door, http_door_take(door, connection->fd));
 }
 
-/* From here on the daemon may begin, and even be done with it, at any moment. The guard has no
- * descriptor meanwhile that could be another connection's. */
+/* From here on the daemon may serve the connection, and even end it, at any moment. The guard no
+ * longer holds its descriptor, which by then may be another connection's. */
 static void hand_over(struct http_door *door, struct http_connection *connection)
 {
     int fd = connection->fd;
@@ -97,7 +97,7 @@ static struct http_connection *let_in(struct http_door *door, int fd,
     struct http_server *server = door->server;
     if ((size_t)fd >= door->newcomers_max)
         return NULL;
-    /* Who had this descriptor before is gone, and the daemon had no memory to begin. */
+    /* The connection that had this descriptor is gone; the daemon had no memory to begin it. */
     struct http_connection *lost = http_door_take(door, fd);
     if (lost != NULL)
         http_door_release(door, lost);
@@ -148,7 +148,7 @@ static void accept_some(struct http_door *door)
             (void)epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, listen_fd, NULL);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             const struct timespec pause = {.tv_nsec = NO_FILES_WAIT_MS * 1000000};
-            nanosleep(&pause, NULL); /* or it would be here again at once */
+            nanosleep(&pause, NULL); /* otherwise the listener would be reported again at once */
         }
         return;
     }
@@ -164,7 +164,7 @@ static void attend(struct http_door *door, const struct epoll_event *event)
     }
     const struct http_newcomer *newcomer = &door->newcomers[event->data.fd];
     if (!newcomer->waits)
-        return; /* it was handed over, and could not be taken out of the set */
+        return; /* it was handed over, but could not be removed from the set */
     struct http_connection *connection = newcomer->connection;
     enum arrival arrival = look(connection->fd, event->events);
     if (arrival == HEAD_HAS_COME)

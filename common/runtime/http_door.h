@@ -1,11 +1,11 @@
 /*
  * http_door.h - where connections come in, and wait until their first request's head has come.
  *
- * libmicrohttpd hands all of its connections to poll() each time that one of them has something to
- * say. Clients that connect and are slow, or silent, would cost all others at each of their
- * requests. So one thread accepts, keeps newcomers in an epoll set, and looks at what they have
- * sent without taking it. libmicrohttpd gets a connection when there is a whole head to read, or
- * when its client has sent HTTP_DOOR_HEAD_BYTES, or has closed its sending side. Until then only
+ * Each time one of its connections has something to say, libmicrohttpd hands all of them to poll().
+ * So clients that connect and are slow, or silent, would cost every request of the others.
+ * Therefore one thread accepts, keeps newcomers in an epoll set, and looks at what they have sent
+ * without taking it. libmicrohttpd gets a connection when a whole head has come, when its client
+ * has sent HTTP_DOOR_HEAD_BYTES, or when its client has closed its sending side. Until then only
  * the guard's deadline counts (http_guard.h), and no memory for requests is held.
  */
 #pragma once
@@ -32,16 +32,17 @@ struct http_door {
     pthread_t thread;
 };
 
-/* Accepts from the server's listener and gives to its daemon. `files_max`: how many files the
+/* Accepts from the server's listener and hands over to its daemon. `files_max`: how many files the
  * process may have open. */
 MUST_CHECK enum status http_door_open(struct http_door *door, struct http_server *server,
                                       size_t files_max, struct error *error);
-/* Closes what waits. Nothing reaches the daemon afterwards. */
+/* Closes the waiting connections. Nothing reaches the daemon afterwards. */
 void http_door_close(struct http_door *door);
-/* After the daemon has ended, which is silent about connections that it never began to serve. */
+/* Call it after the daemon has ended. The daemon does not report connections that it never began to
+ * serve. */
 void http_door_free(struct http_door *door);
 
-/* The daemon begins to serve it: it is the caller's now. On the thread that serves it. */
+/* The daemon begins to serve it: from now on the caller owns it. On the thread that serves it. */
 struct http_connection *http_door_take(struct http_door *door, int fd);
-/* Counts a connection out, and frees it. Its socket is not touched. */
+/* Counts the connection out and frees it. Does not touch its socket. */
 void http_door_release(struct http_door *door, struct http_connection *connection);

@@ -51,7 +51,7 @@ static void look_at_connections(struct http_guard *guard)
     pthread_mutex_unlock(&guard->lock);
 }
 
-/* True when the client has closed its side too, or is not worth waiting for any longer. */
+/* True when the client has closed its side too, or has been waited for long enough. */
 static bool drain(const struct http_lingering *lingering, int64_t now_us)
 {
     char scratch[DRAIN_BYTES];
@@ -157,7 +157,7 @@ void http_guard_add(struct http_guard *guard, struct http_connection *connection
     pthread_mutex_unlock(&guard->lock);
 }
 
-/* The server has sent its FIN, but closing a socket with unread bytes sends a reset, which makes
+/* The server has sent its FIN. But closing a socket with unread bytes sends a reset, which makes
  * clients throw the answer away. So a second descriptor keeps it open until the client has closed
  * or HTTP_LINGER_MS have passed. */
 static void start_lingering(struct http_guard *guard, int fd)

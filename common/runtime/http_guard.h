@@ -2,10 +2,10 @@
  * http_guard.h - what libmicrohttpd does not do for its connections: absolute deadlines, closing
  * without losing the answer, and noticing that the client of a waiting stream has left.
  *
- * One thread looks at all connections four times a second. A connection says by an atomic until
- * when its client must have done something; the guard shuts its socket down when that has passed.
- * Whether a request was in time is decided exactly once, by whoever changes that atomic first, so a
- * request that the server has taken is never cut.
+ * One thread looks at all connections four times a second. Each connection has an atomic that says
+ * by when its client must have done something. When that time has passed, the guard shuts the
+ * socket down. Whether a request was in time is decided exactly once, by the thread that changes
+ * the atomic first. So a request that the server has taken is never cut.
  */
 #pragma once
 
@@ -31,10 +31,10 @@ struct http_connection {
     int fd; /* the door's, then libmicrohttpd's; valid while it is in the guard's list */
     union http_address address;
     _Atomic int64_t deadline_us; /* monotonic, or one of the two below */
-    int64_t request_from_us;     /* the first moment at which the current request could come */
+    int64_t request_from_us;     /* the earliest time at which the current request could come */
     bool fresh;                  /* no request was answered on it yet */
-    bool linger;      /* it closes, and more may come: drain, or the last answer may be lost */
-    pthread_t thread; /* libmicrohttpd's, that serves it */
+    bool linger;      /* it closes although more may come: drain, or the last answer may be lost */
+    pthread_t thread; /* libmicrohttpd's thread that serves it */
     struct http_request *request; /* the current one; only for that thread */
     struct http_stream *stream;   /* its answer is a stream; under the guard's lock */
     struct http_connection *previous, *next;
@@ -73,7 +73,7 @@ void http_guard_set_stream(struct http_guard *guard, struct http_connection *con
 /* Calls `visit` for each connection that this thread serves. */
 void http_guard_visit_mine(struct http_guard *guard,
                            void (*visit)(struct http_connection *connection));
-/* Breaks every stream off that waits for its next piece. */
+/* Aborts every stream that waits for its next piece. */
 void http_guard_break_streams(struct http_guard *guard);
 
 /* False when the old deadline has passed and the connection was cut: do nothing for it any more. */

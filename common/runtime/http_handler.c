@@ -58,7 +58,7 @@ void http_on_connection(void *server, struct MHD_Connection *mhd, void **socket_
         close_connection(server, socket_context);
 }
 
-/* splitmix64's finisher: the ids need to be unique and not guessable at a glance, no more. */
+/* splitmix64's finisher. The ids only need to be unique and not guessable at a glance. */
 static uint64_t mix(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -76,8 +76,8 @@ static void make_id(struct http_server *server, struct http_request *request)
     uuid_format(&id, request->id);
 }
 
-/* The request line is complete. From here on libmicrohttpd calls http_on_completed() in the end,
- * also when the head never gets complete. */
+/* The request line is complete. From here on libmicrohttpd will call http_on_completed() in the
+ * end, even if the head never becomes complete. */
 void *http_on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct http_server *server = context;
@@ -120,7 +120,7 @@ static enum MHD_Result refuse(struct http_request *request, const struct problem
     return http_answer_send(request);
 }
 
-/* Refused before its end has come: where the next request would begin is not known. */
+/* Refused before the request's end has come, so it is unknown where the next one would begin. */
 static enum MHD_Result refuse_and_close(struct http_request *request,
                                         const struct problem_type *type, const char *detail)
 {
@@ -169,7 +169,7 @@ static enum MHD_Result take_head(struct http_request *request, const char *metho
     if (head.has_length && head.length > server->options.body_max)
         return refuse_and_close(request, &PROBLEM_BODY_TOO_LARGE,
                                 "Content-Length is above the limit of this service");
-    /* The lenient library also takes a lone LF for the end of a chunk's line. Nothing that follows
+    /* The lenient library also accepts a lone LF as the end of a chunk's line. Nothing that follows
      * such a body may be read as a request. */
     request->close = head.chunked && server->lenient_library;
     return MHD_YES;
@@ -199,8 +199,8 @@ static bool needs_json(const struct http_request *request)
             request->method == HTTP_PATCH);
 }
 
-/* The answer is there already, or the connection sleeps until another thread has it. Once it sleeps
- * that thread may be done with the request at any moment. */
+/* Sends the answer if it is there already. Otherwise the connection sleeps until another thread has
+ * it; that thread may be done with the request as soon as it sleeps. */
 static enum MHD_Result send_or_sleep(struct http_request *request)
 {
     struct MHD_Connection *mhd = request->mhd;
@@ -236,7 +236,8 @@ static enum MHD_Result handle(struct http_request *request)
                                                  .detail = STR_LITERAL("a body must be "
                                                                        "application/json")});
     begin_handling(request);
-    /* After it is counted as owed: http_server_stop() waits for whoever did not see it stopping. */
+    /* This comes after the request is counted as owed: http_server_stop() waits for requests that
+     * did not see it stopping. */
     if (atomic_load(&server->stopping))
         http_refuse(request, &PROBLEM_OVERLOADED,
                     "the service is stopping and has done nothing; try again");

@@ -46,7 +46,7 @@ static bool has_control(struct str text)
     return false;
 }
 
-/* The characters of RFC 9112, 3.2; blanks after it are none of it. It may be empty. */
+/* The characters of RFC 9112, 3.2; trailing blanks are not part of it. It may be empty. */
 static bool is_host(struct str text)
 {
     text = str_trim(text);
@@ -137,10 +137,10 @@ bool http_head_needs_layout_check(void)
 }
 
 /*
- * A lenient libmicrohttpd parses the head in place: it puts NULs over the blanks, colons and line
- * ends, and hands out pointers into that one buffer. So when every line is exactly as long as its
- * parts say, each text starts where the one before ends, plus the separator. A folded line, a lone
- * LF or a NUL inside breaks that, and nothing else does. Only addresses are compared.
+ * A lenient libmicrohttpd parses the head in place: it overwrites the blanks, colons and line ends
+ * with NULs and hands out pointers into that one buffer. So when every line is exactly as long as
+ * its parts say, each text starts where the one before ends, plus the separator. Only a folded
+ * line, a lone LF or a NUL inside breaks that. Only addresses are compared.
  */
 static void begin_layout(struct scan *scan, const struct http_head_source *source)
 {

@@ -1,10 +1,10 @@
 /*
  * http_head.h - decides whether the head of a request can be trusted, before its body is looked at.
  *
- * Where two readers of one connection (a gateway and this server) can disagree on where a request
- * ends, one of them can be made to see a request that the other one took for a body: request
- * smuggling. So whatever is ambiguous is refused and the connection closed (RFC 9112, 6.1, 6.3,
- * 11.2), even where the standard would let a server guess.
+ * Two readers of one connection (a gateway and this server) may disagree on where a request ends.
+ * Then one of them can be made to see a request in what the other took for a body: request
+ * smuggling. So anything ambiguous is refused and the connection closed (RFC 9112, 6.1, 6.3, 11.2),
+ * even where the standard would let a server guess.
  */
 #pragma once
 
@@ -36,5 +36,5 @@ struct http_head_source {
 /* Only within the handler's first call for a request. */
 struct http_head http_head_check(const struct http_head_source *source);
 
-/* libmicrohttpd before 1.0 lets folded lines, lone line feeds and NULs pass without a word. */
+/* libmicrohttpd before 1.0 silently accepts folded lines, lone line feeds and NULs. */
 bool http_head_needs_layout_check(void);

@@ -66,7 +66,7 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *mhd, const 
 void http_on_completed(void *server, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
 
-/* The next request may come from now on. */
+/* From now on the next request may come. */
 void http_connection_await_request(struct http_connection *connection);
 
 /* http_lenient.c: what libmicrohttpd logs. */
@@ -74,16 +74,16 @@ void http_on_message(void *server, const char *format, va_list arguments);
 
 /* http_answer.c: sends what was stored, on the server thread. MHD_NO closes the connection. */
 enum MHD_Result http_answer_send(struct http_request *request);
-/* Refuses where libmicrohttpd takes no answer, or would spoil it: writes to the socket and closes
- * its sending side. On the server thread. */
+/* Refuses a request when libmicrohttpd takes no answer, or would spoil it: writes to the socket and
+ * closes its sending side. On the server thread. */
 void http_answer_now(struct http_request *request, const struct problem *problem);
 /* Writes the answer, unless it is a stream, to the socket of a client that has closed its sending
- * side: libmicrohttpd closes such a connection as soon as it is resumed (0.9.75 to 1.0.1), and
- * takes no answer any more. On the server thread, before it closes. */
+ * side. libmicrohttpd closes such a connection as soon as it is resumed (0.9.75 to 1.0.1) and no
+ * longer takes an answer. On the server thread, before it closes. */
 void http_answer_half_closed(struct http_request *request);
 
 /* For http_stream.c. The client now has to take `bytes`; false when the connection was cut. */
 MUST_CHECK bool http_connection_expect_reading(struct http_connection *connection, size_t bytes);
-/* Makes the coming close a TCP reset, so that even a client that takes the end of the connection
- * for the end of the answer (HTTP/1.0) sees that it is incomplete. */
+/* Makes the coming close a TCP reset. Even a client that takes the end of the connection for the
+ * end of the answer (HTTP/1.0) then sees that it is incomplete. */
 void http_connection_reset(const struct http_connection *connection);

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/* Its head has come, libmicrohttpd looks at it, and the handler was not called yet. */
+/* Refuses only if the head has come, libmicrohttpd is looking at it, and the handler was not called
+ * yet. */
 static void refuse_unreadable_length(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
@@ -19,7 +20,7 @@ static void refuse_unreadable_length(struct http_connection *connection)
 /*
  * libmicrohttpd 0.9.75 refuses a Content-Length that it cannot read before the handler is called,
  * and sends the head of that answer twice: what follows looks like the answer to another request.
- * Its log is the only thing that is called in time to be faster.
+ * Its log callback is the only one that comes early enough to answer first.
  */
 void http_on_message(void *context, const char *format, va_list arguments)
 {

@@ -43,7 +43,7 @@ static void register_route(struct http_metrics *metrics, struct http_route_metri
         atomic_store_explicit(&slot->route, route, memory_order_release);
 }
 
-/* NULL when more routes exist than the table holds, which is a mistake in its size. */
+/* NULL when there are more routes than the table holds, which is a mistake in its size. */
 static struct http_route_metrics *find_route(struct http_metrics *metrics, const char *route)
 {
     for (size_t i = 0; i < HTTP_METRIC_ROUTES_MAX; i++) {

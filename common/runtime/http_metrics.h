@@ -1,8 +1,8 @@
 /*
  * http_metrics.h - requests counted by route and status, and their latency by route.
  *
- * Routes and statuses register themselves when they are first met, under a lock; after that
- * counting is a short scan and a few relaxed atomics.
+ * Routes and statuses register themselves, under a lock, when they first occur. After that counting
+ * is a short scan and a few relaxed atomics.
  */
 #pragma once
 

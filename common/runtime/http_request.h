@@ -1,8 +1,8 @@
 /*
  * http_request.h - the inside of struct http_request: what came, and the answer on its way out.
  *
- * A request lives on the server thread of its connection from its first line until libmicrohttpd
- * says that it is completed. In between it may be lent to one other thread: from http_defer() until
+ * A request lives on the server thread of its connection, from its first line until libmicrohttpd
+ * says that it is completed. In between one other thread may have it: from http_defer() until
  * http_respond(). `state` hands it over and back.
  */
 #pragma once
@@ -15,8 +15,8 @@
 
 enum http_request_state {
     HTTP_REQUEST_ARRIVING,
-    HTTP_REQUEST_HANDLED,   /* with the handler, or with another thread and not suspended yet */
-    HTTP_REQUEST_SUSPENDED, /* with another thread: whoever answers resumes the connection */
+    HTTP_REQUEST_HANDLED,   /* with the handler, or with another thread but not suspended yet */
+    HTTP_REQUEST_SUSPENDED, /* with another thread: when it answers, it resumes the connection */
     HTTP_REQUEST_ANSWERED,  /* the answer is stored: back on the server thread */
 };
 
@@ -30,7 +30,7 @@ struct http_request {
     bool deferred;
     bool head_seen;
     bool close;        /* the connection, after the answer */
-    bool is_preflight; /* it asks what `cors_origin` may do here */
+    bool is_preflight; /* it asks what its `cors_origin` may do here */
     enum http_method method;
     bool answer_lost;        /* memory was out: close instead */
     bool answer_taken;       /* by libmicrohttpd */

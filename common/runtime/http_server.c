@@ -103,7 +103,8 @@ static size_t files_needed(const struct http_server *server)
     return (size_t)server->options.connections_max + HTTP_LINGERING_MAX + OTHER_FILES;
 }
 
-/* A limit that is too low is met at the worst moment: raise it now, as far as it goes. */
+/* Raises a limit that is too low, as far as possible. Otherwise it would be met at the worst
+ * moment. */
 static void allow_open_files(rlim_t needed)
 {
     struct rlimit limit;
@@ -127,7 +128,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
     int strict = 1;
 #else
     enum MHD_OPTION strictness = MHD_OPTION_STRICT_FOR_CLIENT;
-    int strict = 0; /* its only effects are answers of its own where http_head.c has better ones */
+    int strict = 0; /* it only adds answers of its own, where http_head.c has better ones */
 #endif
     return MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, http_on_message,
@@ -209,8 +210,8 @@ uint16_t http_server_port(const struct http_server *server)
     return server->port;
 }
 
-/* The listener is only shut down here: closing it while a thread may still poll its number would
- * let that thread accept from whatever gets the number next. */
+/* The listener is only shut down here. If it were closed while a thread may still poll its number,
+ * that thread could accept from whatever gets the number next. */
 void http_server_quiesce(struct http_server *server)
 {
     if (atomic_exchange(&server->draining, true))

@@ -1,5 +1,5 @@
 /*
- * http_settings.h - the settings of a service's HTTP server that both services have (config.h).
+ * http_settings.h - the HTTP server settings that both services have (config.h).
  */
 #pragma once
 
@@ -33,7 +33,7 @@ struct http_settings {
             "origins whose pages may use the service from a browser, comma-separated, such as "    \
             "https://shop.example; empty is none")
 
-/* Sets what they are about; borrows. */
+/* Applies the settings to a server's options; borrows them. */
 static inline void http_settings_apply(const struct http_settings *settings,
                                        struct http_server_options *options)
 {

@@ -11,7 +11,7 @@ struct http_stream {
     struct http_stream_source source;
     struct MHD_Connection *mhd;
     struct http_connection *connection;
-    char *piece; /* owned; what the source has written and the client has not taken */
+    char *piece; /* owned; what the source has written and the client has not taken yet */
     size_t length;
     size_t taken;
     bool asked;     /* `more` was called and not answered yet: the source holds its half */

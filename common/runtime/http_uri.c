@@ -85,7 +85,7 @@ static bool parse_query(struct span query, struct http_uri *uri)
     return true;
 }
 
-/* http://host:port/path: what stands before the path is not looked at (RFC 9112, 3.2.2). */
+/* http://host:port/path: the part before the path is ignored (RFC 9112, 3.2.2). */
 static bool skip_authority(struct span *target)
 {
     static const char *const schemes[] = {"http://", "https://"};

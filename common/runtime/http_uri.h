@@ -1,10 +1,9 @@
 /*
  * http_uri.h - a request target (RFC 9112, 3.2) taken apart: path segments and query parameters.
  *
- * Pure. Decided here: `+` is a plus in a segment and a space in a query, as forms write it, each
- * segment is percent-decoded by itself, and whatever does not decode to printable UTF-8 is
- * malformed, so nothing behind this needs to fear NUL, CR or LF. `.` and `..` are segments like any
- * other: nothing here is a file.
+ * Pure. Rules: `+` is a plus in a segment and a space in a query, as forms write it. Each segment
+ * is percent-decoded by itself. What does not decode to printable UTF-8 is malformed, so later code
+ * need not fear NUL, CR or LF. `.` and `..` are segments like any other: nothing here is a file.
  */
 #pragma once
 

@@ -14,8 +14,8 @@ enum {
     LIBRARY_MESSAGE_MAX = 512,
 };
 
-/* A broker that is away is no error of ours: whoever needs it says so, once. That a setting is
- * called experimental (enable.gapless.guarantee) is no news. */
+/* A broker that is away is not our error: the code that needs it reports that, once. Neither is the
+ * notice that a setting is experimental (enable.gapless.guarantee). */
 static enum log_level our_level(int level, const char *facility)
 {
     if (strcmp(facility, "CONFWARN") == 0 || level > SYSLOG_INFO)
@@ -51,8 +51,8 @@ static bool is_security_setting(const char *name)
            has_prefix(name, "enable.ssl.");
 }
 
-/* librdkafka's own message would repeat the value, which may be a password; and so may the name,
- * when a password with a separator in it was cut. */
+/* librdkafka's own message would repeat the value, which may be a password. So may its name: when a
+ * password with a separator in it was cut. */
 static enum status set_security(rd_kafka_conf_t *conf, struct str line, int number,
                                 struct error *error)
 {

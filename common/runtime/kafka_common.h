@@ -1,6 +1,6 @@
 /*
- * kafka_common.h - what every Kafka client of ours has in common: where the brokers are, how to
- * prove who we are, where librdkafka's own log lines go, and how to get rid of a client in time.
+ * kafka_common.h - what all our Kafka clients share: where the brokers are, how to prove who we
+ * are, where librdkafka's log lines go, and how to get rid of a client in time.
  */
 #pragma once
 
@@ -34,13 +34,13 @@ MUST_CHECK enum status kafka_conf_new(const struct kafka_settings *settings,
 
 enum {
     KAFKA_RECONNECT_MIN_MS = 20,
-    KAFKA_RECONNECT_MAX_MS = 500, /* how long a broker may be back before it is noticed */
+    KAFKA_RECONNECT_MAX_MS = 500, /* the return of a broker is noticed within this */
     KAFKA_SETTING_MAX = 8192,     /* bytes of one NAME=VALUE: certificates are long */
 
     /*
-     * How long a reader remembers what brokers said of a topic. librdkafka 2.4 to 2.9, when a topic
-     * comes back under its name while the old one is remembered, uses memory that it has freed and
-     * may never answer again (its issue 4778). No topic is deleted and made again within this time.
+     * How long a reader remembers what brokers said of a topic. If a topic is re-created while the
+     * old one is remembered, librdkafka 2.4 to 2.9 uses memory that it has freed and may never
+     * answer again (its issue 4778). No topic is deleted and re-created within this time.
      */
     KAFKA_METADATA_AGE_MS = 100,
 };
@@ -49,8 +49,8 @@ enum {
 MUST_CHECK enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                       struct error *error);
 
-/* Checks kafka_settings.security as a setting (config.h): with it a client is made, which connects
- * to nobody, so files that it names have to be there. */
+/* Checks kafka_settings.security as a setting (config.h), by making a client with it. The client
+ * connects to nobody, but files that the setting names must exist. */
 MUST_CHECK enum status kafka_security_check(const char *security, struct error *error);
 
 /*
@@ -63,7 +63,7 @@ MUST_CHECK enum status kafka_security_check(const char *security, struct error *
  */
 enum status kafka_status(rd_kafka_resp_err_t code);
 
-/* The brokers are there and the topic may be, but the consumer group does not take us. */
+/* The brokers are there, and the topic may be, but the consumer group refuses us. */
 bool kafka_is_refusal_of_group(rd_kafka_resp_err_t code);
 
 /* Fills `error` with "ACTION: librdkafka's words" and returns its status. */
@@ -75,10 +75,10 @@ MUST_CHECK enum status kafka_partition_count(rd_kafka_t *client, rd_kafka_topic_
                                              struct error *error);
 
 /*
- * Ends a client. *Steals* it; NULL is fine. rd_kafka_destroy() can block for long when a broker
- * hangs, so it runs on a thread of its own that is waited for until the deadline (monotonic
- * microseconds), then left to finish by itself. Messages that are still queued or on their way are
- * dropped, consumers leave no group. False when it was left behind.
+ * Ends a client. *Steals* it; takes NULL. rd_kafka_destroy() can block for long when a broker
+ * hangs. So it runs on a thread of its own, which is waited for until the deadline (monotonic
+ * microseconds) and then left to finish by itself. Messages that are queued or on their way are
+ * dropped; consumers leave no group. False when it was left behind.
  */
 bool kafka_discard(rd_kafka_t *client, int64_t deadline_us);
 

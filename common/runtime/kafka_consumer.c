@@ -14,12 +14,12 @@ struct kafka_consumer {
     rd_kafka_topic_t *topic_handle;
     struct kafka_topic_watch watch;
     struct error problem; /* STATUS_OK: none */
-    bool is_refused;      /* by the group: over when it assigns us something */
+    bool is_refused;      /* by the group: over when it assigns us a partition */
     int64_t probe_at_us;
     struct kafka_fetching fetching;
     int64_t committed[PARTITION_COUNT_MAX];
     int64_t ask_ends_at_us;
-    int64_t ends[PARTITION_COUNT_MAX]; /* of those that are not read, when asked for; -1: not yet */
+    int64_t ends[PARTITION_COUNT_MAX]; /* of those not being read; -1: not asked for yet */
 };
 
 static bool is_known_partition(int32_t partition)
@@ -33,8 +33,8 @@ static bool is_started(const struct kafka_consumer *consumer, int32_t partition)
 }
 
 /*
- * A partition must not deliver before it is known where to go on, which takes a look into the
- * database. It starts at offset 0, which needs no question to a broker, and pauses at once.
+ * A partition must not deliver before its place is known, which takes a look into the database. So
+ * it starts at offset 0, which needs no question to a broker, and is paused at once.
  */
 static void take_assignment(struct kafka_consumer *consumer, rd_kafka_t *client,
                             rd_kafka_topic_partition_list_t *partitions)
@@ -65,7 +65,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
         consumer->ends[partition] = -1;
         consumer->options.changed(consumer->options.context, partition, is_ours);
     }
-    rd_kafka_yield(client); /* the poll that we are in ends, so that the change is seen at once */
+    rd_kafka_yield(client); /* ends the current poll, so that the change is seen at once */
 }
 
 static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t code,
@@ -79,7 +79,7 @@ static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t co
         consumer->probe_at_us = clock_monotonic_us();
 }
 
-/* Single connections that break are none of our business: librdkafka opens another one. */
+/* A single broken connection does not concern us: librdkafka opens another one. */
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
     (void)client;
@@ -100,7 +100,7 @@ static enum status set_int(rd_kafka_conf_t *conf, const char *name, int value, s
 static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_options *options,
                              struct error *error)
 {
-    /* librdkafka wants it to be no shorter than the session. */
+    /* librdkafka does not let it be shorter than the session. */
     int poll_interval_ms = options->session_timeout_ms > KAFKA_CONSUMER_POLL_INTERVAL_MS
                                ? options->session_timeout_ms
                                : KAFKA_CONSUMER_POLL_INTERVAL_MS;
@@ -126,7 +126,7 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_consumer_
         {"group.id", options->group},
         {"enable.auto.commit", "false"},
         {"auto.offset.reset", "earliest"},
-        /* Our records are of no transaction, and must not wait for one that nobody ends. */
+        /* Our records belong to no transaction, and must not wait for one that nobody ends. */
         {"isolation.level", "read_uncommitted"},
         {"partition.assignment.strategy", "range"},
     };
@@ -241,7 +241,8 @@ void kafka_consumer_free(struct kafka_consumer *consumer, int64_t deadline_us)
     free(consumer);
 }
 
-/* Of partitions that are read each answer of a broker tells how far they go. */
+/* Asks how far the partitions go that are not being read. For the others every broker answer
+ * tells. */
 static void ask_ends(struct kafka_consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *ends;
@@ -307,8 +308,8 @@ rd_kafka_message_t *kafka_consumer_poll(struct kafka_consumer *consumer, int wai
     return NULL;
 }
 
-/* librdkafka says when contact is lost, but not when it is back. That the topic is there says
- * nothing of the group. */
+/* librdkafka reports when contact is lost, but not when it is back. That the topic is there says
+ * nothing about the group. */
 enum status kafka_consumer_check(struct kafka_consumer *consumer, struct error *error)
 {
     if (consumer->problem.status == STATUS_OK)

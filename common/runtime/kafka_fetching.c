@@ -35,7 +35,7 @@ static bool is_queue_long(rd_kafka_t *client)
     return length > KAFKA_FETCHING_QUEUE_RECORDS_MAX / 2;
 }
 
-/* Is there more to read? Not knowing, perhaps. */
+/* Whether there is more to read; true when that is unknown. */
 static bool ask(const struct kafka_fetching *fetching, rd_kafka_t *client, const char *topic)
 {
     bool is_behind = false;

@@ -44,8 +44,8 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *con
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         char why[ERROR_MESSAGE_MAX];
         rd_kafka_resp_err_t cause = rd_kafka_fatal_error(client, why, sizeof(why));
-        bool is_refused = kafka_status(cause) == STATUS_INVALID; /* so will the next producer be */
-        /* The report of the message that left the gap says more, and follows. */
+        bool is_refused = kafka_status(cause) == STATUS_INVALID; /* as the next one would be */
+        /* A later report, of the message that left the gap, says more. */
         if (cause != RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE && producer->failure.status == STATUS_OK)
             error_set(&producer->failure, is_refused ? STATUS_INVALID : STATUS_INTERNAL,
                       "the Kafka producer gave up: %s: %s", rd_kafka_err2name(cause), why);

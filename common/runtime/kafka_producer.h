@@ -3,9 +3,9 @@
  * reorders.
  *
  * Messages wait for as long as the brokers are away, in a queue that is bounded in messages and in
- * bytes. When one cannot be delivered at all, none after it will be (no gaps): the producer has
- * then failed and has to be replaced by a new one, which starts from what the topic really holds.
- * One producer belongs to one thread.
+ * bytes. If one cannot be delivered at all, no later one will be (no gaps). The producer has then
+ * failed and must be replaced by a new one, which starts from what the topic really holds. One
+ * producer belongs to one thread.
  */
 #pragma once
 
@@ -40,13 +40,13 @@ MUST_CHECK enum status kafka_producer_new(const struct kafka_producer_options *o
                                           struct kafka_producer **ret_producer,
                                           struct error *error);
 
-/* Drops what was not delivered. Waits for the client's threads until the deadline, see
+/* Drops what was not delivered. Waits for the client's threads until the deadline; see
  * kafka_discard(). */
 void kafka_producer_free(struct kafka_producer *producer, int64_t deadline_us);
 
 /*
- * Queues a message; key, value and headers are copied. STATUS_UNAVAILABLE: the queue is full, serve
- * and try again. STATUS_INVALID: it is over message_bytes_max. Another status: the producer has
+ * Queues a message; key, value and headers are copied. STATUS_UNAVAILABLE: the queue is full; serve
+ * and try again. STATUS_INVALID: it is over message_bytes_max. Any other failure: the producer has
  * failed.
  */
 MUST_CHECK enum status kafka_producer_send(struct kafka_producer *producer, int32_t partition,
@@ -55,7 +55,7 @@ MUST_CHECK enum status kafka_producer_send(struct kafka_producer *producer, int3
                                            int64_t tag, struct error *error);
 
 /*
- * Hands out the deliveries that have arrived; does not wait. Not STATUS_OK: the producer has failed
+ * Reports the deliveries that have arrived; does not wait. Not STATUS_OK: the producer has failed
  * (STATUS_NOT_FOUND: the topic is gone, STATUS_INVALID: a message was refused) and stays so.
  */
 MUST_CHECK enum status kafka_producer_serve(struct kafka_producer *producer, struct error *error);
@@ -65,6 +65,6 @@ MUST_CHECK enum status kafka_producer_serve(struct kafka_producer *producer, str
 MUST_CHECK enum status kafka_producer_flush(struct kafka_producer *producer, int64_t deadline_us,
                                             struct error *error);
 
-/* What librdkafka last complained about ("connection refused"), or "": for people, since it goes on
+/* librdkafka's last complaint ("connection refused"), or "". For people only, since it goes on
  * trying. Borrowed, changes with the next serve. */
 const char *kafka_producer_complaint(const struct kafka_producer *producer);

@@ -9,7 +9,7 @@
 enum {
     POLL_STEP_MS = 100,
     DISCARD_WAIT_MS = 500,
-    ID_WAIT_MS = 50, /* for the topic's id, which nothing else needs */
+    ID_WAIT_MS = 50, /* to wait for the topic's id; nothing else needs it */
 };
 
 struct kafka_tail {
@@ -27,7 +27,7 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
     const char *const pairs[][2] = {
         {"enable.partition.eof", "true"},
         {"auto.offset.reset", "error"},
-        /* A record of a transaction that nobody ended must not hide what is before it. */
+        /* A record of a transaction that nobody ended must not hide the records before it. */
         {"isolation.level", "read_uncommitted"},
         {"fetch.wait.max.ms", "5"},
         {"fetch.error.backoff.ms", "50"},
@@ -46,7 +46,7 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
     return STATUS_OK;
 }
 
-/* Whoever asks gets the failure as the answer to the question; nothing to add here. */
+/* The caller gets the failure as the answer to its question; there is nothing to add here. */
 static void ignore_error(rd_kafka_t *client, int code, const char *reason, void *context)
 {
     (void)client, (void)code, (void)reason, (void)context;
@@ -131,7 +131,7 @@ enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline
     return status;
 }
 
-/* rd_kafka_query_watermark_offsets() of 2.0.2 does not keep to its time-out; this does. */
+/* rd_kafka_query_watermark_offsets() of 2.0.2 does not keep its time-out; this does. */
 static enum status ask_offsets(struct kafka_tail *tail, int count, int64_t which,
                                int64_t deadline_us, struct kafka_bounds *bounds,
                                struct error *error)

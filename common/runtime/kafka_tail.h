@@ -1,7 +1,6 @@
 /*
- * kafka_tail.h - looks at what a topic holds: how many partitions, from where to where, the last
- * and the first records of one; and deletes first ones. Joins no consumer group and commits
- * nothing.
+ * kafka_tail.h - looks at what a topic holds: how many partitions, their bounds, and their last and
+ * first records. Can also delete first records. Joins no consumer group and commits nothing.
  *
  * One reader belongs to one thread. Deadlines are monotonic microseconds. Everywhere:
  *
@@ -21,21 +20,22 @@ MUST_CHECK enum status kafka_tail_new(const struct kafka_settings *settings, con
                                       struct kafka_tail **ret_tail, struct error *error);
 void kafka_tail_free(struct kafka_tail *tail, int64_t deadline_us);
 
-/* Ask this first: when the topic was made anew, another client looks at it from here on. */
+/* Ask this first: if the topic was re-created, another client looks at it from here on. */
 MUST_CHECK enum status kafka_tail_partition_count(struct kafka_tail *tail, int64_t deadline_us,
                                                   int *ret_count, struct error *error);
 
 struct kafka_bounds {
     int64_t low;  /* the first offset that is kept */
-    int64_t high; /* the offset that the next record gets; not every offset in between has one */
+    int64_t high; /* the offset that the next record gets; offsets in between may have no record */
 };
 
 /* The bounds of partitions 0 to count - 1. */
 MUST_CHECK enum status kafka_tail_bounds(struct kafka_tail *tail, int count, int64_t deadline_us,
                                          struct kafka_bounds *ret_bounds, struct error *error);
 
-/* Deletes, as retention does, what comes before an offset in each of the partitions 0 to count - 1;
- * 0: nothing. STATUS_INVALID: without the right to Delete on the topic, or when it is compacted. */
+/* Deletes, as retention does, the records before an offset in each of the partitions 0 to count -
+ * 1; 0: none. STATUS_INVALID: the right to Delete on the topic is missing, or the topic is
+ * compacted. */
 MUST_CHECK enum status kafka_tail_trim(struct kafka_tail *tail, int count, const int64_t *offsets,
                                        int64_t deadline_us, struct error *error);
 

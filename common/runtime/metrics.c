@@ -96,7 +96,7 @@ static struct metric *find_or_add(struct metrics *metrics, enum series_kind kind
     if (metric == NULL)
         return NULL;
 
-    /* The text format wants all series of a name together: put it behind its namesakes. */
+    /* The text format wants all series of a name together: insert it after its namesakes. */
     size_t place = metrics->count;
     while (place > 0 && strcmp(metrics->series[place - 1]->name, name) != 0)
         place--;

@@ -1,9 +1,9 @@
 /*
  * metrics.h - counters, gauges and histograms in the Prometheus text format 0.0.4.
  *
- * Metrics are registered and updated from any thread: the first under a lock, so best once and at
- * start, the second with relaxed atomics. Names follow Prometheus' rules: base units (seconds,
- * bytes), `_total` for counters.
+ * Registration and updates are thread-safe. Registration takes a lock (do it at start); updates are
+ * relaxed atomics. Names follow Prometheus' rules: base units (seconds, bytes), `_total` for
+ * counters.
  */
 #pragma once
 

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The address that NOTIFY_SOCKET names; false: none, or one that no socket can have. */
+/* The address that NOTIFY_SOCKET names. False: none, or one that no socket can have. */
 static bool find_address(struct sockaddr_un *ret_address, socklen_t *ret_length)
 {
     const char *name = getenv("NOTIFY_SOCKET");
@@ -70,7 +70,7 @@ static int64_t number_from(const char *name)
 void notify_manager_begin(struct notify_manager *manager)
 {
     *manager = (struct notify_manager){0};
-    /* The variables are inherited; the pid says whom they are for. */
+    /* The variables are inherited; the pid says which process they are for. */
     if (getenv("WATCHDOG_PID") == NULL || number_from("WATCHDOG_PID") == getpid())
         manager->limit_us = number_from("WATCHDOG_USEC");
 }

@@ -1,10 +1,10 @@
 /*
- * notify.h - tells the service manager how we are: the protocol of sd_notify(3), without its
- * library.
+ * notify.h - tells the service manager how the service is: the protocol of sd_notify(3), without
+ * its library.
  *
  * Each message is one datagram to the socket that NOTIFY_SOCKET names: a path, or a name that
- * begins with @ in the abstract namespace. Nothing happens where the variable is not set. A manager
- * that does not take a message, or not at once, is not waited for: the service matters more.
+ * begins with @ in the abstract namespace. If the variable is not set, nothing happens. If the
+ * manager does not take a message at once, the message is dropped: the service matters more.
  *
  * Only for the main thread.
  */
@@ -22,9 +22,9 @@ enum { NOTIFY_MESSAGE_MAX = 512 };
 bool notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /*
- * What the manager was told, and its watchdog (systemd.service(5)): a service that has not said
- * WATCHDOG=1 for `limit_us` is killed and started again. It is said every half of that time, and
- * only while every thread that is watched has begun a turn of its loop within that half: a thread
+ * What the manager was told, and its watchdog (systemd.service(5)). The manager kills and restarts
+ * a service that has not said WATCHDOG=1 for `limit_us`. The service says it every half of that
+ * time, and only if every watched thread has begun a turn of its loop within that half. So a thread
  * that hangs ends the process.
  */
 struct notify_manager {
@@ -36,7 +36,7 @@ struct notify_manager {
 /* Reads WATCHDOG_USEC and WATCHDOG_PID. */
 void notify_manager_begin(struct notify_manager *manager);
 
-/* STATUS= when it is another text than the last time. */
+/* Sends STATUS= when the text differs from the last one. */
 void notify_status(struct notify_manager *manager, const char *status);
 
 /* Call it often. `oldest_turn_us` is when the slowest of the watched threads began its turn, by

@@ -1,6 +1,6 @@
 /*
- * openapi_document.h - the OpenAPI document of a service, made from contracts/ when it is built
- * (tools/openapi_bundle.py) and linked into it.
+ * openapi_document.h - the OpenAPI document of a service. It is made from contracts/ at build time
+ * (tools/openapi_bundle.py) and linked into the service.
  */
 #pragma once
 

@@ -49,7 +49,8 @@ static bool is_class(const char *sqlstate, const char *class)
     return strncmp(sqlstate, class, 2) == 0;
 }
 
-/* An error that the server reported before the statement was complete: nothing was committed. */
+/* Of an error that the server reported before the statement was complete: nothing was committed,
+ * except that after 40003 nobody knows. */
 static enum status status_of_sqlstate(const char *sqlstate)
 {
     static const char *const may_work_later[] = {
@@ -73,7 +74,7 @@ static enum status status_of_sqlstate(const char *sqlstate)
     return STATUS_INTERNAL;
 }
 
-/* What a new session would cure: forgotten or outdated statements, a standby in the primary's
+/* Whether a new session would cure it: statements forgotten or outdated, a standby in the primary's
  * place. */
 static bool needs_new_session(const char *sqlstate)
 {
@@ -138,7 +139,7 @@ static enum status send_all(struct postgres *postgres, const char *what, int64_t
     while ((left = PQflush(postgres->connection)) == 1) {
         if (!postgres_wait(postgres->connection, POLLIN | POLLOUT, deadline_us))
             return no_answer(postgres, what, "not sent in time", error);
-        /* The server may be stuck writing to us. */
+        /* The server may be blocked, writing to us. */
         if (PQconsumeInput(postgres->connection) == 0)
             return no_answer(postgres, what, NULL, error);
     }
@@ -161,7 +162,7 @@ static enum status receive_all(struct postgres *postgres, const char *what, int6
                 postgres_disconnect(postgres);
                 return status;
             }
-            /* On failure PQgetResult() says more. */
+            /* PQgetResult() says more about a failure. */
             if (PQconsumeInput(postgres->connection) == 0)
                 break;
         }
@@ -213,7 +214,7 @@ static enum status prepare(struct postgres *postgres, const struct postgres_stat
         status = receive_all(postgres, statement->name, deadline_us, &result, error);
     if (status == STATUS_OK)
         postgres->prepared[postgres->prepared_count++] = statement;
-    /* Nothing is done by preparing. */
+    /* Preparing does nothing that could be uncertain. */
     if (status == STATUS_UNCERTAIN) {
         status = STATUS_UNAVAILABLE;
         if (error != NULL)
@@ -222,8 +223,8 @@ static enum status prepare(struct postgres *postgres, const struct postgres_stat
     return status;
 }
 
-/* A server that went away while the connection was idle has said so by now: seeing it before
- * sending spares the caller an uncertain outcome. */
+/* If a server went away while the connection was idle, that shows by now. Seeing it before sending
+ * spares the caller an uncertain outcome. */
 static bool is_alive(struct postgres *postgres)
 {
     PGconn *connection = postgres->connection;
@@ -249,7 +250,7 @@ enum status postgres_send(struct postgres *postgres, const struct postgres_state
         if (status != STATUS_OK)
             return status;
     }
-    /* libpq may have sent all of it when it says that sending failed. */
+    /* Even when libpq says that sending failed, it may have sent everything. */
     if (PQsendQueryPrepared(postgres->connection, statement->name, statement->parameter_count,
                             parameters->values, parameters->lengths, parameters->formats, 1) == 0)
         return no_answer(postgres, statement->name, NULL, error);

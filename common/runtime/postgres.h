@@ -1,9 +1,8 @@
 /*
  * postgres.h - a PostgreSQL connection on which every wait has a limit.
  *
- * libpq in non-blocking mode underneath: a server that was stopped answers nothing and closes
- * nothing, so each call takes a deadline (monotonic microseconds). One connection belongs to one
- * thread.
+ * It uses libpq in non-blocking mode. A stopped server neither answers nor closes, so each call
+ * takes a deadline (monotonic microseconds). One connection belongs to one thread.
  */
 #pragma once
 
@@ -14,10 +13,10 @@
 #include <libpq-fe.h>
 
 /*
- * SQL: about how many bytes a value takes when it is read, told without reading it. Of what is
- * stored compressed only the size as stored is known, which counts 16 times: JSON of carts shrinks
- * 3 to 10 times, and pglz shrinks nothing more than 96 times, so what keeps to a limit takes at
- * most six times as much.
+ * SQL: about how many bytes a value takes when it is read, computed without reading it. Of a
+ * compressed value only the stored size is known; it counts 16 times. JSON of carts shrinks 3 to 10
+ * times. pglz never shrinks anything more than 96 times, so a result within a limit takes at most
+ * six times that limit.
  */
 #define POSTGRES_SIZE(column)                                                                      \
     "(pg_column_size(" column ") * CASE WHEN pg_column_compression(" column                        \
@@ -30,12 +29,14 @@ struct postgres_options {
     const char *application_name; /* static */
     int statement_timeout_ms;     /* the server's own limit */
     int lock_timeout_ms;
-    int idle_session_timeout_ms; /* 0: none. The server ends the session of a frozen process (relay
-                                    leadership) */
-    int client_check_ms;         /* 0: never. How often the server looks whether we still wait for a
-                                    statement; else one that we gave up goes on to its limit */
-    bool must_write; /* a server that only lets us read (a standby) is as good as none; of several
-                        hosts the next one is tried */
+    /* 0: none. The server ends the session of a frozen process (relay leadership) */
+    int idle_session_timeout_ms;
+    /* 0: never. How often the server looks whether we still wait for a statement. One that we gave
+     * up goes on until then, or until its limit. */
+    int client_check_ms;
+    /* A server that only lets us read (a standby) counts as absent: of several hosts the next one
+     * is tried. */
+    bool must_write;
 };
 
 /* A statement that is prepared once per connection, again after a reconnect. Parameter types are
@@ -47,17 +48,17 @@ struct postgres_statement {
     const Oid *parameter_types;
 };
 
-/* Checks a URL as a setting (config.h). Also refused is what only libpq would take: a password that
- * is not escaped, of which a piece would become the host, the port or the database. */
+/* Checks a URL as a setting (config.h). Also refuses an unescaped password that libpq would accept
+ * by taking a piece of it for the host, the port or the database. */
 MUST_CHECK enum status postgres_url_check(const char *url, struct error *error);
 
 MUST_CHECK struct postgres *postgres_new(const struct postgres_options *options);
 void postgres_free(struct postgres *postgres);
 
-/* Connects unless connected, and prepares nothing. STATUS_UNAVAILABLE: nobody there, or not in
- * time, and then the next call goes on where this one was (postgres_disconnect() forgets it);
- * STATUS_INVALID: refused for a reason that retrying will not change (password, database,
- * role). Messages never hold the password. */
+/* Connects unless connected; prepares nothing. STATUS_UNAVAILABLE: nobody there, or not in time. In
+ * the latter case the next call continues where this one was (postgres_disconnect() forgets that).
+ * STATUS_INVALID: refused for a reason that retrying will not change (password, database, role).
+ * Messages never hold the password. */
 MUST_CHECK enum status postgres_connect(struct postgres *postgres, int64_t deadline_us,
                                         struct error *error);
 bool postgres_is_connected(const struct postgres *postgres);
@@ -89,8 +90,9 @@ MUST_CHECK enum status postgres_execute(struct postgres *postgres,
                                         struct error *error);
 
 /*
- * The two halves of postgres_execute(), for who has something else to do meanwhile: after STATUS_OK
- * nothing but postgres_receive() may follow. The parameters need not live longer than the first.
+ * The two halves of postgres_execute(), for callers that have something else to do meanwhile. After
+ * STATUS_OK from the first half only postgres_receive() may follow. The parameters need not outlive
+ * the first half.
  */
 MUST_CHECK enum status postgres_send(struct postgres *postgres,
                                      const struct postgres_statement *statement,

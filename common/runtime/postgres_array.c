@@ -76,7 +76,7 @@ void pg_array_str(struct text *array, struct str value)
     text_append_str(array, value);
 }
 
-/* A column of another type than the caller thinks is a bug in the caller's SQL. */
+/* A column of another type than the caller expects is a bug in the caller's SQL. */
 static void copy_column(const PGresult *result, int row, int column, void *bytes, size_t size)
 {
     assert(PQfformat(result, column) == 1);

@@ -31,7 +31,7 @@ enum {
     PG_BYTEA_ARRAY = 1001,
 };
 
-/* Appends the array header to an empty text; then one call per element, `count` in all. */
+/* Appends the array header to an empty text. Then call one of these per element, `count` in all. */
 void pg_array_begin(struct text *array, Oid element_type, size_t count);
 void pg_array_int2(struct text *array, int16_t value);
 void pg_array_int4(struct text *array, int32_t value);
@@ -40,7 +40,8 @@ void pg_array_uuid(struct text *array, const struct uuid *value);
 void pg_array_time(struct text *array, int64_t time_us); /* microseconds since 1970 */
 void pg_array_str(struct text *array, struct str value); /* text, json, bytea; none is null */
 
-/* Columns of a binary result; the caller knows that they are not null where no `none` exists. */
+/* Columns of a binary result. The caller knows that they are not null, unless null is read as
+ * none. */
 int16_t pg_get_int2(const PGresult *result, int row, int column);
 int32_t pg_get_int4(const PGresult *result, int row, int column);
 int64_t pg_get_int8(const PGresult *result, int row, int column);

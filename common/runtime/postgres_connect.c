@@ -13,8 +13,8 @@ enum {
     URL_OPTIONS_MAX = 1024,    /* bytes of `options` that the URL may bring */
 };
 
-/* A peer that vanished without a word is noticed by the deadline of each call; these end the
- * sockets of idle connections. */
+/* The deadline of each call notices a peer that vanished silently. These settings end the sockets
+ * of idle connections. */
 static const char *const TCP_SETTINGS[][2] = {
     {"keepalives", "1"},       {"keepalives_idle", "5"},      {"keepalives_interval", "2"},
     {"keepalives_count", "3"}, {"tcp_user_timeout", "10000"}, {"client_encoding", "UTF8"},
@@ -77,8 +77,8 @@ static void ignore_notice(void *context, const char *message)
     (void)message;
 }
 
-/* libpq keeps the SQLSTATE of a refused connection to itself, but writes it into the verbose
- * message, after the severity: `FATAL:  28P01: password ...`. */
+/* libpq does not give the SQLSTATE of a refused connection, but writes it into the verbose message,
+ * after the severity: `FATAL:  28P01: password ...`. */
 static void sqlstate_from_message(const char *message, char ret_sqlstate[SQLSTATE_LENGTH + 1])
 {
     ret_sqlstate[0] = '\0';
@@ -96,7 +96,7 @@ static void sqlstate_from_message(const char *message, char ret_sqlstate[SQLSTAT
     }
 }
 
-/* Password, role, database, right to connect: the same tomorrow. */
+/* Password, role, database, right to connect: retrying will not change these. */
 static bool is_refused_for_good(PGconn *connection, const char *sqlstate)
 {
     return PQconnectionNeedsPassword(connection) || strncmp(sqlstate, "28", 2) == 0 ||
@@ -129,8 +129,9 @@ static const char *session_options(const struct postgres_options *options, const
     return (size_t)length < size ? buffer : NULL;
 }
 
-/* Where the URL was meant to be cut: a password with a `/` or an `@` in it that is not escaped goes
- * on in the host, the port or the database, which libpq names when they do not work. */
+/* Whether the URL was cut in the wrong place. An unescaped `/` or `@` in a password makes its rest
+ * a part of the host, the port or the database, which libpq names in its messages when they do not
+ * work. */
 static bool holds_more_than_a_name(const PQconninfoOption *option)
 {
     if (option->val == NULL)
@@ -252,9 +253,9 @@ static void give_attempt_up(struct postgres *postgres)
     postgres->silent_hosts++;
 }
 
-/* A server that has taken the call may just be slow: the next call goes on with this attempt, since
- * a server that is asked to begin anew each time gets no faster. A host that does not even take the
- * call is asked anew, which is quicker than to wait for TCP to repeat itself. */
+/* A server that has accepted the connection may just be slow. So the next call continues this
+ * attempt: a server that must begin anew each time gets no faster. A host that does not even accept
+ * is asked again: that is quicker than waiting for TCP to repeat itself. */
 static enum status out_of_time(struct postgres *postgres, struct error *error)
 {
     if (PQstatus(postgres->connection) == CONNECTION_STARTED)
@@ -262,8 +263,8 @@ static enum status out_of_time(struct postgres *postgres, struct error *error)
     return error_set(error, STATUS_UNAVAILABLE, "the database did not answer in time");
 }
 
-/* A server that took long to let us in takes long to answer, too: with less time than that left,
- * the first words are for the next call, or each one would end in the middle of them. */
+/* A server that took long to let us in also takes long to answer. With less time left than that,
+ * the first statement is for the next call. Otherwise every call would end in the middle of it. */
 static int64_t greeting_us(const struct postgres *postgres)
 {
     int64_t began_us =
@@ -274,8 +275,8 @@ static int64_t greeting_us(const struct postgres *postgres)
     return half_us < least_us ? least_us : half_us > most_us ? most_us : half_us;
 }
 
-/* Of several hosts, one that keeps silent uses up the attempt, and the next one begins with the
- * host behind it; one that refuses does not. */
+/* Of several hosts, a silent one uses up the attempt, and the next attempt begins with the host
+ * after it. One that refuses does not. */
 static enum status go_on(struct postgres *postgres, int64_t deadline_us, struct error *error)
 {
     bool was_let_in = postgres->attempt_next == PGRES_POLLING_OK; /* by the end of the last call */

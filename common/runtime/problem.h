@@ -13,7 +13,7 @@ struct problem_type {
     const char *title; /* static */
 };
 
-/* Those that are not of one place alone. */
+/* Those that more than one file uses. */
 extern const struct problem_type PROBLEM_MALFORMED_REQUEST;
 extern const struct problem_type PROBLEM_INVALID_HEADER;
 extern const struct problem_type PROBLEM_NO_SUCH_RESOURCE;
@@ -44,17 +44,18 @@ void problem_write(const struct problem *problem, struct str request_id, struct 
 
 /* Answers the request with it; a 500 also carries the request's id as `requestId`. */
 void http_respond_problem(struct http_request *request, const struct problem *problem);
-/* The usual case. `detail` is formatted (UTF-8, cut at 511 bytes); a 503 says Retry-After: 1. */
+/* The usual case. `detail` is formatted (UTF-8, cut at 511 bytes). A 503 gets Retry-After: 1. */
 void http_refuse(struct http_request *request, const struct problem_type *type,
                  const char *detail_format, ...) PRINTF_LIKE(3, 4);
 
-/* Memory is out, which may pass: 503 `overloaded`. */
+/* Memory is out, which may be temporary: 503 `overloaded`. */
 void http_refuse_no_memory(struct http_request *request);
 
-/* Answers with the text, which it empties; as above when that has failed. */
+/* Answers with the text and empties it. If the text has failed, answers as
+ * http_refuse_no_memory(). */
 void http_respond_text(struct http_request *request, int status, const char *content_type,
                        struct text *text);
 
-/* Answers a method that the path's handler does not take: OPTIONS with 204, every other one with
- * 405 and `detail` (may be none). Both name in Allow what the path takes: "GET, HEAD, OPTIONS". */
+/* Answers a method that the path does not support: OPTIONS with 204, any other with 405 and
+ * `detail` (may be none). Both name the supported methods in Allow: "GET, HEAD, OPTIONS". */
 void http_respond_methods(struct http_request *request, const char *allow, struct str detail);

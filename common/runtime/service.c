@@ -46,7 +46,7 @@ static void print_help(const struct service_program *program)
            STR_ARGS(text_str(&text)));
 }
 
-/* Standard error may have been closed before: a socket would get its number, and our log lines. */
+/* Standard error may be closed: then a socket would get its number, and with it our log lines. */
 static void fill_standard_files(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -112,7 +112,7 @@ static void end_at_once(int signal_number)
     _exit(EXIT_TERMINATED);
 }
 
-/* A handler, since the default for process 1, as in a container, is to ignore the signal. */
+/* A handler is needed: for process 1, as in a container, the default is to ignore the signal. */
 static void let_the_next_signal_end_us(void)
 {
     struct sigaction action = {.sa_handler = end_at_once};
@@ -239,8 +239,8 @@ static void answer_ready(struct http_request *request, struct health *health)
     http_respond_text(request, ready ? 200 : 503, "application/json", &text);
 }
 
-/* Compares weakly (RFC 9110, 13.1.2). The tag is quoted, and within a quoted tag no quote can be,
- * so finding it anywhere means that it is one of the list. */
+/* Compares weakly (RFC 9110, 13.1.2). The tag is quoted, and a quoted tag cannot contain a quote.
+ * So finding it anywhere means that it is in the list. */
 static bool is_known(struct str if_none_match, const char *etag)
 {
     return str_equal_literal(if_none_match, "*") ||

@@ -14,7 +14,7 @@ struct http_server;
 
 enum { EXIT_USAGE = 2 }; /* an argument or a setting that is wrong */
 
-/* Something else that the program can do than serve: `--rebuild`, `--republish all`. */
+/* Something other than serving that the program can do: `--rebuild`, `--republish all`. */
 struct service_verb {
     const char *name;     /* "rebuild" */
     const char *argument; /* "PARTITION:POSITION" for --help; NULL when it takes none */
@@ -41,19 +41,18 @@ struct service_arguments {
 
 /*
  * Handles --help, --version, --check-config and --config FILE, and loads the configuration into
- * `config` (which the caller then owes config_done()). A verb is ended at once by SIGTERM or
- * SIGINT, status 143.
+ * `config` (then the caller owes config_done()). SIGTERM or SIGINT ends a verb at once, status 143.
  */
 MUST_CHECK enum service_action service_start(const struct service_program *program, int argc,
                                              char **argv, void *config,
                                              struct service_arguments *ret_arguments);
 
-/* Blocks SIGTERM and SIGINT in this thread and those it will create, and ignores SIGPIPE. First
- * thing in main, since libpq and librdkafka start threads. */
+/* Blocks SIGTERM and SIGINT in this thread and those it will create, and ignores SIGPIPE. Call it
+ * first in main, since libpq and librdkafka start threads. */
 void service_block_signals(void);
 
-/* What `--healthcheck` does: health_probe(), its verdict on stderr; answers the exit code, 0 when
- * the service that listens there is ready, else 1. */
+/* What `--healthcheck` does: health_probe(), with its verdict on stderr. Returns the exit code: 0
+ * when the service that listens there is ready, else 1. */
 MUST_CHECK int service_healthcheck(const char *bind_address, int64_t port);
 
 /* A service at work. */
@@ -74,7 +73,7 @@ enum { SERVICE_ROUND_MS = 500 };
  * SIGINT comes. The next signal ends the process at once, status 143. */
 void service_watch(const struct service_watch *watch);
 
-/* Of the end, all of which takes less than ten seconds. */
+/* The steps of the end, which together take less than ten seconds. */
 enum {
     SERVICE_NOTICE_MS = 300,  /* for load balancers to see /readyz say no */
     SERVICE_ANSWER_MS = 3000, /* for what was accepted to be answered */
@@ -83,11 +82,11 @@ enum {
 /* The end begins: /readyz says no, and SERVICE_NOTICE_MS later no connection is accepted. */
 void service_drain(struct health *health, struct http_server *server);
 
-/* Waits until no request is without its answer, SERVICE_ANSWER_MS at most. */
+/* Waits until every request has its answer, SERVICE_ANSWER_MS at most. */
 void service_await_answers(const struct http_server *server);
 
-/* Answers /livez, /readyz, /metrics and /openapi.json (GET and HEAD); false when the path is none
- * of them. The document has an entity tag: whoever has it already gets 304. */
+/* Answers /livez, /readyz, /metrics and /openapi.json (GET and HEAD). False: the path is none of
+ * them. The document has an entity tag: a client that already has it gets 304. */
 MUST_CHECK bool service_handle_common(struct http_request *request, struct health *health,
                                       struct metrics *metrics,
                                       const struct openapi_document *document);

@@ -19,17 +19,17 @@ enum {
     HREF_MAX = 80,
 };
 
-/* A question on its way, and its answer as it grows. */
+/* A question in progress, and its answer so far. */
 struct history_question {
     struct view_request view; /* first: the reader hands this back */
     struct view_reader *reader;
     struct past_folds *folds;
     struct http_request *http;
-    int32_t after; /* the page begins behind this version */
+    int32_t after; /* the page begins after this version */
     int32_t limit;
     struct text text;
     struct json_out out;
-    struct cart_view before; /* one event behind `now` while that is being written */
+    struct cart_view before; /* one event behind `now` while that event is being written */
     struct past_fold now;
     bool has_next;
     enum status fold_status;
@@ -54,7 +54,7 @@ static void write_member(struct json_out *out, const char *name, const json_t *m
     json_out_string(out, json_is_string(value) ? text : otherwise);
 }
 
-/* Events that came by the topic come without their actor: no header carries it. */
+/* Events read from the topic lack their actor: no header carries it. */
 static struct str usual_actor(struct str type)
 {
     bool has_expired = str_equal_literal(type, event_type_name(EVENT_CART_EXPIRED));
@@ -153,7 +153,7 @@ static void answer_page(struct history_question *question)
     http_respond_text(question->http, 200, "application/json", &question->text);
 }
 
-/* The page goes on from what is kept of the cart, if anything is; the first page never is. */
+/* The page continues from a kept fold of the cart, if there is one; the first page never does. */
 static void ask_for_events(struct history_question *question)
 {
     AUTO(text_done) struct text copy = TEXT_INIT(CART_VIEW_BODY_MAX);
@@ -172,7 +172,7 @@ static void ask_for_events(struct history_question *question)
     view_reader_submit(question->reader, &question->view);
 }
 
-/* Who asks again goes on from there. */
+/* A client that asks again continues from there. */
 static void refuse(const struct history_question *question, enum view_outcome outcome)
 {
     if (question->fold_status == STATUS_OK)
@@ -203,7 +203,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     history_question_free(question);
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool read_question(struct http_request *request, struct history_question *question)
 {
     struct view_events *events = &question->view.events;
@@ -223,7 +223,7 @@ static bool read_question(struct http_request *request, struct history_question 
                                "the `next` of a page of the same cart's history");
         return false;
     }
-    /* One more than the page has, to know whether there is a next page. */
+    /* One more than the page holds, to know whether there is a next page. */
     int64_t until = (int64_t)question->after + question->limit + 1;
     events->until = until < INT32_MAX ? (int32_t)until : INT32_MAX;
     events->metadata_after = question->after;

@@ -16,14 +16,14 @@ enum {
     PAGE_TEXT_MAX = VIEW_LIST_BYTES_MAX + CART_VIEW_BODY_MAX + 4096,
 };
 
-/* A question on its way, and its answer as it grows. */
+/* A question in progress, and its answer so far. */
 struct list_question {
     struct view_request view; /* first: the reader hands this back */
     struct http_request *http;
     struct text text;
     struct json_out out;
     struct view_place last;
-    bool is_full; /* with rows behind `last` */
+    bool is_full; /* and there are rows after `last` */
 };
 
 static void list_question_free(struct list_question *question)
@@ -35,7 +35,7 @@ static void list_question_free(struct list_question *question)
 static void add_row(void *context, const struct view_place *place, struct str body)
 {
     struct list_question *question = context;
-    /* The database only estimates sizes: rows that compress well are more than it says. */
+    /* The database only estimates sizes: rows that compress well are larger than its estimate. */
     question->is_full = question->is_full || question->text.length >= VIEW_LIST_BYTES_MAX;
     if (question->is_full)
         return;
@@ -72,7 +72,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     list_question_free(question);
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool read_filters(struct http_request *request, struct view_list *list)
 {
     enum cart_view_status status;
@@ -90,7 +90,7 @@ static bool read_filters(struct http_request *request, struct view_list *list)
     return true;
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool read_list(struct http_request *request, struct view_list *list)
 {
     struct str limit;

@@ -20,14 +20,14 @@
 
 enum { ETAG_MAX = 16, PREFERENCE_MAX = 16, NOT_ASKED = -1, NEWEST = 0 };
 
-/* A question on its way, and what is needed to answer it. */
+/* A question in progress, and what answering it needs. */
 struct cart_question {
     struct view_request view; /* first: the readers hand this back */
     struct view_reader *reader;
     struct http_request *http;
     struct if_none_match condition;
     int wait_s;      /* as the client preferred, or NOT_ASKED */
-    int32_t version; /* that is asked for, or NEWEST */
+    int32_t version; /* the requested version, or NEWEST */
     struct hot_views *hot;
     struct hot_ticket ticket;
     struct past_folds *folds;
@@ -111,7 +111,7 @@ static void answer_past(const struct cart_question *question)
         http_refuse_no_memory(question->http);
 }
 
-/* Asks on; the question belongs to the readers again. */
+/* Asks again; the question belongs to the readers once more. */
 static void ask_for_version(struct cart_question *question, int32_t version)
 {
     question->version = version;
@@ -138,7 +138,8 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     struct cart_question *question = (struct cart_question *)request;
     (void)more;
     if (outcome != VIEW_FOUND) {
-        past_folds_keep(question->folds, &question->past); /* who asks again goes on from there */
+        /* A client that asks again continues from there */
+        past_folds_keep(question->folds, &question->past);
         view_refuse(question->http, outcome);
     } else if (request->question == VIEW_EVENTS && question->past.is_from_memory) {
         past_folds_drop(question->folds, &request->lookup.cart_id);
@@ -163,7 +164,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     cart_question_free(question);
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool read_past(struct http_request *request, struct cart_question *question,
                       struct str version, struct str at)
 {
@@ -185,7 +186,7 @@ static bool read_past(struct http_request *request, struct cart_question *questi
     return true;
 }
 
-/* False after the refusal. */
+/* False: the request has been refused. */
 static bool read_question(struct http_request *request, struct cart_question *question,
                           bool *ret_waits)
 {
@@ -225,7 +226,7 @@ static bool read_question(struct http_request *request, struct cart_question *qu
     return true;
 }
 
-/* False: it has to be read. */
+/* False: the cart has to be read. */
 static bool answer_hot(struct cart_question *question)
 {
     if (question->version != NEWEST || question->view.question != VIEW_CART)

@@ -4,7 +4,7 @@
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Character i holds the six bits from bit 6 i on, which lie in two bytes at most. */
+/* Character i holds the six bits from bit 6 i on, from two bytes at most. */
 void cursor_text_format(const uint8_t *bytes, size_t count, char *ret_text)
 {
     assert(count <= CURSOR_BYTES_MAX);
@@ -32,7 +32,7 @@ bool cursor_text_parse(struct str text, size_t count, uint8_t *ret_bytes)
         bytes[at] |= (uint8_t)(pair >> 8);
         bytes[at + 1] |= (uint8_t)pair;
     }
-    if (bytes[count] != 0) /* bits behind the last byte */
+    if (bytes[count] != 0) /* bits after the last byte */
         return false;
     memcpy(ret_bytes, bytes, count);
     return true;

@@ -112,8 +112,8 @@ static enum status configure(rd_kafka_conf_t *conf, struct error *error)
     snprintf(largest, sizeof(largest), "%d", QUEUE_KIB_MAX * 1024);
     const char *const pairs[][2] = {
         {"message.max.bytes", largest}, /* the broker says what is too large */
-        /* Not idempotent: that can end in a fatal error, which needs another client; and what the
-         * table does not know to be delivered is sent twice anyway. */
+        /* Not idempotent: an idempotent producer can fail for good and then needs a new client.
+         * Records that the table does not know to be delivered are sent twice anyway. */
         {"acks", "all"},
         {"message.timeout.ms", timeout},
         {"queue.buffering.max.kbytes", queue},
@@ -175,7 +175,7 @@ void dead_letter_kafka_free(struct dead_letter_kafka *topic, int64_t deadline_us
     if (topic == NULL)
         return;
     if (topic->client != NULL) {
-        /* What is dropped is handed back here, so that nothing is left behind. */
+        /* Dropped messages are handed back here, so that nothing is left behind. */
         rd_kafka_purge(topic->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         topic->delivered_count = 0;
         rd_kafka_poll(topic->client, 0);

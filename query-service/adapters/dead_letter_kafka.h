@@ -14,13 +14,13 @@
 
 struct dead_letter_kafka;
 
-/* *New*: dead_letter_kafka_free(). Strings are copied. The topic need not be there yet: records
- * wait in the database until it is. */
+/* *New*: dead_letter_kafka_free(). Strings are copied. The topic need not exist yet: until it does,
+ * records wait in the database. */
 MUST_CHECK enum status dead_letter_kafka_new(const struct kafka_settings *settings,
                                              const char *topic, const char *source_topic,
                                              struct dead_letter_kafka **ret_topic,
                                              struct error *error);
-/* Drops what has not been delivered; it is sent again next time. Takes NULL. */
+/* Drops what has not been delivered; that is sent again next time. Takes NULL. */
 void dead_letter_kafka_free(struct dead_letter_kafka *topic, int64_t deadline_us);
 
 /* The port; borrowed. */

@@ -7,7 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A rebalance takes all partitions and gives some back; more in one poll wait for the next one. */
+/* A rebalance takes all partitions and gives some back. Changes beyond that wait for the next
+ * poll. */
 enum { FEED_CHANGES_MAX = 4 * PARTITION_COUNT_MAX };
 
 struct event_feed_kafka {
@@ -24,8 +25,8 @@ struct event_feed_kafka {
     struct cloud_header headers[FEED_RECORDS_MAX][FEED_HEADERS_MAX];
 };
 
-/* Records of a partition that is not ours any more are not delivered, or they would look like a
- * gap when the partition comes back. */
+/* Drops records of a partition that is no longer ours. If they were delivered, they would look like
+ * a gap when the partition comes back. */
 static void drop_records(struct event_feed_kafka *feed, int32_t partition)
 {
     for (size_t i = 0; i < feed->record_count; i++)
@@ -100,7 +101,7 @@ static enum status poll(void *self, int wait_ms, struct feed_batch *ret_batch, s
     release_records(feed);
     kafka_consumer_tend(feed->consumer);
     rd_kafka_message_t *message = kafka_consumer_poll(feed->consumer, wait_ms);
-    /* A change ends the batch: the records after it need the partition to be started. */
+    /* A change ends the batch: for the records after it, the partition must be started first. */
     while (message != NULL) {
         add_record(feed, message);
         message = has_room(feed) && feed->change_count == 0 ? kafka_consumer_poll(feed->consumer, 0)
@@ -113,7 +114,7 @@ static enum status poll(void *self, int wait_ms, struct feed_batch *ret_batch, s
         .record_count = feed->record_count,
         .is_full = !has_room(feed),
     };
-    /* What has come must be taken, whatever is wrong since. */
+    /* Records that have come must be taken, whatever has gone wrong since. */
     if (feed->record_count > 0 || feed->change_count > 0)
         return STATUS_OK;
     return kafka_consumer_check(feed->consumer, error);

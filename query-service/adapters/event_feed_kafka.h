@@ -1,5 +1,5 @@
 /*
- * event_feed_kafka.h - the topic as a member of a consumer group reads it.
+ * event_feed_kafka.h - reads the topic as a member of a consumer group.
  */
 #pragma once
 
@@ -12,7 +12,7 @@ struct event_feed_kafka_options {
     struct kafka_settings kafka;
     const char *topic;
     const char *group;
-    int session_timeout_ms; /* a member that is silent for that long has lost its partitions */
+    int session_timeout_ms; /* a member that is silent for that long loses its partitions */
 };
 
 /* *New*: event_feed_kafka_free(). Joins the group; the brokers may come later. All strings are

@@ -1,6 +1,6 @@
 /*
- * history_cursor.h - where a page of a cart's history ended, as an opaque text that goes with the
- * cart.
+ * history_cursor.h - where a page of a cart's history ended, as an opaque text that is only valid
+ * for that cart.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 enum { HISTORY_CURSOR_LENGTH = 12 };
 
-/* Behind the event of that version (1 or more); writes a NUL too. */
+/* The cursor after the event of that version (1 or more). Also writes a NUL. */
 void history_cursor_format(const struct uuid *cart_id, int32_t version,
                            char ret_cursor[HISTORY_CURSOR_LENGTH + 1]);
 

@@ -1,5 +1,6 @@
 /*
- * list_cursor.h - where a page of carts ended, as an opaque text that goes with its filters.
+ * list_cursor.h - where a page of carts ended, as an opaque text that is only valid with its
+ * filters.
  */
 #pragma once
 
@@ -7,7 +8,7 @@
 
 enum { LIST_CURSOR_LENGTH = 39 }; /* 29 bytes in base64url (RFC 4648) without padding */
 
-/* The place after which the next page of `list` begins; writes a NUL too. */
+/* The place after which the next page of `list` begins. Also writes a NUL. */
 void list_cursor_format(const struct view_list *list, const struct view_place *place,
                         char ret_cursor[LIST_CURSOR_LENGTH + 1]);
 

@@ -24,7 +24,7 @@ struct log_client_http {
     struct log_request request;
     struct text body;
 
-    /* The answer, until the next request. */
+    /* The last answer, until the next request. */
     size_t event_count;
     struct recorded_event events[LOG_PAGE_EVENTS];
     void *sources[LOG_PAGE_EVENTS];
@@ -160,8 +160,8 @@ static enum status read_answer(struct log_client_http *client, struct log_reply 
     return STATUS_OK;
 }
 
-/* A page may be more than fits, or than comes in time: the events that came are an answer too, or
- * the same page would be asked for again and again. */
+/* A page may be too large, or may not come in time. The events that did come count as the answer;
+ * otherwise the same page would be asked for again and again. */
 static enum status read_failure(struct log_client_http *client, CURLcode code,
                                 struct log_reply *ret_reply, struct error *error)
 {
@@ -201,7 +201,7 @@ static enum status reply(void *self, struct log_reply *ret_reply, struct error *
 
 static bool configure(struct log_client_http *client)
 {
-    /* Events as a stream; where the partitions stand can be had as one object only. */
+    /* Events come as a stream; the partitions' positions only as one object. */
     client->headers =
         curl_slist_append(NULL, "Accept: application/x-ndjson, application/json;q=0.5");
     return client->headers != NULL &&

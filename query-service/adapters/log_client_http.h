@@ -8,8 +8,8 @@
 
 enum {
     LOG_HTTP_CONNECT_MS = 1000,
-    LOG_HTTP_REQUEST_MS = 5000,            /* all of it; a page that takes longer is cut short */
-    LOG_HTTP_BYTES_MAX = 16 * 1024 * 1024, /* of one answer; likewise */
+    LOG_HTTP_REQUEST_MS = 5000,            /* the whole request; a longer page is cut short */
+    LOG_HTTP_BYTES_MAX = 16 * 1024 * 1024, /* one answer; a larger page is cut short too */
 };
 
 /* Checks a setting (config.h) that becomes `base_url`. */
@@ -21,7 +21,7 @@ struct log_client_http;
  * in it are in no message. STATUS_INVALID: not an http or https URL. */
 MUST_CHECK enum status
 log_client_http_new(const char *base_url, struct log_client_http **ret_client, struct error *error);
-/* Breaks off what is under way. Takes NULL. */
+/* Aborts a request under way. Takes NULL. */
 void log_client_http_free(struct log_client_http *client);
 
 /* The port; borrowed from the client. */

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-/* Up to the next one of `ends` that is not inside a quoted string; the rest begins behind it. */
+/* Up to the next of `ends` outside a quoted string. *rest begins after it. */
 static struct str take_until(struct str *rest, const char *ends)
 {
     size_t length = 0;

@@ -6,7 +6,7 @@
 #include "macros.h"
 #include "str.h"
 
-/* True with the seconds of the first `wait`, when there is one and it is a number (above
- * `seconds_max`: that). Anything else in the field is somebody else's, or not understood: it is a
- * preference, not an order. */
+/* True: *ret_seconds is the number in the first `wait`, at most `seconds_max`. False: there is no
+ * `wait`, or it is not a number. Everything else in the field is ignored: it is a preference, not
+ * an order. */
 MUST_CHECK bool prefer_wait(struct str field, int seconds_max, int *ret_seconds);

@@ -10,7 +10,7 @@ struct query_parameter {
     struct str *ret_value; /* written when it was given; borrowed until the answer */
 };
 
-/* False after the refusal (400): a parameter that is not known here, or given twice. */
+/* False: the request has been refused (400), because a parameter is unknown here or given twice. */
 MUST_CHECK bool query_parameters_read(struct http_request *request,
                                       const struct query_parameter *known, size_t count);
 

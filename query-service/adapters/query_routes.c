@@ -6,8 +6,8 @@
 #include "http_accept.h"
 #include "problem.h"
 
-/* One path of the one URL space; `{}` is any segment. Paths that only the command service has are
- * named with what they take there. */
+/* One path of the shared URL space; `{}` is any segment. Paths that only the command service has
+ * are listed with the methods it takes. */
 struct path {
     const char *pattern;
     const char *allow;

@@ -17,6 +17,5 @@ struct query_routes {
     struct hot_views *hot;
 };
 
-/* Handles every path; what belongs to the command service is refused with 405, what nobody knows
- * with 404. */
+/* Handles every path. Refuses the command service's paths with 405 and unknown paths with 404. */
 void query_routes_handle(const struct query_routes *routes, struct http_request *request);

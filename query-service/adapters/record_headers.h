@@ -3,7 +3,7 @@
  *
  *     [["ce_id","0198…"],["odd",{"hex":"ff00"}],["nothing",null]]
  *
- * In order, names may come twice; what is not printable UTF-8 is written in hex.
+ * In order; names may repeat. Values that are not printable UTF-8 are written in hex.
  */
 #pragma once
 
@@ -16,10 +16,10 @@ void record_headers_write(const struct cloud_header *headers, size_t count, stru
 struct record_headers {
     size_t count;
     struct cloud_header headers[RECORD_HEADERS_MAX];
-    void *source; /* what the texts are borrowed from */
+    void *source; /* the texts are borrowed from this */
 };
 
-/* Headers after the first RECORD_HEADERS_MAX are left out, as are those with odd names. */
+/* Headers after the first RECORD_HEADERS_MAX are left out, and so are headers with odd names. */
 MUST_CHECK enum status record_headers_read(struct str json, struct record_headers *ret_headers,
                                            struct error *error);
 /* Works on a zeroed struct. */

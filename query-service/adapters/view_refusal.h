@@ -1,5 +1,5 @@
 /*
- * view_refusal.h - what a request that got no view is answered.
+ * view_refusal.h - the answer to a request that got no view.
  */
 #pragma once
 

@@ -28,7 +28,7 @@ struct view_source_postgres {
     int16_t next[VIEW_GROUP_MAX]; /* and the one after each */
 };
 
-/* The plans are made once, perhaps while the table is empty: they must not depend on its size. */
+/* Plans are made once, perhaps while the table is empty, so they must not depend on its size. */
 static const struct postgres_statement READ_SCHEMA = {
     .name = "read_schema",
     .sql = "SELECT version, set_config('plan_cache_mode', 'force_generic_plan', false),"
@@ -42,7 +42,7 @@ static const struct postgres_statement FIND_VIEWS = {
     .parameter_types = (const Oid[]){PG_UUID_ARRAY},
 };
 
-/* A row for each lookup whose view is new enough; slower, but no old body comes along. */
+/* A row for each lookup whose view is new enough. This is slower, but fetches no outdated body. */
 static const struct postgres_statement FIND_NEW_VIEWS = {
     .name = "find_new_views",
     .sql = "SELECT w.place, v.version, v.body"
@@ -112,7 +112,7 @@ static void index_lookups(struct view_source_postgres *source, const struct view
     }
 }
 
-/* Several requests may ask for one cart; the statement gives it once. */
+/* Several requests may ask for one cart; the statement returns it once. */
 static void visit_by_id(const struct view_source_postgres *source,
                         const struct view_lookup *lookups, const PGresult *result,
                         view_found_fn *found, void *context)
@@ -174,8 +174,8 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
 
 /* --- pages of carts ------------------------------------------------------------------------ */
 
-/* One row more than the page has is looked at, to know whether there is a next page. Of what was
- * found the bodies come as long as they stay below the limit of bytes; the first one always. */
+/* Looks at one row more than the page has, to know whether there is a next page. Bodies are
+ * returned while their total stays below the limit of bytes; the first one always is. */
 #define BODY_SIZE POSTGRES_SIZE("body")
 #define LIST_VIEWS(name_, filter, parameter_count_)                                                \
     {                                                                                              \
@@ -232,7 +232,7 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
     char bytes[DECIMAL_MAX];
     snprintf(limit, sizeof(limit), "%d", list->limit);
     snprintf(bytes, sizeof(bytes), "%d", VIEW_LIST_BYTES_MAX);
-    /* Text, with its length: libpq takes lengths only of binary values, and text is the same in
+    /* Text, with its length: libpq uses lengths of binary values only, and text is the same in
      * both. */
     const char *values[PARAMETERS_MAX] = {time, cart_id, limit, bytes};
     int lengths[PARAMETERS_MAX] = {0};
@@ -273,7 +273,7 @@ static const struct postgres_statement READ_EVENTS = {
     .parameter_types = (const Oid[]){PG_UUID, PG_INT4, PG_INT4, PG_INT4, PG_INT8, PG_INT8},
 };
 
-/* From the newest version backwards: a time that is not long ago is found at once. */
+/* From the newest version backwards, so that a recent time is found at once. */
 static const struct postgres_statement VERSION_AT = {
     .name = "version_at",
     .sql = "SELECT coalesce((SELECT version FROM cart_timeline WHERE cart_id = $1"

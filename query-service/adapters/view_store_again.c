@@ -1,7 +1,7 @@
 /* Views that are to be made again: all of them, or those of a partition from a position on. */
 #include "view_store_postgres_internal.h"
 
-/* The tables in the order in which WRITE locks them, so that neither waits for the other in a
+/* The tables in the order in which WRITE locks them, so that the two never wait for each other in a
  * circle. */
 static const struct postgres_statement TRUNCATE = {
     .name = "truncate",
@@ -18,8 +18,8 @@ static const struct postgres_statement ALLOW_TIME = {
            "       set_config('lock_timeout', '50s', true)",
 };
 
-/* For statements that read all of a timeline, and for what is made of their events in between. A
- * process that ends in the middle takes its locks along. */
+/* For statements that read a whole timeline, and for the work on their events in between. If the
+ * process ends in the middle, the server notices and releases its locks. */
 static const struct postgres_statement ALLOW_AN_HOUR = {
     .name = "allow_an_hour",
     .sql = "SELECT set_config('statement_timeout', '3595s', true),"
@@ -27,10 +27,10 @@ static const struct postgres_statement ALLOW_AN_HOUR = {
            "       set_config('client_connection_check_interval', '1s', true)",
 };
 /*
- * Each position that was applied stands once, in the timeline or among the parked records. `base`
- * is the last one before $2 up to which none is missing; it must have left its event's id, which
- * the projection compares with the log's. A view stays when it is that of its cart's last event in
- * the timeline, and that one is not after `base`.
+ * Every applied position is stored once: in the timeline or among the parked records. `base` is the
+ * last position before $2 up to which none is missing. It must have left its event's id, which the
+ * projection compares with the log's. A view stays if its version is that of its cart's last event
+ * in the timeline and that event is not after `base`.
  */
 static const struct postgres_statement REWIND = {
     .name = "rewind",
@@ -72,7 +72,7 @@ static const struct postgres_statement REWIND = {
     .parameter_count = 2,
     .parameter_types = (const Oid[]){PG_INT2, PG_INT8},
 };
-/* The events of carts without a view. Carts are told by their first event. */
+/* The events of carts without a view. The carts are found by their first events. */
 static const struct postgres_statement DECLARE_EVENTS = {
     .name = "declare_events",
     .sql = "DECLARE rewound NO SCROLL CURSOR FOR"

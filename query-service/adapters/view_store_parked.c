@@ -14,11 +14,11 @@ static const struct postgres_statement COUNT_PARKED = {
     .parameter_count = 1,
     .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
-/* The length of a bytea is told without reading it. */
+/* The length of a bytea is known without reading it. */
 #define RECORD_SIZE                                                                                \
     "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + " POSTGRES_SIZE("header"  \
                                                                                          "s")
-/* Of the records that the condition and the order give, those whose predecessors take less than
+/* Of the records by the condition and the order: each before which there are less than
  * PARKED_BYTES_MAX. */
 #define PARKED_RECORDS(rest)                                                                       \
     "SELECT " RECORD_COLUMNS " FROM ("                                                             \

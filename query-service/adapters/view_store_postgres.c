@@ -52,9 +52,9 @@ void store_put_partitions(struct view_store_postgres *store, size_t n, const int
 }
 
 /*
- * Everything here is found by a key or an index. The tables may be empty when a plan is made and
- * have a million rows a minute later, long before anybody has counted them: a plan that reads a
- * whole table, good as it looked, must not be kept.
+ * Everything here is found by a key or an index. A plan may be made while the tables are empty, and
+ * a minute later they have a million rows, long before the statistics say so. So a plan that reads
+ * a whole table must not be kept, however good it looked.
  */
 static const struct postgres_statement SET_UP = {
     .name = "set_up",
@@ -167,7 +167,7 @@ static const struct postgres_statement LOAD_CHECKPOINTS = {
     .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
 #define BODY_SIZE POSTGRES_SIZE("v.body")
-/* As many carts as fit: each whose predecessors take less than the limit (VIEW_LOAD_BYTES_MAX). */
+/* As many carts as fit: each before which there are less than VIEW_LOAD_BYTES_MAX. */
 static const struct postgres_statement LOAD_CARTS = {
     .name = "load_carts",
     .sql = "SELECT cart_id, version, body, is_parked FROM ("

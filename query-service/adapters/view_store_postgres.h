@@ -13,8 +13,8 @@ enum {
     VIEW_STORE_LOCK_MS = 2000,
     VIEW_STORE_STATEMENT_MS = 4000,
     VIEW_STORE_CALL_MS = 5000,
-    VIEW_STORE_REBUILD_MS = 60000,  /* forget_everything: waits for whoever reads */
-    VIEW_STORE_REWIND_MS = 3600000, /* of a rewind, what reads all of a timeline */
+    VIEW_STORE_REBUILD_MS = 60000,  /* forget_everything, which waits for readers */
+    VIEW_STORE_REWIND_MS = 3600000, /* a rewind's statement that reads a whole timeline */
 };
 
 /* *New*: view_store_postgres_free(). Connects when it is used. `url` is borrowed; NULL: out of

@@ -19,7 +19,7 @@ struct view_store_postgres {
     struct view_store port;
     struct postgres *postgres;
     bool is_set_up; /* the session's settings */
-    /* Of several statements: not to be gone on with on another connection. */
+    /* A transaction of several statements, which must not continue on another connection. */
     bool is_in_transaction;
     struct text parameters[STORE_PARAMETERS_MAX];
     int64_t deadline_us; /* of the statement under way */
@@ -36,8 +36,8 @@ void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uu
 void store_put_partitions(struct view_store_postgres *store, size_t n, const int16_t *partitions,
                           size_t count);
 
-/* Connects unless connected, and runs a statement whose parameters are the first ones; binary
- * results. */
+/* Connects unless connected, and runs a statement with the first of the parameters; the results are
+ * binary. */
 MUST_CHECK enum status store_run(struct view_store_postgres *store,
                                  const struct postgres_statement *statement, int call_ms,
                                  PGresult **ret_result, struct error *error);
@@ -47,21 +47,21 @@ MUST_CHECK enum status store_send(struct view_store_postgres *store,
                                   struct error *error);
 MUST_CHECK enum status store_receive(struct view_store_postgres *store, PGresult **ret_result,
                                      struct error *error);
-/* The same for statements without a result of interest. */
+/* The same for statements whose result does not matter. */
 MUST_CHECK enum status store_do(struct view_store_postgres *store,
                                 const struct postgres_statement *statement, int call_ms,
                                 struct error *error);
 
-/* view_store_transaction.c: begins a transaction of several statements; view_store_commit() or
- * view_store_abandon() ends it, the latter also after a failure, and after one that has not begun.
- */
+/* view_store_transaction.c: begins a transaction of several statements. view_store_commit() or
+ * view_store_abandon() ends it. view_store_abandon() may also be called after a failure, and when
+ * no transaction has begun. */
 MUST_CHECK enum status store_begin(struct view_store_postgres *store, struct error *error);
-/* In it nobody else writes what belongs to the partition. */
+/* The same; until it ends, nobody else writes what belongs to the partition. */
 MUST_CHECK enum status store_begin_on(struct view_store_postgres *store, int16_t partition,
                                       struct error *error);
 
-/* view_store_write.c: the columns of a view and of a timeline row as array parameters, `first` and
- * those after it. */
+/* view_store_write.c: the columns of a view and of a timeline row as array parameters, from number
+ * `first` on. */
 void store_put_views(struct view_store_postgres *store, size_t first, const struct view_row *views,
                      size_t count);
 void store_put_timeline(struct view_store_postgres *store, size_t first,
@@ -74,8 +74,8 @@ enum { VIEW_COLUMNS = 7, TIMELINE_COLUMNS = 10 };
     PG_UUID_ARRAY, PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY, PG_UUID_ARRAY, PG_TEXT_ARRAY,      \
         PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY, PG_JSON_ARRAY
 
-/* STATUS_INVALID when a write failed because of what was written: data that does not fit its
- * column, a check that says no. */
+/* STATUS_INVALID when a write failed because of its data: a value that does not fit its column, or
+ * a violated check. */
 enum status store_blame(struct view_store_postgres *store, enum status status);
 
 /* The port's functions; view_store.h says what they do. */

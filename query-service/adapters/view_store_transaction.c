@@ -4,15 +4,15 @@ static const struct postgres_statement BEGIN = {.name = "begin", .sql = "BEGIN"}
 static const struct postgres_statement COMMIT = {.name = "commit", .sql = "COMMIT"};
 static const struct postgres_statement ROLLBACK = {.name = "rollback", .sql = "ROLLBACK"};
 
-/* The tables before the row, as WRITE locks them and a rebuild does: else neither of two that wait
- * for each other would go on. */
+/* Locks the tables before the row, as WRITE and a rebuild do. Otherwise two sessions could wait for
+ * each other for ever. */
 static const struct postgres_statement LOCK_TABLES = {
     .name = "lock_tables",
     .sql = "LOCK TABLE cart_views, cart_timeline, parked_carts, parked_records"
            " IN ROW EXCLUSIVE MODE",
 };
-/* A statement of its own, so that the next one's snapshot is of after the lock: what a projector
- * wrote while we waited for it is seen. */
+/* A statement of its own, so that the next one's snapshot is taken after the lock. It then includes
+ * what a projector wrote while we waited. */
 static const struct postgres_statement LOCK_PARTITION = {
     .name = "lock_partition",
     .sql = "SELECT partition FROM projection_positions WHERE partition = $1 FOR UPDATE",

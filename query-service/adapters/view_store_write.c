@@ -5,11 +5,11 @@
 /*
  * One statement, one transaction, one fsync for a whole batch.
  *
- * `locked` takes the rows of the partitions in order of partition, so that two projectors wait for
- * each other but never in a circle, and after having waited looks at the newest version of the row
- * (READ COMMITTED): it hands out only partitions that are where the batch began. Everything else is
- * joined with `moved`, so what belongs to a partition that somebody else has moved is not written,
- * and rows of cart_views are only ever written by whoever holds their partition's row.
+ * `locked` takes the partitions' rows in partition order, so two projectors wait for each other but
+ * never in a circle. After waiting it sees the newest version of the row (READ COMMITTED), and
+ * returns only partitions that are still where the batch began. Everything else is joined with
+ * `moved`. So nothing is written for a partition that somebody else has moved, and only the holder
+ * of a partition's row ever writes that partition's rows of cart_views.
  */
 static const Oid WRITE_TYPES[] = {
     /* moves */

@@ -9,12 +9,12 @@
 #include "status.h"
 
 enum {
-    FEED_RECORDS_MAX = 1500,                /* in one batch */
-    FEED_BATCH_BYTES_MAX = 4 * 1024 * 1024, /* of them, plus one record */
-    FEED_HEADERS_MAX = 24,                  /* of one record; what comes after is not looked at */
+    FEED_RECORDS_MAX = 1500,                /* records in one batch */
+    FEED_BATCH_BYTES_MAX = 4 * 1024 * 1024, /* bytes of records in one batch, plus one record */
+    FEED_HEADERS_MAX = 24,                  /* of one record; later headers are ignored */
 };
 
-/* Where a partition has no record that we know of: from the beginning. */
+/* From the beginning: we know of no record of the partition. */
 #define FEED_OFFSET_BEGINNING INT64_C(-1)
 
 struct feed_record {
@@ -28,7 +28,7 @@ struct feed_record {
 
 enum feed_change_kind {
     FEED_ASSIGNED, /* ours from now on, and silent until start() */
-    FEED_REVOKED,  /* not ours any more; nothing of it will come */
+    FEED_REVOKED,  /* no longer ours; no more of its records come */
 };
 
 struct feed_change {
@@ -49,19 +49,20 @@ struct event_feed {
     void *self;
 
     /*
-     * Waits up to wait_ms for a record or a change and takes what else is there by then, up to the
-     * limits above. Everything in the batch is borrowed until the next call. Has to be called all
-     * the time, or the group thinks that we are dead. STATUS_UNAVAILABLE: no contact with the
-     * topic; the batch is empty, and calling again is all there is to do. STATUS_NOT_FOUND: there
-     * is no such topic.
+     * Waits up to wait_ms for a record or a change, and takes what else is there by then, up to the
+     * limits above. Everything in the batch is borrowed until the next call. Must be called all the
+     * time, or the group takes us for dead. STATUS_UNAVAILABLE: no contact with the topic; the
+     * batch is empty, and calling again is all there is to do. STATUS_NOT_FOUND: there is no such
+     * topic.
      */
     enum status (*poll)(void *self, int wait_ms, struct feed_batch *ret_batch, struct error *error);
 
-    /* From this offset on (or FEED_OFFSET_BEGINNING), whatever came before. An offset that the
-     * topic does not have means its beginning. STATUS_UNAVAILABLE: not now, try again. */
+    /* Reads from this offset on (or from FEED_OFFSET_BEGINNING), whatever was read before. An
+     * offset that the topic does not have means its beginning. STATUS_UNAVAILABLE: not now, try
+     * again. */
     enum status (*start)(void *self, int16_t partition, int64_t offset, struct error *error);
 
-    /* Nothing more of this partition until start(). It stays ours. */
+    /* No more records of this partition until start(). It stays ours. */
     void (*stop)(void *self, int16_t partition);
 
     /* Tells the group how far we are, for tools that show the lag. Never waits, never fails. */

@@ -10,11 +10,11 @@
 enum {
     STRIPES = 64, /* locks */
     STRIPE_BUCKETS = 256,
-    STRIPE_GATES = 64, /* a gate closes all carts that share it */
+    STRIPE_GATES = 64, /* closing a gate closes all carts that share it */
 };
 
 struct kept_view {
-    struct hot_view view; /* first: what others hold is given back as this */
+    struct hot_view view; /* first: holders give the view back by this address */
     atomic_uint holders;
     struct uuid cart_id;
     int16_t partition;
@@ -31,7 +31,7 @@ struct stripe {
     struct kept_view *newest;
     struct kept_view *oldest;
     struct kept_view *buckets[STRIPE_BUCKETS];
-    uint32_t gates[STRIPE_GATES]; /* changes when one is closed or opened; odd: it is closed */
+    uint32_t gates[STRIPE_GATES]; /* each changes when it is closed or opened; odd: closed */
 };
 
 struct hot_views {
@@ -40,7 +40,7 @@ struct hot_views {
     size_t stripe_bytes_max;
     uint64_t seed;
     int partition_count;
-    _Atomic uint32_t *epochs; /* of partitions: changes when one is held or released; odd: held */
+    _Atomic uint32_t *epochs; /* by partition: changes when it is held or released; odd: held */
     struct stripe stripes[STRIPES];
 };
 
@@ -198,8 +198,7 @@ static struct kept_view *new_view(const struct uuid *cart_id, int16_t partition,
     return kept;
 }
 
-/* Makes room by what nobody may have any more; what is fresh stays, however many others are asked
- * for. */
+/* Makes room by removing expired views. Fresh ones stay, however many other carts are asked for. */
 static bool has_room(struct hot_views *views, struct stripe *stripe, size_t bytes)
 {
     int64_t now_us = views->now_us();
@@ -255,7 +254,8 @@ static void forget_partition(struct hot_views *views, struct stripe *stripe, int
     }
 }
 
-/* The epoch first: what is put before its stripe is swept goes, and afterwards nothing comes. */
+/* The epoch changes first. A view put before its stripe is swept is removed, and none can be put
+ * afterwards. */
 void hot_views_release(struct hot_views *views, int16_t partition)
 {
     assert(partition >= 0 && partition < views->partition_count);

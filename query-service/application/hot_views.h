@@ -1,17 +1,17 @@
 /*
- * hot_views.h - the views that were asked for last, ready to send, so that a GET of one of them
+ * hot_views.h - the views that were asked for most recently, ready to send: a GET of one of them
  * needs neither the database nor another thread.
  *
- * What is found here is what the database holds: views are kept only of partitions that this
- * process projects, and the projection closes a cart before it writes it. Where that is not enough
- * - another process makes views again, or has our partitions while we were frozen and do not know
- * it yet - a view is HOT_VIEW_US old at most.
+ * A view found here is what the database holds. Views are kept only of partitions that this process
+ * projects, and the projection closes a cart before it writes it. Two cases escape these rules:
+ * another process makes views again, or another process took our partitions while we were frozen
+ * and we do not know yet. Then a view is at most HOT_VIEW_US old.
  *
- * Whoever does not find a cart gets a ticket, reads the database and puts back what it read. A
- * ticket is void when the cart was closed, or its partition not held, at any time since: else an
- * old view could come in after a new one was seen.
+ * A caller that does not find a cart gets a ticket, reads the database and puts back what it read.
+ * The ticket is void if the cart was closed, or its partition not held, at the time of issue or
+ * later. So an old view cannot replace a newer one.
  *
- * Safe from any thread; the last four functions are for the projection's alone.
+ * Safe from any thread; the last four functions are for the projection alone.
  */
 #pragma once
 
@@ -43,30 +43,29 @@ struct hot_views_stats {
     _Atomic int64_t bytes;
 };
 
-/* *New*: hot_views_free(). `bytes_max` is about what the views may take, 0: none are kept. `now_us`
+/* *New*: hot_views_free(). `bytes_max` is about what the views may take; 0: none are kept. `now_us`
  * is monotonic. NULL: out of memory. */
 MUST_CHECK struct hot_views *hot_views_new(size_t bytes_max, int partition_count,
                                            int64_t (*now_us)(void));
 void hot_views_free(struct hot_views *views); /* takes NULL */
 
-/* A view of at least that version, which stays as it is until hot_view_done(); or NULL and a
- * ticket. */
+/* A view of at least that version, unchanged until hot_view_done(). Otherwise NULL and a ticket. */
 const struct hot_view *hot_views_find(struct hot_views *views, const struct uuid *cart_id,
                                       int32_t least_version, struct hot_ticket *ret_ticket);
 void hot_view_done(const struct hot_view *view);
 
-/* Keeps a copy of what was read with the ticket, if that holds and there is room. */
+/* Keeps a copy of what was read with the ticket, if the ticket is valid and there is room. */
 void hot_views_put(struct hot_views *views, const struct uuid *cart_id,
                    const struct hot_ticket *ticket, int32_t version, struct str body);
 
 const struct hot_views_stats *hot_views_stats(const struct hot_views *views);
 
-/* From now on nobody else writes the partition's views; and: somebody else may. Each forgets the
- * partition's views, and may be repeated. */
+/* hold: from now on nobody else writes the partition's views. release: somebody else may. Both
+ * forget the partition's views, and may be repeated. */
 void hot_views_hold(struct hot_views *views, int16_t partition);
 void hot_views_release(struct hot_views *views, int16_t partition);
 
-/* The cart is about to be written: it is forgotten, and not kept before hot_views_open(). */
+/* The cart is about to be written: forgets it, and keeps nothing of it until hot_views_open(). */
 void hot_views_close(struct hot_views *views, const struct uuid *cart_id);
-/* What was to be written has been, or not: opens all that is closed. */
+/* The write is over, done or not: opens everything that is closed. */
 void hot_views_open(struct hot_views *views);

@@ -33,9 +33,9 @@ struct log_reply {
 
 struct log_client {
     void *self;
-    /* Begins it. No other one is under way. */
+    /* Begins a request. No other one may be under way. */
     void (*ask)(void *self, const struct log_request *request);
-    /* STATUS_OK: here is the answer. STATUS_CONFLICT: still under way. Else it has failed:
+    /* STATUS_OK: here is the answer. STATUS_CONFLICT: still under way. Otherwise it has failed:
      * STATUS_UNAVAILABLE, or STATUS_INVALID for an answer that makes no sense. */
     enum status (*reply)(void *self, struct log_reply *ret_reply, struct error *error);
 };

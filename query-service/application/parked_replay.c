@@ -38,7 +38,7 @@ static enum status take_cart(void *context, const struct stored_cart *cart, stru
     return replay->has_failed ? STATUS_OK : status;
 }
 
-/* STATUS_INVALID: still not. */
+/* STATUS_INVALID: it still cannot be applied. */
 static enum status apply_record(struct cart_replay *replay, const struct parked_record *record,
                                 struct error *error)
 {
@@ -91,7 +91,7 @@ static enum status commit(const struct view_store *store, const struct replay *a
                                 timeline, replay->count, ret_is_free, &ret_step->epoch, error);
 }
 
-/* *ret_may_go_on: there may be more that can be applied. */
+/* *ret_may_go_on: the cart may have more events that can be applied. */
 static enum status replay_some(const struct view_store *store, struct replay *at,
                                struct replay_step *ret_step, bool *ret_is_free, bool *ret_may_go_on,
                                struct error *error)
@@ -113,7 +113,7 @@ static enum status replay_some(const struct view_store *store, struct replay *at
         status = commit(store, at, replay, ret_is_free, ret_step, error);
     if (status != STATUS_OK) {
         store->abandon(store->self);
-        return status == STATUS_INVALID ? STATUS_OK : status; /* the next cart may be taken */
+        return status == STATUS_INVALID ? STATUS_OK : status; /* the next cart may work */
     }
     at->result.events_applied += (int64_t)replay->count;
     *ret_may_go_on = !*ret_is_free && !replay->has_failed && replay->count > 0;
@@ -140,7 +140,7 @@ enum status parked_replay_step(const struct view_store *store, struct replay *re
     bool may_go_on = false;
     *ret_step = (struct replay_step){0};
     enum status status = replay_some(store, replay, ret_step, &is_free, &may_go_on, error);
-    if (status == STATUS_NOT_FOUND) /* somebody else has freed it */
+    if (status == STATUS_NOT_FOUND) /* another process has freed it */
         is_free = true;
     else if (status != STATUS_OK)
         return status;

@@ -1,17 +1,17 @@
 /*
- * parked_replay.h - applies parked events again: after a fix of the program, or of the data.
+ * parked_replay.h - applies parked events again, after a fix of the program or of the data.
  */
 #pragma once
 
 #include "view_store.h"
 
 struct replay_result {
-    int64_t carts_freed; /* not parked any more */
+    int64_t carts_freed; /* no longer parked */
     int64_t carts_left;  /* still parked */
     int64_t events_applied;
 };
 
-/* Where a replay is; zeroed: at its beginning. */
+/* How far a replay has come; zeroed: at its beginning. */
 struct replay {
     bool has_begun;
     bool is_within; /* the cart may have more that can be applied */
@@ -22,8 +22,8 @@ struct replay {
 
 /* What a step has written. */
 struct replay_step {
-    int64_t epoch;   /* now, of the cart's partition; 0: nothing was written */
-    int32_t version; /* now, of the cart's view; 0: it is as it was */
+    int64_t epoch;   /* the new one, of the cart's partition; 0: nothing was written */
+    int32_t version; /* the new one, of the cart's view; 0: unchanged */
 };
 
 /* Goes to the next parked cart, unless it is within one. STATUS_NOT_FOUND: there is none. */
@@ -31,11 +31,10 @@ MUST_CHECK enum status parked_replay_find(const struct view_store *store, struct
                                           struct error *error);
 
 /*
- * One transaction: the cart's events are applied in order as far as they can be; a cart whose
- * events have all been applied is not parked any more; one of which the store does not take
- * something stays as it is. Safe while projectors run, in this process or another. Another status
- * than STATUS_OK: the store failed; what was done until then stays done, and find and step try the
- * same cart again.
+ * One transaction: applies the cart's events in order, as far as possible. If all of them could be
+ * applied, the cart is no longer parked. If the store rejects a write, the cart stays parked
+ * unchanged. Safe while projectors run, in this process or another. Any status but STATUS_OK: the
+ * store failed. Earlier steps stay done, and find and step try the same cart again.
  */
 MUST_CHECK enum status parked_replay_step(const struct view_store *store, struct replay *replay,
                                           struct replay_step *ret_step, struct error *error);

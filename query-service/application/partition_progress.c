@@ -178,8 +178,8 @@ void progress_next_request(const struct partition_progress *progress, struct log
     };
 }
 
-/* The record contradicts the log. So may those behind it, which may even seem to follow while the
- * topic is read from before what was applied: that the log has answered says nothing of them. */
+/* The record contradicts the log, and so may the records after it. These may even seem to follow,
+ * when the topic is read from before what was applied: the log's answer says nothing about them. */
 static void call_it_foreign(struct partition_progress *progress)
 {
     call_it_junk(progress);

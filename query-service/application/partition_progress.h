@@ -1,15 +1,15 @@
 /*
  * partition_progress.h - how far one partition has been applied, and what the next record means.
  *
- *     loading:    where it is has to be read from the store
+ *     loading:    its place has to be read from the store
  *     following:  takes records from the topic
  *     asking:     a record raised a question that only the log can answer; the topic has to wait
  *     stopped:    the log contradicts what was applied; a person has to look
  *
- * A checkpoint holds the id of its last event. Nothing new is taken before that event was seen
- * again, in the topic or in the log: a log that was restored to another course has another id at
- * that position, and the two are never mixed. A record that does not follow may be of another log:
- * it is compared with ours before anything is filled for it. Pure.
+ * A checkpoint holds the id of its last event. Nothing new is taken until that event has been seen
+ * again, in the topic or in the log. A log that was restored to another course has another id at
+ * that position, so the two are never mixed. A record that does not follow may belong to another
+ * log: it is compared with ours before a gap is filled because of it. Pure.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ enum { PROGRESS_DETAIL_MAX = 200 };
 struct partition_progress {
     int16_t partition;
     enum progress_phase phase;
-    bool is_verified;          /* the event at `reached` was seen again, or applied by us */
+    bool is_verified;          /* the event at `reached` was seen again, or was applied by us */
     struct checkpoint stored;  /* in the database, as far as we know */
     struct checkpoint reached; /* with the batch in hand */
     int64_t next_offset;       /* in the topic, after the last record taken; or unknown */
@@ -50,8 +50,8 @@ struct partition_progress {
     int64_t log_end;       /* last position of the log, read after the question came up */
     bool is_record_of_log; /* the log has the same event there */
 
-    /* A record that the log does not have; unknown: none. In a topic that was made again another
-     * one may be at that offset, of the same position. */
+    /* Offset of a record that the log does not have; unknown: none. In a re-created topic, another
+     * record of the same position may be at that offset. */
     int64_t junk_offset;
     int64_t junk_position;
     struct uuid junk_event_id;
@@ -62,7 +62,7 @@ struct partition_progress {
 /* Loading, nothing known. */
 void progress_begin(struct partition_progress *progress, int16_t partition);
 
-/* Loading again, e.g. because somebody else moved the partition. Keeps what is junk. */
+/* Loading again, e.g. because somebody else moved the partition. Still remembers the junk. */
 void progress_reload(struct partition_progress *progress);
 
 /* Following, from this checkpoint. The topic has to be read from stored.kafka_offset on. */
@@ -72,32 +72,32 @@ void progress_loaded(struct partition_progress *progress, const struct checkpoin
 enum progress_verdict progress_judge(struct partition_progress *progress, int64_t offset,
                                      int64_t position, const struct uuid *event_id);
 
-/* `event` has been applied. `offset`: of its record; for an event of the log, which has none, that
- * of the record that raised the question. */
+/* `event` has been applied. `offset` is its record's. An event read from the log has none: then it
+ * is that of the record that raised the question. */
 void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
                       int64_t offset);
 
 /* This checkpoint, which was reached, is in the database. */
 void progress_written(struct partition_progress *progress, const struct checkpoint *checkpoint);
 
-/* We have raised the epoch by one, to this. False: somebody else has changed it, too. */
+/* We have raised the epoch by one, to this value. False: somebody else has changed it too. */
 MUST_CHECK bool progress_raise_epoch(struct partition_progress *progress, int64_t epoch);
 
-/* The log ends at this position, which was read after the question came up. */
+/* The log ends at this position, read after the question came up. */
 enum progress_verdict progress_log_end(struct partition_progress *progress, int64_t last_position);
 
-/* Which events to ask for next: the last one that was applied, until it has been seen again; what
- * the log has where the record says it belongs; what is missing. Only while asking, with the end
- * known. */
+/* Which events to ask for next: first the last one that was applied, until it has been seen again;
+ * then what the log has where the record says it belongs; then what is missing. Only while asking,
+ * and once the log's end is known. */
 void progress_next_request(const struct partition_progress *progress, struct log_request *request);
 
 /* What an event of the log's answer means: NEXT, DUPLICATE, OTHER, or QUESTION when the answer
- * makes no sense (an event is missing in it). */
+ * makes no sense (it lacks an event). */
 enum progress_verdict progress_judge_answer(struct partition_progress *progress, int64_t position,
                                             const struct uuid *event_id);
 
-/* True when the question has been answered: following again, the topic to be read from
- * asked_offset on. */
+/* True when the question has been answered: the partition is following again, and the topic is to
+ * be read from asked_offset on. */
 bool progress_is_answered(struct partition_progress *progress);
 
 /* Stops it, with a reason. */

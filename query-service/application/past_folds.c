@@ -90,7 +90,7 @@ bool past_fold_confirm(struct past_fold *fold, const struct recorded_event *even
     return is_same;
 }
 
-/* The one used longest ago; of all places a free one, if there is any. */
+/* The least recently used fold. may_be_free: a free place, if there is one. */
 static struct kept_fold *oldest(struct past_folds *folds, bool may_be_free)
 {
     struct kept_fold *found = NULL;

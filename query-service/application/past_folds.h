@@ -1,10 +1,11 @@
 /*
- * past_folds.h - carts as they were, kept in memory so that whoever reads on in a long past need
- * not begin at its first event.
+ * past_folds.h - carts as they were, kept in memory: reading on in a long past need not begin at
+ * the first event.
  *
- * Events never change, so a fold stays right as long as the log does: whoever goes on from one sees
- * its last event again and compares the ids, in case the log took another course (a restored
- * backup). Bounded in folds and bytes; the one used longest ago goes first. From any thread.
+ * Events never change, so a fold stays right as long as the log does. The log may have taken
+ * another course (a restored backup). So a reader that continues from a fold reads its last event
+ * again and compares the ids. Bounded in folds and bytes; the least recently used goes first. From
+ * any thread.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 enum {
     PAST_FOLDS_MAX = 256,
     PAST_FOLDS_BYTES_MAX = 8 * 1024 * 1024, /* of JSON */
-    PAST_FOLD_VERSION_MIN = 100,            /* fewer events are as soon read again */
+    PAST_FOLD_VERSION_MIN = 100,            /* fewer events are read again just as fast */
 };
 
 struct past_folds;
@@ -30,13 +31,13 @@ struct past_fold {
 };
 void past_fold_done(struct past_fold *fold);
 
-/* Begins with the newest fold kept of the cart up to `version`, or with none of its events. Answers
- * behind which version the events are to be read: the fold's own last one comes again. */
+/* Begins with the newest kept fold of the cart up to `version`, or with none of its events. Returns
+ * the version after which to read events: the fold's own last event comes again. */
 MUST_CHECK int32_t past_fold_begin(struct past_folds *folds, const struct uuid *cart_id,
                                    int32_t version, struct past_fold *ret_fold);
 
-/* True when `event` is the one that a fold from memory ends with: it goes on from there. False,
- * while it is from memory: the log is another one; past_folds_drop() and begin again. */
+/* True when `event` is the last one of a fold from memory: continue from there. False while the
+ * fold is from memory: the log is another one; call past_folds_drop() and begin again. */
 MUST_CHECK bool past_fold_confirm(struct past_fold *fold, const struct recorded_event *event);
 
 /* Keeps a copy, unless the fold is small, or still as it came from memory, or memory is out. */

@@ -9,7 +9,7 @@
 
 /* A record set aside; what it points to lives as long as the batch. */
 struct parked_slot {
-    struct cloud_event *made; /* the record of an event that came without one */
+    struct cloud_event *made; /* the record, made for an event that came without one */
     char reason[ERROR_MESSAGE_MAX];
 };
 
@@ -103,7 +103,7 @@ static struct batch_item *add_item(struct projection_batch *batch, int16_t parti
     return item;
 }
 
-/* STATUS_INVALID: no record of ours. */
+/* STATUS_INVALID: not one of our records. */
 static enum status read_record(const struct projection_batch *batch,
                                const struct feed_record *record, struct text *metadata,
                                struct recorded_event *ret_event, struct error *error)
@@ -205,7 +205,7 @@ static struct parked_record *add_parked(struct projection_batch *batch,
     struct parked_slot *slot = calloc(1, sizeof(*slot));
     if (slot == NULL)
         return NULL;
-    /* A reason may repeat what was in the record. */
+    /* The reason may quote the record. */
     const char *printable = utf8_is_printable(str_from(reason)) ? reason : "cannot be read";
     memcpy(slot->reason, printable, strnlen(printable, sizeof(slot->reason) - 1));
     batch->slots[batch->parked_count] = slot;
@@ -225,7 +225,7 @@ static struct parked_record *add_parked(struct projection_batch *batch,
     return parked;
 }
 
-/* The record as the topic would have carried it. */
+/* Makes the record that the topic would have carried. */
 static enum status make_record(struct parked_slot *slot, const struct recorded_event *event,
                                struct parked_record *parked, struct error *error)
 {
@@ -236,7 +236,7 @@ static enum status make_record(struct parked_slot *slot, const struct recorded_e
     bare.metadata = STR_LITERAL("{}");
     if (cloud_event_from(event, slot->made, error) != STATUS_OK &&
         cloud_event_from(&bare, slot->made, error) != STATUS_OK)
-        return STATUS_OK; /* its position still tells where to find it */
+        return STATUS_OK; /* its position is enough to find it */
     parked->key = str_from(slot->made->key);
     parked->value = slot->made->value;
     parked->headers = slot->made->headers;

@@ -1,8 +1,8 @@
 /*
  * projection_batch.h - one batch of events on its way into the views: what came, the carts it
- * changes, and the rows that have to be written.
+ * changes, and the rows to write.
  *
- * Holds no opinion about order and duplicates: the projector judges each event first. One thread.
+ * Does not judge order or duplicates: the projector does that for each event first. One thread.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 enum {
     BATCH_EVENTS_MAX = 1500,
-    BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, about */
-    BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the same, for certain */
+    BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, approximately */
+    BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the hard limit of the same */
 };
 
 struct batch_item {
@@ -42,28 +42,29 @@ const struct batch_item *batch_take_event(struct projection_batch *batch,
 size_t batch_item_count(const struct projection_batch *batch);
 const struct batch_item *batch_item(const struct projection_batch *batch, size_t index);
 
-/* The item's cart will be needed. `is_next`: nothing can come before the item in its partition, so
- * that the store has no cart yet whose first event this is. STATUS_NO_MEMORY. */
+/* The item's cart will be needed. `is_next`: nothing can come before the item in its partition. So
+ * if the item is a cart's first event, the store cannot have that cart yet. STATUS_NO_MEMORY. */
 MUST_CHECK enum status batch_want_cart(struct projection_batch *batch,
                                        const struct batch_item *item, bool is_next,
                                        struct error *error);
 bool batch_has_to_load(const struct projection_batch *batch);
-/* Loads the wanted carts that are not in the cache, as many as one answer of the store holds. */
+/* Loads the wanted carts that are not in the cache, up to what fits in one answer of the store. */
 MUST_CHECK enum status batch_load_carts(struct projection_batch *batch,
                                         const struct view_store *store, struct error *error);
 
-/* False: this item has to wait for another batch, because its cart is not loaded or because this
- * one is large enough. */
+/* False: this item has to wait for another batch, because its cart is not loaded or this batch is
+ * full. */
 bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item);
 
 /*
- * Lets the event change its cart, or parks it when it cannot. `refused`: a reason to park it
- * without trying, or NULL. STATUS_NO_MEMORY: throw the batch and the partition's carts away.
+ * Applies the event to its cart, or parks it when that is impossible. `refused`: a reason to park
+ * it untried, or NULL. STATUS_NO_MEMORY: throw the batch and the partition's carts away.
  */
 MUST_CHECK enum status batch_apply(struct projection_batch *batch, const struct batch_item *item,
                                    const char *refused, struct error *error);
 
-/* Sets a record aside that has no place in the log. `reason` is NULL: what is wrong with it. */
+/* Parks a record that has no place in the log. `reason` NULL: says what is wrong with the
+ * record. */
 MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
                                        const struct batch_item *item, const char *reason,
                                        struct error *error);
@@ -72,6 +73,6 @@ MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
 MUST_CHECK enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
                                     struct error *error);
 
-/* Carts that were wanted and have not become any are forgotten. The last thing done with a batch,
- * but for asking what its items were. */
+/* Forgets the wanted carts that turned out not to exist. After this, only ask what the items
+ * were. */
 void batch_end(struct projection_batch *batch);

@@ -81,7 +81,7 @@ struct projector_partition *projector_find(struct projector *projector, int part
     return &projector->partitions[partition];
 }
 
-/* Whatever memory holds of it may be old from now on. */
+/* Its carts in memory may be outdated from now on. */
 static void forget_partition(struct projector *projector, int16_t partition)
 {
     const struct projector_observer *observer = &projector->options.observer;
@@ -186,7 +186,7 @@ size_t projector_list_in_phase(struct projector *projector, enum progress_phase 
     return count;
 }
 
-/* Somebody else may write these partitions already, and the write under way may take long. */
+/* Other processes may already write these partitions, and the write under way may take long. */
 static void take_changes(struct projector *projector, const struct feed_batch *batch)
 {
     if (batch->change_count == 0)
@@ -200,7 +200,7 @@ static void take_changes(struct projector *projector, const struct feed_batch *b
     stat_set(&projector->stats.partitions_assigned, (int64_t)projector_list_ours(projector));
 }
 
-/* Stopped partitions are looked at again: somebody may have put it right. */
+/* Looks at stopped partitions again: somebody may have repaired the cause. */
 static void wake_stopped(struct projector *projector)
 {
     for (int i = 0; i < projector->options.partition_count; i++) {
@@ -226,7 +226,7 @@ static void begin_following(struct projector *projector, size_t index)
                              : checkpoint->kafka_offset);
 }
 
-/* True: these views were made from a log like ours, as far as the store knows. */
+/* True: as far as the store knows, these views were made from a log like ours. */
 static bool check_known_log(struct projector *projector)
 {
     projector->count_mismatch[0] = '\0';
@@ -238,7 +238,7 @@ static bool check_known_log(struct projector *projector)
     return projector->mismatch[0] == '\0' && projector->count_mismatch[0] == '\0';
 }
 
-/* Reads where the partitions are that have just come, or that somebody else has moved. */
+/* Reads the place of partitions that have just come, or that somebody else has moved. */
 static void load_partitions(struct projector *projector)
 {
     if (!backoff_is_over(&projector->store, projector->now_us) ||
@@ -268,7 +268,7 @@ static void load_partitions(struct projector *projector)
     projector->has_news = true;
     projector->look_again_at_us =
         projector->now_us + (int64_t)PROJECTOR_STOPPED_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
-    /* A log that was not the right one is asked again before anything is taken. */
+    /* If the log was the wrong one, it is asked again before anything is taken. */
     if (!check_known_log(projector))
         return;
     for (size_t i = 0; i < count; i++)
@@ -286,7 +286,7 @@ static int poll_wait_ms(const struct projector *projector)
                : PROJECTOR_POLL_MS;
 }
 
-/* True: more records wait. */
+/* True: more records are waiting. */
 static bool poll_feed(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
@@ -308,7 +308,7 @@ static bool poll_feed(struct projector *projector)
     return batch.is_full;
 }
 
-/* While more records wait than one turn takes, one batch is written and the next one made. */
+/* While more records wait than one turn takes, one batch is written while the next one is made. */
 void projector_turn(struct projector *projector)
 {
     stat_set(&projector->stats.turned_at_us, clock_monotonic_us());

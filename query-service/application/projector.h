@@ -6,8 +6,8 @@
  *     apply:    events to carts, in memory (projection_batch.h)
  *     write:    views, timeline and positions in one transaction, if nobody else moved them
  *
- * Positions are the truth; offsets are hints. What the topic does not have is read from the log.
- * A partition that cannot go on waits and says why; the others go on.
+ * Positions are the truth; offsets are hints. Events that the topic lacks are read from the log. A
+ * partition that cannot go on waits and says why; the others go on.
  *
  * One thread of its own. The functions here are safe from any thread unless they say otherwise.
  */
@@ -23,15 +23,15 @@
 enum {
     PROJECTOR_POLL_MS = 100,          /* longest wait for records */
     PROJECTOR_BUSY_POLL_MS = 5,       /* the same while an answer of the log is awaited */
-    PROJECTOR_REST_MS = 100,          /* while more records wait: how often the rest is done */
+    PROJECTOR_REST_MS = 100,          /* while more records wait: how often other work is done */
     PROJECTOR_RETRY_MIN_MS = 50,      /* after the first failure of the store */
-    PROJECTOR_RETRY_MAX_MS = 500,     /* how long it may be back before that is noticed */
+    PROJECTOR_RETRY_MAX_MS = 500,     /* the store's return is noticed within this */
     PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */
     PROJECTOR_LOG_RETRY_MAX_MS = 2000,
-    PROJECTOR_STOPPED_RETRY_MS = 5000, /* looks whether a person has put it right */
+    PROJECTOR_STOPPED_RETRY_MS = 5000, /* between looks at whether a person has repaired it */
     PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters; looks
                                           whether somebody else moved what is idle here */
-    PROJECTOR_REPLAY_RETRY_MS = 1000,  /* after a step of the replay that the store did not do */
+    PROJECTOR_REPLAY_RETRY_MS = 1000,  /* after a replay step that the store did not do */
     PROJECTOR_REPLAY_RETRY_MAX_MS = 30000,
     PROJECTOR_DEAD_LETTER_RETRY_MS = 1000,
     PROJECTOR_DEAD_LETTER_RETRY_MAX_MS = 30000,
@@ -55,16 +55,15 @@ struct projector_stats {
     _Atomic int64_t partitions_waiting;  /* of those: for the log or the store */
     _Atomic int64_t partitions_stopped;  /* of those: another course, a person has to look */
     _Atomic int64_t lag_events;          /* records in our partitions of the topic, not yet taken */
-    _Atomic int64_t lag_us;              /* age of the newest event applied while there is a lag */
+    _Atomic int64_t lag_us;              /* age of the newest applied event while there is a lag */
     /* When the last turn of the loop, or batch, began, by clock_monotonic_us(): PROJECTOR_POLL_MS
      * ago, or as long as a few calls to the store may take. */
     _Atomic int64_t turned_at_us;
 };
 
-/* What there is to say in /readyz. None of them makes the service unready: the views that are
- * there can be read. */
+/* What is reported in /readyz. None of it makes the service unready: existing views can be read. */
 enum projector_subject {
-    PROJECTOR_PROGRESS, /* every partition of ours goes on */
+    PROJECTOR_PROGRESS, /* every partition of ours advances */
     PROJECTOR_PARKED,   /* no cart is parked */
 };
 
@@ -77,15 +76,15 @@ struct projector_observer {
     void *context;
     /* Called by the projector's thread; each may be NULL and must not block. */
     void (*said)(void *context, enum projector_subject subject, bool ok, const char *detail);
-    /* From now on nobody but this process writes the partition's views; and: somebody may. */
+    /* held: from now on only this process writes the partition's views. lost: others may. */
     void (*held)(void *context, int16_t partition);
     void (*lost)(void *context, int16_t partition);
-    /* Before carts are written; and after, whatever has come of it. */
+    /* Before carts are written; and after, whatever the result. */
     void (*writing)(void *context, const struct view_row *views, size_t count);
     void (*wrote)(void *context);
     /* After the commit, with the carts whose views have changed. */
     void (*changed)(void *context, const struct cart_change *changes, size_t count);
-    /* Events in one transaction, and how long it took, or until the next batch was made. */
+    /* The events of one transaction, and how long it took (or until the next batch was made). */
     void (*committed)(void *context, size_t events, int64_t duration_us);
 };
 
@@ -107,13 +106,13 @@ MUST_CHECK struct projector *projector_new(const struct projector_options *optio
  * had. */
 MUST_CHECK enum status projector_start(struct projector *projector, struct error *error);
 
-/* Finishes the batch in hand and ends the thread. Waits as long as the calls that are under way
- * may take. Does nothing unless started. */
+/* Finishes the batch in hand and ends the thread. Waits as long as the calls under way may take.
+ * Does nothing unless started. */
 void projector_stop(struct projector *projector);
 void projector_free(struct projector *projector); /* stopped, or never started */
 
-/* One turn of the loop, for whoever has no thread. While more records wait the store may still be
- * writing afterwards; a later turn ends that. */
+/* One turn of the loop, for callers without a thread. While more records wait, the store may still
+ * be writing afterwards; a later turn ends that write. */
 void projector_turn(struct projector *projector);
 
 const struct projector_stats *projector_stats(const struct projector *projector);

@@ -27,14 +27,13 @@ static inline void backoff_reset(struct backoff *backoff)
 
 /* NULL: not ours. */
 struct projector_partition *projector_find(struct projector *projector, int partition);
-/* Our partitions, all or those in that phase, into projector->numbers; how many there are. */
+/* Lists our partitions, all or those in that phase, in projector->numbers. Returns how many. */
 size_t projector_list_ours(struct projector *projector);
 size_t projector_list_in_phase(struct projector *projector, enum progress_phase phase);
 
-/* projector.c: the partition's place is read from the store again, and its carts forgotten. */
+/* projector.c: reads the partition's place from the store again, and forgets its carts. */
 void projector_reload(struct projector *projector, struct projector_partition *partition);
-/* Lets the topic go on from an offset; when that is not possible now, the partition is loaded
- * again. */
+/* Reads the topic on from an offset. If that is not possible now, the partition is loaded again. */
 void projector_start_feed(struct projector *projector, struct projector_partition *partition,
                           int64_t offset);
 void projector_stop_partition(struct projector *projector, struct projector_partition *partition);
@@ -43,27 +42,27 @@ void projector_store_failed(struct projector *projector, enum status status,
                             const struct error *error);
 void projector_store_worked(struct projector *projector);
 
-/* projector_project.c: the last batch may still be being written. */
+/* projector_project.c: afterwards the last batch may still be being written. */
 void projector_project_records(struct projector *projector, const struct feed_record *records,
                                size_t count);
-/* Events that the log answered to a partition's question; written. */
+/* Events that the log gave in answer to a partition's question. They are written on return. */
 void projector_project_events(struct projector *projector, const struct recorded_event *events,
                               size_t count);
 
 /* projector_write.c: sends what the batch in hand has made, and takes the other batch in hand. What
  * failed, now or before, is read again. */
 void projector_begin_write(struct projector *projector);
-/* Waits for the write under way, if there is one. False: not all of it was written, so that what
- * was made of later events must be thrown away. */
+/* Waits for the write under way, if there is one. False: not all of it was written, so what was
+ * made of later events must be thrown away. */
 bool projector_end_write(struct projector *projector);
 /* Throws the batch in hand away, after a failure of the store or of memory. */
 void projector_give_up(struct projector *projector, const struct error *error);
-/* Why the item is to be parked untried, or NULL. */
+/* Why the item must be parked untried, or NULL. */
 const char *projector_reason_to_refuse(const struct projector_partition *partition,
                                        const struct batch_item *item);
 
-/* projector_replay.c: one step of trying again what is parked. One a turn: the records that come
- * are not held up by it. */
+/* projector_replay.c: one step of replaying parked events. Only one per turn, so that it does not
+ * hold up new records. */
 void projector_replay_parked(struct projector *projector);
 
 /* projector_log.c */

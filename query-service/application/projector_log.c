@@ -82,7 +82,7 @@ static void stop_all(struct projector *projector)
         projector->now_us + (int64_t)PROJECTOR_STOPPED_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
 }
 
-/* The log's id is remembered when the views have none yet, and it may be theirs. */
+/* Remembers the log's id, if the views have none yet and this may be theirs. */
 static enum status learn_log(struct projector *projector, const struct log_reply *reply)
 {
     const struct view_store *store = projector->options.store;

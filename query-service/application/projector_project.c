@@ -11,7 +11,7 @@ struct source {
 
 enum placed {
     PLACED,   /* done with this item */
-    PLACE_NO, /* this item and what follows have to wait for another batch */
+    PLACE_NO, /* this item and those after it have to wait for another batch */
     PLACE_FAILED,
 };
 
@@ -20,7 +20,8 @@ static void raise_question(struct projector *projector, struct projector_partiti
     const struct event_feed *feed = projector->options.feed;
     feed->stop(feed->self, partition->progress.partition);
     partition->log = (struct backoff){0};
-    partition->is_state_awaited = false; /* that state may be older than the question */
+    /* A state asked for earlier may be older than the question */
+    partition->is_state_awaited = false;
     projector->is_state_wanted = true;
     projector->has_news = true;
     stat_add(&projector->stats.gaps_total, 1);
@@ -97,7 +98,7 @@ static enum placed place_event(struct projector *projector, const struct batch_i
         return PLACED;
     case PROGRESS_DUPLICATE:
     case PROGRESS_JUNK:
-    case PROGRESS_QUESTION: /* seen by whoever asked: the question stays unanswered */
+    case PROGRESS_QUESTION: /* the caller sees it: the question stays unanswered */
         break;
     }
     return PLACED;
@@ -110,7 +111,7 @@ static enum placed place(struct projector *projector, const struct batch_item *i
                                 : place_event(projector, item, error);
 }
 
-/* Could its cart be needed? */
+/* Whether the item's cart could be needed. */
 static bool may_apply(const struct projector_partition *partition, const struct batch_item *item)
 {
     return partition != NULL && item->has_place &&
@@ -142,7 +143,8 @@ static enum status take_items(struct projector *projector, const struct source *
     return STATUS_OK;
 }
 
-/* One batch. How many of the source's items are done with; none, if the batch before failed. */
+/* Makes one batch. Returns how many of the source's items are done; 0 if the batch before
+ * failed. */
 static size_t project_some(struct projector *projector, const struct source *source)
 {
     struct projection_batch *batch = projector->batch;
@@ -171,8 +173,8 @@ static size_t project_some(struct projector *projector, const struct source *sou
     return done;
 }
 
-/* Large carts, or events one at a time, take many batches. Whoever stops us need not wait for all
- * of them: what is left comes again. */
+/* Large carts, or events one at a time, take many batches. Stopping does not wait for all of them:
+ * the rest comes again. */
 static void project(struct projector *projector, struct source source)
 {
     while (source.count > 0 &&

@@ -3,7 +3,7 @@
 
 static const char subject[] = "projector";
 
-/* What a step of the replay has written is known here, as if a batch had. */
+/* Takes over what a replay step has written, as if a batch had written it. */
 static void settle_step(struct projector *projector, const struct replay_step *step)
 {
     const struct projector_observer *observer = &projector->options.observer;
@@ -42,8 +42,8 @@ static enum status replay_some(struct projector *projector, struct error *error)
     return status;
 }
 
-/* Somebody may hold that cart's partition for long, such as who replays it from a position: the
- * others go on. */
+/* Somebody may hold that cart's partition for long, for example to replay it from a position. The
+ * other carts go on. */
 static void wait_to_go_on(struct projector *projector)
 {
     struct projector_partition *partition = projector_find(projector, projector->replay.partition);

@@ -11,13 +11,13 @@
 
 #include <pthread.h>
 
-/* When to try again something that has failed: twice as late each time. */
+/* When to retry after a failure: the wait doubles each time. */
 struct backoff {
     int64_t retry_at_us;
     int wait_ms; /* 0: the last attempt worked */
 };
 
-/* A record that the store did not take: next time it is parked. */
+/* A record that the store rejected: next time it is parked. */
 struct refused_record {
     int64_t position; /* 0: none */
     struct uuid event_id;
@@ -31,13 +31,14 @@ struct projector_partition {
     struct partition_progress progress;
     struct refused_record refused;
     struct backoff log;       /* asking for its events */
-    int64_t look_again_at_us; /* stopped: when to see whether it has been put right */
+    int64_t look_again_at_us; /* stopped: when to look whether it was repaired */
     int64_t written_at_us;
-    /* How far it was when that was last known, for the lag. */
+    /* The last known place, for the lag. */
     bool is_place_known;
     int64_t known_offset;
     int64_t known_occurred_at_us; /* 0: nothing was applied */
-    /* The request for the log's state that is under way was made at a time when ... */
+    /* When the log's state was requested: does its answer count for this partition, and which
+     * position had it reached? */
     bool is_state_awaited;
     int64_t position_then;
 };
@@ -68,11 +69,11 @@ struct projector {
     int64_t write_began_us;
 
     int64_t now_us; /* when this turn began */
-    bool has_news;  /* what there is to say may have changed */
+    bool has_news;  /* the report may have changed */
 
     struct backoff feed;
     char feed_problem[ERROR_MESSAGE_MAX];
-    int foreign_partition; /* of the topic, beyond the log's; -1: none */
+    int foreign_partition; /* a partition of the topic that the log does not have; -1: none */
     struct backoff store;
     char store_problem[ERROR_MESSAGE_MAX];
 
@@ -80,7 +81,7 @@ struct projector {
     struct replay replay;
     struct backoff replay_retry;
 
-    /* Which log it is. `mismatch`: another one than the views were made from. */
+    /* Which log it is. `mismatch`: the views were made from another one. */
     struct known_log known;
     char mismatch[ERROR_MESSAGE_MAX];
     char count_mismatch[ERROR_MESSAGE_MAX];
@@ -93,20 +94,20 @@ struct projector {
     int16_t asked_last;
     char log_problem[ERROR_MESSAGE_MAX];
 
-    size_t careful_left; /* events to be written one at a time */
-    size_t batch_events; /* how many a batch takes: fewer after one that the store did not do */
+    size_t careful_left; /* events still to be written one at a time */
+    size_t batch_events; /* events in a batch: fewer after one that the store did not do */
 
-    int64_t rest_at_us; /* what a turn does beside the records, while more of them wait */
+    int64_t rest_at_us; /* when a turn does its other work, while more records wait */
     int64_t tend_at_us;
     bool is_parked_count_due;
     int64_t parked_carts;
     int64_t pending_dead_letters;
     struct backoff dead_letters;
     size_t sent_count; /* dead letters sent and not settled */
-    /* How far this round through the dead letters has come: those that the topic does not take must
-     * not hold up the ones behind them. */
+    /* How far this round through the dead letters has come. Records that the topic does not take
+     * must not hold up those after them. */
     int64_t dead_letter_reached;
-    size_t dead_letters_seen; /* by the last look */
+    size_t dead_letters_seen; /* in the last look */
 
     struct statement statements[2]; /* by enum projector_subject */
 

@@ -8,7 +8,7 @@
 
 static const char subject[] = "projector";
 
-/* What goes on beside the batches: offsets for tools, lag, what others did, dead letters. */
+/* Work beside the batches: offsets for tools, lag, changes by others, dead letters. */
 
 static void commit_offsets(struct projector *projector)
 {
@@ -20,8 +20,8 @@ static void commit_offsets(struct projector *projector)
     }
 }
 
-/* While a partition is loaded again its place is the last one known: a store that fails does not
- * make it a new one. */
+/* While a partition is being loaded again, its last known place counts: a store that fails does not
+ * make the partition a new one. */
 static void note_place(struct projector_partition *partition)
 {
     const struct partition_progress *progress = &partition->progress;
@@ -59,7 +59,8 @@ static void measure_lag(struct projector *projector)
     stat_set(&projector->stats.lag_us, oldest_us);
 }
 
-/* A rebuild or a replay by another process shows when we write; where nothing is written, here. */
+/* A rebuild or a replay by another process shows when we write. Partitions that are not written are
+ * checked here. */
 static void recheck_idle(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
@@ -116,7 +117,7 @@ static enum status send_dead_letter(void *context, const struct parked_record *r
     projector->dead_letters_seen++;
     if (status == STATUS_OK)
         projector->sent_count++;
-    return STATUS_OK; /* it stays in the table, and is tried again */
+    return STATUS_OK; /* the record stays in the table and is tried again */
 }
 
 static void send_dead_letters(struct projector *projector)
@@ -132,7 +133,7 @@ static void send_dead_letters(struct projector *projector)
                                                   projector->dead_letter_reached, send_dead_letter,
                                                   projector, &error);
     if (status == STATUS_OK && projector->dead_letters_seen == 0) {
-        projector->dead_letter_reached = 0; /* the next round */
+        projector->dead_letter_reached = 0; /* next time from the beginning */
         return;
     }
     if (status != STATUS_OK || projector->sent_count == 0)
@@ -140,7 +141,7 @@ static void send_dead_letters(struct projector *projector)
                      PROJECTOR_DEAD_LETTER_RETRY_MAX_MS);
 }
 
-/* What has been delivered is marked; what was not is sent again, later. */
+/* Marks what has been delivered. The rest is sent again later. */
 static void settle_dead_letters(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
@@ -183,7 +184,7 @@ void projector_tend(struct projector *projector)
         send_dead_letters(projector);
 }
 
-/* What there is to say, for /readyz and the log: each change once. */
+/* Reports to /readyz and the log, each change once. */
 
 static void say(struct projector *projector, enum projector_subject about, bool ok,
                 const char *format, ...) PRINTF_LIKE(4, 5);

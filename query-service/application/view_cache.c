@@ -97,7 +97,7 @@ void view_cache_trim(struct view_cache *cache)
         view_cache_drop(cache, cache->oldest);
 }
 
-/* The JSON spells out names of members and totals, the view has pointers and small allocations: in
+/* The JSON spells out names of members and totals; the view has pointers and small allocations. In
  * the end both take about as much. */
 void view_cache_charge(struct view_cache *cache, struct cached_view *cart)
 {

@@ -33,7 +33,7 @@ enum status view_link_connect(struct view_link *link, struct error *error)
     return connect_by(link, INT64_MAX, error);
 }
 
-/* At one call. A connection that turns out to be broken is made again, once. */
+/* The attempts at one call. If the connection turns out to be broken, it is made again, once. */
 struct attempts {
     struct view_link *link;
     int64_t began_us;
@@ -57,7 +57,7 @@ static bool is_worth_another(const struct attempts *attempts)
            clock_monotonic_us() - attempts->began_us < VIEW_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
 }
 
-/* Connects for the next one. False: there is none, and attempts->status is what came of it all. */
+/* Connects for the next attempt. False: there is none, and attempts->status is the final result. */
 static bool next_attempt(struct attempts *attempts, struct error *error)
 {
     while (attempts->count == 0 || is_worth_another(attempts)) {

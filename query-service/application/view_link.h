@@ -1,5 +1,6 @@
 /*
- * view_link.h - a reader thread's connection: connected again by itself, tried twice when it broke.
+ * view_link.h - a reader thread's connection: reconnects by itself, and repeats a call when the
+ * connection was broken.
  */
 #pragma once
 
@@ -14,9 +15,9 @@ struct view_link {
 /* Connects, unless it is up. */
 MUST_CHECK enum status view_link_connect(struct view_link *link, struct error *error);
 
-/* The calls of view_source.h, within VIEW_CALL_MS. A connection that turns out to be broken is made
- * again and the call repeated, once: reading twice is harmless. Any failure but STATUS_INTERNAL and
- * STATUS_NOT_FOUND leaves the link down. */
+/* The calls of view_source.h, within VIEW_CALL_MS. If the connection turns out to be broken, it is
+ * made again and the call repeated, once: reading twice is harmless. Any failure but
+ * STATUS_INTERNAL and STATUS_NOT_FOUND leaves the link down. */
 MUST_CHECK enum status view_link_find(struct view_link *link, const struct view_lookup *lookups,
                                       size_t count, view_found_fn *found, void *context,
                                       struct error *error);

@@ -1,5 +1,5 @@
 /*
- * view_queue.h - a bounded first-in-first-out queue of requests; whoever uses it holds the lock.
+ * view_queue.h - a bounded first-in-first-out queue of requests; the caller holds the lock.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ static inline void view_queue_init(struct view_queue *queue, size_t most)
     *queue = (struct view_queue){.end = &queue->first, .most = most};
 }
 
-/* Puts back what had a place before: may be one more than the limit. */
+/* Puts back a request that had a place before. The queue may then exceed its limit by one. */
 static inline void view_queue_put_back(struct view_queue *queue, struct view_request *request)
 {
     request->next = NULL;

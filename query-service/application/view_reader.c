@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* A thread, and what it has in hand. */
+/* A thread and its current work. */
 struct reader_thread {
     struct view_reader *reader;
     pthread_t thread;
@@ -26,7 +26,7 @@ struct view_reader {
     struct view_observer observer;
     pthread_mutex_t lock;
     pthread_cond_t work;  /* for threads whose database answers */
-    pthread_cond_t retry; /* for the others; only signalled to stop */
+    pthread_cond_t retry; /* for the other threads; only signalled to stop */
     struct view_queue carts;
     struct view_queue pages;
     size_t idle_count; /* threads that wait for work */
@@ -163,7 +163,8 @@ static void refuse_all(struct view_request *request)
     }
 }
 
-/* Remembers whether this thread's database answers. With none left everything queued is refused. */
+/* Records whether this thread's database answers. If none is left that does, refuses everything
+ * queued. */
 static void note_state(struct reader_thread *thread, const struct error *error)
 {
     struct view_reader *reader = thread->reader;
@@ -249,12 +250,12 @@ static enum status read_page(struct reader_thread *thread, int32_t *ret_version,
                                     ret_version, error);
     status = view_link_events(&thread->link, &page->events, pass_event, thread, ret_more, error);
     *ret_version = page->events.after;
-    if (status == STATUS_OK && *ret_version == 0) /* not even the first one */
+    if (status == STATUS_OK && *ret_version == 0) /* not even a first event */
         return STATUS_NOT_FOUND;
     return status;
 }
 
-/* The next page may be taken; this one comes again when `again`. */
+/* Lets go of the page, so that the next one may be taken. `again`: this one is queued again. */
 static void let_go_of_page(struct reader_thread *thread, bool again)
 {
     struct view_reader *reader = thread->reader;
@@ -286,7 +287,7 @@ static void answer_page(struct reader_thread *thread)
         note_state(thread, &error);
 }
 
-/* The pages that waited behind slow ones are refused rather than read for nobody. */
+/* Pages that waited too long behind slow ones are refused: nobody waits for them any more. */
 static bool is_too_late(const struct view_request *request)
 {
     int64_t now_us = clock_monotonic_us();
@@ -309,7 +310,7 @@ static void work(struct reader_thread *thread)
     answer_page(thread);
 }
 
-/* Not connected: everybody else may still answer, this thread tries again and again. */
+/* Not connected: the other threads may still answer; this one keeps trying. */
 static void reconnect(struct reader_thread *thread)
 {
     struct view_reader *reader = thread->reader;
@@ -379,5 +380,5 @@ void view_reader_stop(struct view_reader *reader)
     for (size_t i = 0; i < reader->started_count; i++)
         pthread_join(reader->threads[i].thread, NULL);
     reader->started_count = 0;
-    refuse_all(take_all(reader)); /* of threads that lost their database while they ended */
+    refuse_all(take_all(reader)); /* left by threads that lost their database while they ended */
 }

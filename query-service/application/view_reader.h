@@ -1,12 +1,12 @@
 /*
  * view_reader.h - answers GETs from the cart views, many with one statement.
  *
- * HTTP threads never touch the database: a request is put on a bounded queue. Each reader thread
- * has a connection of its own and takes all carts that are queued at once; while it reads, the next
- * group gathers by itself. Everything else is a page: pages of the list, and the events of a cart,
- * piece by piece. Pages are read one by one, by one reader at a time, so that they do not hold up
- * the carts; a request for many events gets in line again after each piece, so that a long past
- * does not hold up the other pages.
+ * HTTP threads never touch the database: they put requests on a bounded queue. Each reader thread
+ * has a connection of its own and takes all carts that are queued; while it reads, the next group
+ * gathers. All other requests are pages: a page of the list, or a piece of a cart's events. Pages
+ * are read one by one, by one reader at a time, so that they do not hold up the carts. A request
+ * for many events queues again after each piece, so that a long past does not hold up the other
+ * pages.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ MUST_CHECK struct view_reader *view_reader_new(const struct view_reader_options 
 /* Starts the threads. STATUS_UNAVAILABLE: no thread to be had. */
 MUST_CHECK enum status view_reader_start(struct view_reader *reader, struct error *error);
 
-/* From any thread. Never blocks; when the database is known to be away or the queue is full the
+/* From any thread; never blocks. If the database is known to be away or the queue is full, the
  * request is answered before this returns. */
 void view_reader_submit(struct view_reader *reader, struct view_request *request);
 

@@ -24,7 +24,7 @@ static enum status take_event(void *context, const struct recorded_event *event,
                                            event->position, problem.message);
 }
 
-/* Those that are whole; the one that is not becomes the first. */
+/* Stores the views that are whole; the unfinished one becomes the first. */
 static enum status put_views(const struct view_store *store, int16_t partition,
                              struct rewind *rewind, struct error *error)
 {

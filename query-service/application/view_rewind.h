@@ -1,12 +1,12 @@
 /*
- * view_rewind.h - takes a partition's views back to before a position, so that projectors make them
- * again from there: after a fault of the projection that did not touch what came before.
+ * view_rewind.h - takes a partition's views back to before a position; projectors make them again
+ * from there. For a fault of the projection that did not touch earlier events.
  *
- * What is applied again is as if it had never been applied. Carts that only it had changed are gone
- * until then; those that it had changed are the fold of their events before it; all others, their
- * rows too, stay as they are. Which ones it had changed is told by the timeline and the views'
- * versions. It begins earlier when an event before the position is missing, or the last one is
- * parked.
+ * Events from the position on count as never applied. A cart that only they had changed is gone
+ * until they are applied again. A cart that had earlier events is the fold of those. All other
+ * carts, and their rows, stay as they are. The timeline and the views' versions tell which carts
+ * had changed. The rewind begins earlier when an event before the position is missing, or the last
+ * one before it is parked.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ enum { REWIND_BODIES_MAX = 64 * 1024 * 1024 }; /* of the views that end within o
  * One transaction; safe while projectors run, which go on from there by themselves.
  *
  * STATUS_NOT_FOUND: no event of the partition has been applied from `position` on. STATUS_INVALID:
- * one before it cannot be applied. Else the store has failed. Whatever comes back but STATUS_OK,
- * nothing has changed (or, with STATUS_UNCERTAIN, all).
+ * an earlier event cannot be applied. Any other failure is the store's. Nothing has changed unless
+ * it returns STATUS_OK; after STATUS_UNCERTAIN, nothing or everything has.
  */
 MUST_CHECK enum status view_rewind(const struct view_store *store, int16_t partition,
                                    int64_t position, struct rewound *ret_rewound,

@@ -1,9 +1,9 @@
 /*
- * view_store.h - what the projector needs from the database: carts to go on from, and one place
- * where views, timeline and positions change together or not at all.
+ * view_store.h - what the projector needs from the database: carts to go on from, and a place where
+ * views, timeline and positions change together or not at all.
  *
- * Everywhere: STATUS_UNAVAILABLE is nobody there, or certainly not done; STATUS_UNCERTAIN done or
- * not done; STATUS_INVALID refused because of what was to be written; STATUS_INTERNAL refused for
+ * Everywhere: STATUS_UNAVAILABLE: nobody there, or certainly not done. STATUS_UNCERTAIN: done or
+ * not done. STATUS_INVALID: refused because of the data to be written. STATUS_INTERNAL: refused for
  * another reason that retrying will not change. Each call has a limit of its own, connects unless
  * connected, and belongs to one thread.
  */
@@ -20,20 +20,20 @@ struct view_store {
     /* Remembers the log's id, if none is known yet. */
     enum status (*adopt_log)(void *self, const struct uuid *log_id, struct error *error);
 
-    /* Where these partitions are. */
+    /* How far these partitions have been applied. */
     enum status (*load_checkpoints)(void *self, const int16_t *partitions, size_t count,
                                     struct checkpoint *ret_checkpoints, struct error *error);
 
-    /* Visits the carts in this order, those that do not exist too, until VIEW_LOAD_BYTES_MAX is
-     * reached. At least the first one is visited. */
+    /* Visits the carts in this order, including carts that do not exist, until VIEW_LOAD_BYTES_MAX
+     * is reached. Always visits the first one. */
     enum status (*load_carts)(void *self, const struct uuid *cart_ids, size_t count,
                               stored_cart_fn *visit, void *context, struct error *error);
 
     /*
-     * Writes all of it in one transaction, durably, but for the partitions that are not at `from`
-     * any more: nothing of theirs is written and ret_moved[i] is false. The caller may go on
-     * between the two calls: after the first has succeeded `write` needs its moves only, and no
-     * other call but the second may come.
+     * Writes all of it in one transaction, durably, except for partitions that are no longer at
+     * `from`. For these nothing is written, and ret_moved[i] is false. The caller may do other work
+     * between the two calls. After begin_write has succeeded, only the moves of `write` must stay
+     * valid, and end_write must be the next call.
      */
     enum status (*begin_write)(void *self, const struct view_write *write, struct error *error);
     enum status (*end_write)(void *self, const struct view_write *write, bool *ret_moved,
@@ -43,26 +43,30 @@ struct view_store {
      * topic does not have yet. */
     enum status (*count_parked)(void *self, const int16_t *partitions, size_t count,
                                 int64_t *ret_carts, int64_t *ret_pending, struct error *error);
-    /* Visits up to DEAD_LETTERS_MAX and PARKED_BYTES_MAX of the parked records of these partitions
-     * that the dead-letter topic does not have yet, oldest first, from the one behind record
-     * `after` on. */
+    /* Visits parked records of these partitions that the dead-letter topic does not have yet,
+     * oldest first, from the one after record `after` on: up to DEAD_LETTERS_MAX and
+     * PARKED_BYTES_MAX. */
     enum status (*read_dead_letters)(void *self, const int16_t *partitions, size_t count,
                                      int64_t after, parked_record_fn *visit, void *context,
                                      struct error *error);
     enum status (*mark_dead_lettered)(void *self, const int64_t *record_ids, size_t count,
                                       struct error *error);
 
-    /* The first parked cart after `after` (NULL: of all), in order of id. STATUS_NOT_FOUND: none.
-     */
+    /* The first parked cart after `after` (NULL: of all), in order of id. STATUS_NOT_FOUND:
+     * none. */
     enum status (*next_parked_cart)(void *self, const struct uuid *after, struct uuid *ret_cart_id,
                                     int16_t *ret_partition, struct error *error);
 
     /*
-     * A replay of one cart: begin (its partition stands still until the end; STATUS_NOT_FOUND: it
-     * is not parked any more), load_carts, read_parked (the first records in order of position, up
-     * to REPLAY_RECORDS_MAX and PARKED_BYTES_MAX), then replay_commit or, also after a failure,
-     * abandon. replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the records
-     * that have been applied, parks the cart no longer when none is left, and raises the epoch.
+     * A replay of one cart:
+     *
+     *     1. replay_begin: from now until the end nobody else changes the partition.
+     *        STATUS_NOT_FOUND: the cart is not parked any more.
+     *     2. load_carts; then read_parked, which visits the first records in order of position, up
+     *        to REPLAY_RECORDS_MAX and PARKED_BYTES_MAX.
+     *     3. replay_commit writes `view` (NULL: unchanged) and `timeline`, forgets the records that
+     *        have been applied, and raises the epoch. A cart without remaining records is no
+     *        longer parked. Or abandon, also after a failure.
      */
     enum status (*replay_begin)(void *self, const struct uuid *cart_id, int16_t partition,
                                 struct error *error);
@@ -75,12 +79,16 @@ struct view_store {
                                  struct error *error);
 
     /*
-     * A rewind of one partition: begin (it stands still until the end, and is at the last event
-     * before `position` up to which none is missing; what was made of later ones is forgotten, and
-     * the views of the carts that they had changed; the epoch is raised. STATUS_NOT_FOUND: none has
-     * been applied from `position` on). Then read: events that are left of carts without a view,
-     * by cart and version, up to REWIND_EVENTS_MAX each time, without partition and metadata; put
-     * the views of such carts; and commit or, also after a failure, abandon.
+     * A rewind of one partition:
+     *
+     *     1. rewind_begin: from now until the end nobody else changes the partition. It is at the
+     *        last event before `position` up to which none is missing. What was made of later
+     *        events is forgotten, including the views of the carts that they had changed. The epoch
+     *        is raised. STATUS_NOT_FOUND: no event has been applied from `position` on.
+     *     2. rewind_read: the remaining events of carts without a view, by cart and version, up to
+     *        REWIND_EVENTS_MAX each time, without partition and metadata.
+     *     3. rewind_put: the views of such carts.
+     *     4. rewind_commit or, also after a failure, abandon.
      */
     enum status (*rewind_begin)(void *self, int16_t partition, int64_t position,
                                 struct rewound *ret_rewound, struct error *error);
@@ -89,9 +97,9 @@ struct view_store {
     enum status (*rewind_put)(void *self, const struct view_row *views, size_t count,
                               struct error *error);
     enum status (*rewind_commit)(void *self, struct error *error);
-    void (*abandon)(void *self); /* of either */
+    void (*abandon)(void *self); /* of a replay or a rewind */
 
-    /* Forgets everything that was derived, and which log it came from. Projectors that run begin
+    /* Forgets everything that was derived, and which log it came from. Running projectors begin
      * again by themselves. */
     enum status (*forget_everything)(void *self, struct error *error);
 };

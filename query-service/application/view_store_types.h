@@ -7,7 +7,7 @@
 #include "recorded_event.h"
 
 enum {
-    VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* about, of bodies in one answer, plus one */
+    VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* bodies in one answer, approximately, plus one */
     REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
     DEAD_LETTERS_MAX = 100,                /* the same */
     PARKED_BYTES_MAX = 4 * 1024 * 1024,    /* of them, plus one record */
@@ -16,13 +16,14 @@ enum {
 
 #define KAFKA_OFFSET_UNKNOWN INT64_C(-1)
 
-/* How far a partition has been applied. `epoch` counts what changed the partition's views other
- * than by following the log (rebuild, replay, rewind). */
+/* How far a partition has been applied. `epoch` counts the changes of its views that did not come
+ * from following the log (rebuild, replay, rewind). */
 struct checkpoint {
     int64_t position;       /* 0: nothing */
     struct uuid event_id;   /* of the event at that position */
     int64_t occurred_at_us; /* the same */
-    int64_t kafka_offset;   /* a hint where to read on: not after what comes next; or unknown */
+    /* A hint where to read on, not after the next event's record; or unknown */
+    int64_t kafka_offset;
     int64_t epoch;
 };
 
@@ -43,7 +44,7 @@ struct stored_cart {
 typedef enum status stored_cart_fn(void *context, const struct stored_cart *cart,
                                    struct error *error);
 
-/* A partition goes from one checkpoint to another, if it still is at the first one. */
+/* Moves a partition from one checkpoint to another, if it is still at the first one. */
 struct checkpoint_move {
     int16_t partition;
     struct checkpoint from;
@@ -67,8 +68,8 @@ struct parked_cart {
     const char *reason;
 };
 
-/* A record as it came. Without a place: `position` is 0 and `kafka_offset` tells which one it is.
- */
+/* A record as it came. A record without a place has `position` 0; `kafka_offset` tells which one it
+ * is. */
 struct parked_record {
     int64_t record_id; /* when read */
     int16_t partition;
@@ -85,7 +86,7 @@ struct parked_record {
 typedef enum status parked_record_fn(void *context, const struct parked_record *record,
                                      struct error *error);
 
-/* What a rewind has begun with. */
+/* The state that a rewind begins with. */
 struct rewound {
     int64_t position; /* of the last event that still counts as applied; 0: none does */
     int64_t carts;    /* whose views are not what they were */
@@ -93,7 +94,7 @@ struct rewound {
 typedef enum status stored_event_fn(void *context, const struct recorded_event *event,
                                     struct error *error);
 
-/* What one batch writes. Rows of partitions that are not in `moves` do not occur. */
+/* What one batch writes. It has no rows of partitions that are not in `moves`. */
 struct view_write {
     const struct checkpoint_move *moves;
     size_t move_count;

@@ -22,13 +22,13 @@ struct view_waiters {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool is_stopping;
-    bool is_down;                  /* the last look failed */
-    _Atomic size_t count;          /* written under the lock */
-    uint64_t round;                /* of looks; who was looked for in it comes after the others */
-    size_t bucket_count;           /* a power of two */
+    bool is_down;         /* the last look failed */
+    _Atomic size_t count; /* written under the lock */
+    uint64_t round;       /* of looks; requests already looked for in it come after the others */
+    size_t bucket_count;  /* a power of two */
     struct view_request **buckets; /* by cart, chained by `next` */
 
-    /* What the thread has in hand. */
+    /* The thread's current work. */
     size_t group_size;
     struct view_request *group[VIEW_GROUP_MAX]; /* NULL: answered */
     struct view_lookup lookups[VIEW_GROUP_MAX];
@@ -122,7 +122,7 @@ void view_waiters_changed(struct view_waiters *waiters, const struct uuid *cart_
     pthread_mutex_unlock(&waiters->lock);
 }
 
-/* Takes it out of its chain; the lock is held. */
+/* Takes the request out of its chain; the lock is held. */
 static void unlink_request(struct view_waiters *waiters, struct view_request *request)
 {
     struct view_request **link = bucket_of(waiters, &request->lookup.cart_id);
@@ -168,7 +168,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* About VIEW_WAIT_POLL_MS from now, at a time that all who wait have in common: one statement looks
+/* About VIEW_WAIT_POLL_MS from now, at a time common to all waiting requests: one statement looks
  * for them together, whenever each of them came. */
 static int64_t next_look_us(int64_t now_us)
 {
@@ -177,8 +177,8 @@ static int64_t next_look_us(int64_t now_us)
 }
 
 /*
- * Sorts those that wait: who is due goes into the group, whose time is over onto *ret_expired. Says
- * when there will be something to do if there is nothing now. The lock is held.
+ * Sorts the waiting requests: due ones go into the group, expired ones onto *ret_expired. Returns
+ * when there will be something to do, if there is nothing now. The lock is held.
  */
 static int64_t sort_out(struct view_waiters *waiters, struct view_request **ret_expired)
 {
@@ -232,7 +232,7 @@ static void answer_found(void *context, size_t index, int32_t version, struct st
     request->answer(request, VIEW_FOUND, version, body, false);
 }
 
-/* Who is still in the group has been looked for and waits on. */
+/* Requests that are still in the group afterwards go on waiting. */
 static void look(struct view_waiters *waiters)
 {
     struct error error = {0};
@@ -263,7 +263,7 @@ static void wait_until(struct view_waiters *waiters, int64_t until_us)
 static void *thread_main(void *argument)
 {
     struct view_waiters *waiters = argument;
-    look(waiters); /* for nobody yet: connects */
+    look(waiters); /* for nobody yet: this connects */
     for (;;) {
         struct view_request *expired;
         pthread_mutex_lock(&waiters->lock);

@@ -1,9 +1,10 @@
 /*
  * view_waiters.h - requests that wait until a cart's view has reached a version.
  *
- * One thread with a connection of its own looks for all of them: a new one at once, one whose cart
- * has just been projected here at once, the others every VIEW_WAIT_POLL_MS, since another instance
- * may have projected their cart. Never a thread, a timer or a statement per waiter.
+ * One thread with a connection of its own looks for all of them. It looks at once for a new
+ * request, and for one whose cart has just been projected here. It looks for the others every
+ * VIEW_WAIT_POLL_MS, since another instance may have projected their cart. There is never a thread,
+ * a timer or a statement per request.
  */
 #pragma once
 
@@ -24,8 +25,8 @@ MUST_CHECK struct view_waiters *view_waiters_new(const struct view_waiters_optio
 /* STATUS_UNAVAILABLE: no thread to be had. */
 MUST_CHECK enum status view_waiters_start(struct view_waiters *waiters, struct error *error);
 
-/* From any thread; never blocks. The request is answered when its lookup.least_version is there, as
- * VIEW_NOT_YET after wait_us (it is looked for at least once), or as VIEW_STORE_UNAVAILABLE as soon
+/* From any thread; never blocks. The request is answered when its lookup.least_version is there; as
+ * VIEW_NOT_YET after wait_us (it is looked for at least once); or as VIEW_STORE_UNAVAILABLE as soon
  * as the database does not answer. */
 void view_waiters_submit(struct view_waiters *waiters, struct view_request *request);
 

@@ -22,7 +22,7 @@ static void append_token(struct text *path, struct str token)
     }
 }
 
-/* Of a member of the cart. */
+/* The path of a member of the cart. */
 static void set_path(struct changes *changes, const char *member)
 {
     text_clear(&changes->path);
@@ -30,7 +30,7 @@ static void set_path(struct changes *changes, const char *member)
     text_append_terminated(&changes->path, member);
 }
 
-/* Of something with a name in one of its collections; or, with a member, of a part of that. */
+/* The path of a named element of a collection or, with `member`, of a member of that element. */
 static void set_path_within(struct changes *changes, const char *collection, struct str name,
                             const char *member)
 {
@@ -82,7 +82,7 @@ static void write_line(const struct cart_line *line, struct json_out *out)
         cart_line_write(line, false, out);
 }
 
-/* One of them is NULL. */
+/* One of `before` and `after` is NULL. */
 static void write_whole_line(struct changes *changes, const struct cart_line *before,
                              const struct cart_line *after)
 {
@@ -173,7 +173,7 @@ static void write_coupon(const struct cart_coupon *coupon, struct json_out *out)
         cart_coupon_write(coupon, out);
 }
 
-/* One of them may be NULL. */
+/* `before` or `after` may be NULL. */
 static void compare_coupon(struct changes *changes, const struct cart_coupon *before,
                            const struct cart_coupon *after)
 {

@@ -5,8 +5,8 @@
  *     render:  the view                    ->  the JSON of docs/api.md, ready to send
  *     read:    that JSON                   ->  the view, to go on from
  *
- * Pure: nothing here blocks, logs or reads a clock. The rules of the cart are the command
- * service's; this follows the events and only refuses what contradicts what came before.
+ * Pure: nothing here blocks, logs or reads a clock. The cart's rules belong to the command service.
+ * This follows the events and only refuses what contradicts earlier ones.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ enum cart_view_status {
     CART_VIEW_MERGED,
 };
 
-/* "open", "checked_out", ...: as the API and cart_views.status say it; "absent" never leaves the
+/* "open", "checked_out", ...: as in the API and in cart_views.status. "absent" never leaves the
  * program. */
 const char *cart_view_status_name(enum cart_view_status status);
 /* Any but "absent". */
@@ -75,7 +75,8 @@ MUST_CHECK enum status cart_view_apply_event(struct cart_view *view,
                                              const struct recorded_event *event,
                                              struct error *error);
 
-/* Appends the JSON of docs/api.md. The view is not absent. What does not fit shows in text_ok(). */
+/* Appends the JSON of docs/api.md. The view must not be absent. text_ok() tells whether everything
+ * fitted. */
 void cart_view_render(const struct cart_view *view, struct text *text);
 
 /* Reads what cart_view_render() wrote. STATUS_INVALID: `json` is not that. On STATUS_OK the caller

@@ -1,5 +1,5 @@
 /*
- * cart_view_internal.h - what the files of the cart view share.
+ * cart_view_internal.h - shared by the files of the cart view.
  */
 #pragma once
 
@@ -29,8 +29,8 @@ size_t view_find_coupon(const struct cart_view *view, struct str code);
 /* The lines' totals, sums and discounts stay within 64 bits. */
 MUST_CHECK bool view_totals_fit(const struct cart_line *lines, size_t count);
 
-/* Each event's effect on an open cart, or for CartCreated on an absent one; STATUS_INVALID and
- * nothing changed when it contradicts the view. */
+/* Each event's effect on an open cart, or for CartCreated on an absent one. STATUS_INVALID, and
+ * nothing changed, when it contradicts the view. */
 #define X(upper, lower, name, schema_version)                                                      \
     MUST_CHECK enum status view_apply_##lower(struct cart_view *view, const struct lower *data,    \
                                               struct error *error);

@@ -5,9 +5,9 @@
  *     counted SUBJECT
  *
  * A subject does its work ROUNDS times, each time on the same made-up story: a cart that gets 20
- * lines, has some changed and removed, gets coupons and is checked out. Only what happens within
- * counted_rounds() counts; the round before it has made the memory allocator's and the libraries'
- * first acquaintance.
+ * lines, has some changed and removed, gets coupons and is checked out. Only work within
+ * counted_rounds() counts. The round before it has warmed up the memory allocator and the
+ * libraries.
  */
 #include "cart.h"
 #include "cart_command_json.h"
@@ -253,7 +253,7 @@ static void record_decision(void)
 
 static void tell_story(void)
 {
-    json_object_seed(1); /* else jansson's hash tables are filled otherwise each time */
+    json_object_seed(1); /* otherwise jansson's hash tables are filled differently each time */
     limits = CART_LIMITS_DEFAULT;
     text = TEXT_INIT(TEXT_MAX);
     ask_for_all();
@@ -305,7 +305,7 @@ static const struct subject {
     {"view-json-in", view_json_in_round},
 };
 
-/* Found by its name, so it must be one function of its own. */
+/* The counter finds it by its name, so it must be a function of its own. */
 __attribute__((noinline)) void counted_rounds(void (*round)(void));
 void counted_rounds(void (*round)(void))
 {

@@ -1,7 +1,7 @@
 /*
- * Input: a line `ROUTE[ SKU-OR-CODE[ QUANTITY]]`, the body. A command that is taken is well formed
- * as cart_command.h says it, its body is JSON, and what it decides on a cart can happen; one that
- * is not comes with a reason.
+ * Input: a line `ROUTE[ SKU-OR-CODE[ QUANTITY]]`, the body. If a command is read, it is well formed
+ * as cart_command.h says, its body is JSON, and its decision on a cart can happen. If none is read,
+ * there is a reason.
  */
 #include "cart_command_json.h"
 #include "fuzz.h"
@@ -144,7 +144,7 @@ static void require_well_formed(const struct cart_command *command)
     }
 }
 
-/* jansson by itself must take the body too. */
+/* jansson by itself must accept the body too. */
 static void require_json(const struct cart_command_source *source)
 {
     bool has_no_body = source->type == CART_REMOVE_ITEM || source->type == CART_CLEAR ||

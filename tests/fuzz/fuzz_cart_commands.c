@@ -1,8 +1,8 @@
 /*
- * Input: what a shop's callers ask, as records of RECORD_BYTES after a byte that chooses the
- * limits; every input is a valid sequence of commands on a few carts. Each event that is decided
- * happens to the cart itself, to a twin that reads it from its JSON, and to the query service's
- * view; all three then say the same, within the limits, with totals as wide arithmetic makes them.
+ * Input: what a shop's callers ask: a byte that chooses the limits, then records of RECORD_BYTES.
+ * Every input is a valid sequence of commands on a few carts. Each event that is decided happens to
+ * the cart itself, to a twin that reads it from its JSON, and to the query service's view.
+ * Afterwards all three say the same, within the limits, with totals that match wide arithmetic.
  */
 #include "cart.h"
 #include "cart_view.h"
@@ -299,7 +299,7 @@ static enum cart_refusal decide(const struct trio *trio, const struct cart_comma
     return refusal;
 }
 
-/* What is so already is no event, however often it is asked for. */
+/* A command whose effect is already there makes no event, however often it is asked for. */
 static void require_already_so(const struct trio *trio, const struct cart_command *command)
 {
     switch (command->type) {
@@ -344,7 +344,7 @@ static void perform(const struct record *record)
     require_already_so(trio, &command);
 }
 
-/* What GET sends is what the projection goes on from. */
+/* The projection continues from the JSON that GET sends. */
 static void require_view_survives(const struct cart_view *view)
 {
     struct error error;
@@ -402,7 +402,7 @@ static unsigned next_random(unsigned *state)
     return *state >> 8;
 }
 
-/* Works on whole records, so that what comes after a change still means what it did. */
+/* Works on whole records, so that the records after a change keep their meaning. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t size_max, unsigned seed)
 {
     size_t count = size > 0 ? (size - 1) / RECORD_BYTES : 0;

@@ -1,5 +1,5 @@
-/* Input: the key on a line, headers as `name:value` lines, an empty line, the value. What is read
- * makes a record that reads the same. */
+/* Input: the key on a line, headers as `name:value` lines, an empty line, the value. An event that
+ * was read makes a record that reads the same. */
 #include "cloud_event.h"
 #include "fuzz.h"
 

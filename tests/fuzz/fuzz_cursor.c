@@ -1,5 +1,5 @@
-/* Input: a cursor. Whatever is taken for one of a list, of a history or of the log is written back
- * as the same text: there is only one for each place. */
+/* Input: a cursor. Any input accepted as a cursor of a list, of a history or of the log is written
+ * back as the same text: each place has only one. */
 #include "fuzz.h"
 #include "history_cursor.h"
 #include "list_cursor.h"

@@ -1,5 +1,5 @@
-/* Input: the event type, a line break, the JSON, which is taken as each schema version there was.
- * What is read is written in the newest one, and reads the same. */
+/* Input: the event type, a line break, the JSON, which is read as each schema version there was.
+ * Data that was read is written in the newest version, and reads the same. */
 #include "event_data.h"
 #include "fuzz.h"
 

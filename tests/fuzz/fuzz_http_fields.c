@@ -1,4 +1,4 @@
-/* Input: the value of a header field, read as each of those that have a meaning here. */
+/* Input: the value of a header field, read as each of the fields that have a meaning here. */
 #include "fuzz.h"
 #include "http_accept.h"
 #include "http_cors.h"
@@ -48,7 +48,7 @@ static void check_if_none_match(struct str field)
         REQUIRE(condition.any || memmem(field.bytes, field.length, "\"7\"", 3) != NULL);
 }
 
-/* What is stored with an event is JSON whatever came. */
+/* Whatever came, the metadata stored with an event is JSON. */
 static void check_metadata(struct str field)
 {
     AUTO(text_done) struct text text = TEXT_INIT(METADATA_BYTES_MAX);
@@ -63,7 +63,7 @@ static void check_metadata(struct str field)
     json_decref(json);
 }
 
-/* Every origin of a list that is fine is found, and nothing longer. */
+/* Every origin of a valid list is found, and nothing longer. */
 static void check_cors(struct str field)
 {
     char setting[1024];

@@ -46,7 +46,7 @@ static void check_same(const struct http_uri *a, const struct http_uri *b)
     }
 }
 
-/* What was taken apart, written in full again, is taken apart into the same. */
+/* A target that was taken apart and written in full again is taken apart into the same. */
 static void check_round_trip(const struct http_uri *uri)
 {
     AUTO(text_done) struct text text = TEXT_INIT(ENCODED_MAX);

@@ -1,11 +1,11 @@
 /*
  * tsan_threads.c - threads as ThreadSanitizer knows them, linked into its builds only.
  *
- * ThreadSanitizer knows the functions of <pthread.h> only. librdkafka uses those of <threads.h>:
- * its threads would crash in the sanitizer's allocator, and what its locks order would be reported
- * as races. glibc's C11 objects are its POSIX ones, so handing them on is all there is to do.
- * A join by the monotonic clock is unknown to it too, and a thread joined so would confuse its
- * books.
+ * ThreadSanitizer knows only the functions of <pthread.h>. librdkafka uses those of <threads.h>:
+ * its threads would crash in the sanitizer's allocator, and accesses ordered by its locks would be
+ * reported as races. glibc's C11 objects are its POSIX ones, so these functions just pass them on.
+ * ThreadSanitizer does not know a join by the monotonic clock either, and a thread joined so would
+ * confuse its books.
  */
 #include <errno.h>
 #include <pthread.h>

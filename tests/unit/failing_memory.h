@@ -2,8 +2,8 @@
  * failing_memory.h - lets one allocation of the code under test fail: the first, in the next run
  * the second, and so on.
  *
- * The linker leads the calls of malloc() and its kin in what it links here (--wrap, meson.build).
- * Shared libraries keep their own, but for Jansson while jansson_shares_memory().
+ * The linker redirects here the calls of malloc() and its kin in everything it links (--wrap,
+ * meson.build). Shared libraries keep their own, except for Jansson while jansson_shares_memory().
  */
 #pragma once
 
@@ -25,7 +25,7 @@ static bool allocation_fails(void)
     return fails;
 }
 
-/* `former` is what the block replaces, or NULL. */
+/* `former` is the block to be replaced, or NULL. */
 #define WRAP(type, name, parameters, arguments, former)                                            \
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
@@ -57,9 +57,10 @@ static inline void jansson_shares_memory(void)
 }
 
 /*
- * Runs `scenario` once for each of its allocations, with that one failing, and once more with none.
- * It gives back what it has, however far it came, and answers STATUS_OK in the last run and a
- * failure in each before: STATUS_NO_MEMORY, or `other`. Answers how many allocations there are.
+ * Runs `scenario` once for each of its allocations, with that one failing, and once more with none
+ * failing. The scenario releases what it has, however far it came. It returns STATUS_OK in the last
+ * run and a failure in each before: STATUS_NO_MEMORY, or `other`. Returns the number of
+ * allocations.
  */
 static inline int each_allocation_fails(enum status (*scenario)(struct error *error),
                                         enum status other)

@@ -1,6 +1,6 @@
 /*
- * fake_event_store.h - the log in memory, for tests of the writer lane: it does what a test's
- * script says, call by call, and remembers what it was asked.
+ * fake_event_store.h - the log in memory, for tests of the writer lane: it follows a test's script,
+ * call by call, and remembers what it was asked.
  *
  * Everything runs on the lane's thread; a test looks at it after the lane has stopped.
  */
@@ -46,7 +46,7 @@ struct fake_store {
     enum fake_append appends[FAKE_CALLS_MAX];
     void (*before_append)(struct fake_store *fake, size_t call);
     void (*before_load)(struct fake_store *fake, size_t call);
-    size_t reads_failing; /* so many loads and versions lose their connection */
+    size_t reads_failing; /* this many loads and versions lose their connection */
     enum status hold_answer;
     enum status versions_answer;
     enum status find_answer;

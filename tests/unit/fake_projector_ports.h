@@ -43,7 +43,7 @@ struct fake_parked {
     bool has_cart;
     struct uuid cart_id;
     struct cloud_event record; /* the texts of readable ones */
-    bool is_record;            /* something of ours can be read from it */
+    bool is_record;            /* an event of ours can be read from it */
     struct fake_event content;
     char reason[ERROR_MESSAGE_MAX];
     bool is_dead_lettered;
@@ -55,7 +55,7 @@ struct fake_partition {
     struct fake_record topic[FAKE_MAX];
     int64_t topic_end;
     bool is_started;
-    bool is_dropped; /* its records are in the batch that also says that it was revoked */
+    bool is_dropped; /* its records are in the same batch as its revocation */
     int64_t next_offset;
     struct checkpoint stored;
     int write_count;
@@ -85,7 +85,8 @@ struct fake {
     enum status written;
     bool moved[FAKE_PARTITIONS];
     struct error write_error;
-    size_t rows_max; /* of a write, of carts to load: more take too long, UNAVAILABLE; 0: any */
+    /* carts in a write or a load: more take too long, UNAVAILABLE; 0: any number */
+    size_t rows_max;
     /* A write or a replay with one of them in the timeline is STATUS_INVALID. */
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
@@ -446,7 +447,7 @@ static inline bool fake_refuses(const struct fake *fake,
     return false;
 }
 
-/* Written at once; whoever asked hears of it at the end. */
+/* Written at once; the caller hears of it at the end. */
 static inline enum status fake_write(struct fake *fake, const struct view_write *write,
                                      bool *ret_moved, struct error *error)
 {

@@ -481,7 +481,7 @@ static void wait_for_a_turn_after(int64_t time_us)
     }
 }
 
-/* The service manager ends a process whose lane hangs, and by this alone it knows. */
+/* The service manager ends a process whose lane hangs; this is its only sign. */
 Test(command_lane, a_lane_that_hangs_turns_no_more_and_an_idle_one_does)
 {
     story_start();

@@ -368,7 +368,7 @@ Test(lane_failures, nothing_is_appended_behind_an_event_that_another_has_taken_t
     then_version(b, 2);
 }
 
-/* What the lane has appended itself it knows as well as what it has read. */
+/* The lane knows the events that it appended itself as well as those that it read. */
 Test(lane_failures, nothing_is_appended_behind_an_event_of_its_own_that_is_gone)
 {
     story.store.appends[1] = FAKE_UNDONE_UNKNOWN;

@@ -1,4 +1,4 @@
-/* The lane when a command spans two carts, whoever else writes them. */
+/* The lane when a command spans two carts, which others may write too. */
 #include "lane_story.h"
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void given_both(void)
     fake_added(&story.store, B);
 }
 
-/* The source's last event, right behind what the target's says that it had. */
+/* The source's last event, right after the one that the target's event says it had. */
 static void then_merged_away(int32_t version)
 {
     const struct fake_event *away = fake_find(&story.store, &B, version);

@@ -1,4 +1,4 @@
-/* Views that are ready to send: what is found, what must never be found, how much is kept. */
+/* Views that are ready to send: which are found, which must never be found, how much is kept. */
 #include "hot_views.h"
 
 #include "cart_partition.h"

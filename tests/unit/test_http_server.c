@@ -1,4 +1,4 @@
-/* What the server does with settings that the services do not have, and with open files. */
+/* The server with settings that the services do not use, and with open files. */
 #include "http_server.h"
 
 #include "health_probe.h"
@@ -82,7 +82,7 @@ enum MHD_Result __real_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
 enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
                                           const struct sockaddr *address, socklen_t length);
 
-/* As libmicrohttpd does without memory to begin: it has said yes by then. */
+/* As libmicrohttpd behaves without memory to begin: it has said yes by then. */
 enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
                                           const struct sockaddr *address, socklen_t length)
 {

@@ -83,7 +83,7 @@ static struct kafka_consumer *join(void)
     for (int waited_ms = 0; !is_assigned && waited_ms < JOIN_MS; waited_ms += 100)
         cr_assert_null(kafka_consumer_poll(consumer, 100));
     cr_assert(is_assigned);
-    /* A busy client may not be ready yet, which whoever starts a partition has to live with. */
+    /* A busy client may not be ready yet; the caller has to retry. */
     enum status status = kafka_consumer_start(consumer, PARTITION, 0, &error);
     for (int waited_ms = 0; status == STATUS_UNAVAILABLE && waited_ms < JOIN_MS; waited_ms += 100) {
         cr_assert_null(kafka_consumer_poll(consumer, 100));

@@ -1,5 +1,5 @@
-/* Given a cart and its view, when any one allocation fails, then whoever asked is told so, and
- * nothing is leaked. */
+/* Given a cart and its view, when any one allocation fails, then the caller is told so, and nothing
+ * is leaked. */
 #include "cart.h"
 #include "cart_changes.h"
 #include "cart_command_json.h"
@@ -203,7 +203,7 @@ Test(out_of_memory, each_of_our_allocations_that_fails_is_told)
     cr_expect_eq(each_allocation_fails(an_event_goes_through_kafka, STATUS_NO_MEMORY), 1);
 }
 
-/* Jansson calls a text that it has no memory for a syntax error. */
+/* Jansson reports a syntax error for a text that it has no memory for. */
 Test(out_of_memory, each_of_janssons_allocations_that_fails_is_noticed)
 {
     jansson_shares_memory();

@@ -215,7 +215,7 @@ Test(parked_replay, given_a_cart_that_somebody_else_frees_then_it_is_free)
     then(1, 0, 0);
 }
 
-/* Everything of it was applied, and only that it's parked was left. */
+/* Everything of it was applied; only its parked mark was left. */
 Test(parked_replay, given_a_cart_without_parked_events_then_it_is_freed)
 {
     then(1, 0, 0);

@@ -1,5 +1,5 @@
-/* Folds of carts' pasts in memory: which is found, what is bounded, when one is not gone on from.
- */
+/* Folds of carts' pasts in memory: which one is found, what is bounded, when one must not be
+ * continued from. */
 #include "past_folds.h"
 
 #include <criterion/criterion.h>

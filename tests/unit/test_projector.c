@@ -583,7 +583,7 @@ Test(projector, given_a_revoked_partition_then_nothing_of_it_is_written)
     cr_assert_eq(fake_stat(fake, partitions_assigned), 1);
 }
 
-/* What is kept in memory of a view lives by these. */
+/* Views kept in memory depend on these announcements. */
 Test(projector, given_a_write_then_it_was_announced_and_over_in_the_end)
 {
     cr_assert_not(fake->is_held[0]);

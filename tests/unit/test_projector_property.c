@@ -1,5 +1,5 @@
 /*
- * Whatever fails, and in whatever order: once all is well again each event is in the views, or set
+ * Whatever fails, and in whatever order: once all is well again, each event is in the views, or set
  * aside, exactly once.
  */
 #include "fake_projector_ports.h"
@@ -41,7 +41,7 @@ static struct fake_event *append(int16_t partition, int cart, bool is_published)
                         : fake_log(fake, partition, cart, version);
 }
 
-/* A topic that loses something, and a store that does not take everything, now and then. */
+/* Now and then the topic loses something, and the store rejects something. */
 static void append_some(int16_t partition)
 {
     const struct fake_partition *at = &fake->partitions[partition];

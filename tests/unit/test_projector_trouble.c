@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-/* A log, a store, a topic or a group that answers what it should not, or at a bad moment. */
+/* A log, a store, a topic or a group that gives a wrong answer, or answers at a bad moment. */
 static struct fake *fake;
 
 /* Three events of one cart in each partition, applied. */
@@ -191,7 +191,7 @@ Test(projector_trouble, given_an_answer_without_the_event_to_compare_with_then_n
     restart();
     cr_assert_eq(fake_position(fake, 0), 3);
     cr_assert(says("the log's answer has not the events asked for"));
-    /* Seen again, and then no more. */
+    /* Event 3 is seen again, but event 4 is still missing in the answer. */
     fake->partitions[0].log[2].event.position = 3;
     fake->partitions[0].log[3].event.position = 70;
     fake_pass_time(fake);
@@ -237,8 +237,8 @@ Test(projector_trouble, given_a_junk_record_when_another_one_is_at_its_offset_th
     cr_assert_eq(fake->parked_count, 1);
 }
 
-/* The topic, which begins with event 5, is of a log that lost that event when it was restored; then
- * the topic is made again, and another event 5 happens. */
+/* The topic begins with event 5 of a log that lost that event when it was restored. Then the topic
+ * is re-created, and another event 5 happens. */
 Test(projector_trouble, given_a_junk_record_when_another_event_takes_its_place_then_that_is_applied)
 {
     fake_happen(fake, 0, 0, 4);

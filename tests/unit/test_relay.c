@@ -19,7 +19,7 @@ static void wait_for_a_turn(void)
     }
 }
 
-/* By this alone the service manager knows that it does not hang. */
+/* This is the service manager's only sign that the relay does not hang. */
 Test(relay, given_a_topic_or_a_log_out_of_reach_then_it_still_turns)
 {
     start();
@@ -405,9 +405,8 @@ Test(relay, given_events_on_their_way_when_the_topic_is_re_created_then_it_start
     fake_wipe(fake);
     fake->hold = false;
     fake_unlock(fake);
-    /* 21 to 25 come first; the fake finds its end after them, as a topic without its beginning
-     * would not be (publisher_kafka.c): what matters here is that their delivery is not believed.
-     */
+    /* 21 to 25 come first. The fake finds its end after them, unlike a topic without its beginning
+     * (publisher_kafka.c). What matters here is that their delivery is not believed. */
     wait_restart();
 }
 

@@ -1,6 +1,6 @@
 #include "relay_story.h"
 
-/* How much is on its way, and what has to be out of it. */
+/* How much may be in flight, and what must be delivered before more follows. */
 TestSuite(relay_send, .init = set_up, .fini = tear_down, .timeout = 30);
 
 static _Atomic int64_t clock_ahead_us;
@@ -12,7 +12,7 @@ int64_t __wrap_clock_monotonic_us(void)
     return __real_clock_monotonic_us() + clock_ahead_us;
 }
 
-/* While it is held nobody takes what is sent to partition 0. */
+/* While it is held, what is sent to partition 0 is not delivered. */
 static void hold_partition(bool is_held)
 {
     fake_lock(fake);
