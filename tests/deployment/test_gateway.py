@@ -107,8 +107,8 @@ def test_given_a_stream_then_what_there_is_of_it_goes_through_at_once(services, 
 
 
 @pytest.mark.parametrize("method, headers, sent", [
-    ("GET", {}, 2), ("PUT", {}, 2), ("DELETE", {"Idempotency-Key": "k"}, 2), ("DELETE", {}, 1), ("POST", {}, 1),
-    ("PATCH", {"Idempotency-Key": "k"}, 1)])
+    ("GET", {}, 2), ("PUT", {}, 2), ("PUT", {"If-Match": '"1"', "Idempotency-Key": "k"}, 2), ("PUT", {"If-Match": '"1"'}, 1),
+    ("DELETE", {"Idempotency-Key": "k"}, 2), ("DELETE", {}, 1), ("POST", {}, 1), ("PATCH", {"Idempotency-Key": "k"}, 1)])
 def test_given_an_instance_that_hangs_up_then_what_may_not_happen_twice_is_not_sent_again(services, method, headers, sent):
     path = f"/v1/carts/{new_id()}?hang-up"
     answer = requests.request(method, services.url + path, headers=headers, timeout=10)
