@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* What the allocator keeps beside each block, roughly. */
+/* What a block takes beside its bytes, roughly: the allocator rounds sizes up. */
 enum { ALLOCATION_OVERHEAD = 16 };
 
 static inline size_t cart_block_bytes(size_t payload)

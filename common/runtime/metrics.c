@@ -13,7 +13,7 @@ const double METRIC_LATENCY_BOUNDS[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001,
                                         0.005,   0.01,   0.025,   0.05,   0.1,   0.25,
                                         0.5,     1,      2.5,     5,      10};
 const size_t METRIC_LATENCY_BOUND_COUNT = ARRAY_SIZE(METRIC_LATENCY_BOUNDS);
-const double METRIC_SIZE_BOUNDS[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+const double METRIC_SIZE_BOUNDS[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 const size_t METRIC_SIZE_BOUND_COUNT = ARRAY_SIZE(METRIC_SIZE_BOUNDS);
 
 enum series_kind { SERIES_COUNTER, SERIES_GAUGE, SERIES_HISTOGRAM };

@@ -7,7 +7,8 @@
  *     write:    views, timeline and positions in one transaction, if nobody else moved them
  *
  * Positions are the truth; offsets are hints. Events that the topic lacks are read from the log. A
- * partition that cannot go on waits and says why; the others go on.
+ * partition that cannot go on waits and says why; the others go on. The exception: a batch is one
+ * transaction, so while somebody else holds the row of one of its partitions all of it waits.
  *
  * One thread of its own. The functions here are safe from any thread unless they say otherwise.
  */
