@@ -257,6 +257,22 @@ def test_given_sigterm_then_readyz_says_no_first_and_accepted_commands_are_answe
     load.told.check(check_log(stack.command_database_url))
 
 
+@pytest.mark.parametrize("frozen", [("postgres",), ("kafka",), ("postgres", "kafka")])
+def test_given_sigterm_while_nothing_answers_then_both_services_end_in_time_and_nothing_is_lost(private_stack_factory, frozen):
+    stack = private_stack_factory()
+    with Load(stack.command_url, clients=8) as load:
+        eventually(lambda: load.answers > 100)
+        for name in frozen:
+            stack.process(name).pause()
+        time.sleep(1)
+        for name in ("command-service", "query-service"):
+            assert stack.process(name).stop() == 0  # fails when it takes longer than promised
+        for name in frozen:
+            stack.process(name).cont()
+        load.stopping.set()
+    load.told.check(check_log(stack.command_database_url))
+
+
 def test_given_a_second_sigterm_then_it_ends_at_once(stack_factory):
     stack = stack_factory(query_services=0)
     service = stack.process("command-service")
