@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "log_place.h"
+#include "relay_republish.h"
 
 #include <inttypes.h>
 #include <stdio.h>

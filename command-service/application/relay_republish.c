@@ -1,6 +1,5 @@
-/*
- * Publishes once more what the topic already has.
- */
+#include "relay_republish.h"
+
 #include "relay_internal.h"
 
 #include <inttypes.h>

@@ -9,8 +9,8 @@
  */
 #include "clock.h"
 #include "publisher_kafka.h"
-#include "relay.h"
 #include "relay_log_postgres.h"
+#include "relay_republish.h"
 #include "resident.h"
 
 #include <poll.h>

@@ -1,3 +1,4 @@
+#include "relay_republish.h"
 #include "relay_story.h"
 
 /* An operator wants once more what the topic already has. */
