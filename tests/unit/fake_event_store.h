@@ -2,7 +2,8 @@
  * fake_event_store.h - the log in memory, for tests of the writer lane: it follows a test's script,
  * call by call, and remembers what it was asked.
  *
- * Everything runs on the lane's thread; a test looks at it after the lane has stopped.
+ * Everything runs on the lane's thread: a test writes the script before the lane starts and looks
+ * at the rest after it has stopped, but for what is atomic.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include "event_store.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +59,7 @@ struct fake_store {
 
     /* What happened. */
     bool is_connected;
-    size_t connect_calls;
+    atomic_size_t connect_calls;
     size_t load_calls;
     size_t versions_calls;
     size_t recall_calls;

@@ -10,6 +10,7 @@
 #include "view_row.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -91,7 +92,7 @@ struct fake {
     struct uuid refused_events[FAKE_PARTITIONS];
     size_t load_max; /* carts in one answer; 0: all */
     useconds_t load_us;
-    int loads;
+    atomic_int loads; /* the only one to be looked at while a projector runs */
     bool is_log_known;
     struct uuid known_log;
     struct fake_cart carts[FAKE_MAX];

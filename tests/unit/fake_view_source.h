@@ -15,6 +15,8 @@
 
 enum { FAKE_CARTS = 2000, FAKE_PIECE = 10, PATIENCE_MS = 10000 };
 
+/* One lock for all of it; tests take it with fake_set(), fake_count() and the like while somebody
+ * may be at work. */
 struct fake_source {
     struct view_source port;
     pthread_mutex_t lock;
@@ -29,7 +31,7 @@ struct fake_source {
     int lists;
     int pieces;       /* of events */
     int calls_inside; /* that stand still */
-    size_t largest_group;
+    int largest_group;
     int find_ms; /* how long a call with carts takes */
 };
 
@@ -51,9 +53,10 @@ static inline enum status fake_connect(void *self, int64_t deadline_us, struct e
     struct fake_source *fake = self;
     (void)deadline_us;
     pthread_mutex_lock(&fake->lock);
-    fake->is_connected = !fake->is_away;
+    bool is_connected = !fake->is_away;
+    fake->is_connected = is_connected;
     pthread_mutex_unlock(&fake->lock);
-    return fake->is_connected ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, "it is away");
+    return is_connected ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, "it is away");
 }
 
 /* Stands still if it shall, and tells how the call ends. The lock is held. */
@@ -81,8 +84,8 @@ static inline enum status fake_find(void *self, const struct view_lookup *lookup
     int32_t versions[VIEW_GROUP_MAX];
     pthread_mutex_lock(&fake->lock);
     fake->finds += count > 0 ? 1 : 0;
-    if (count > fake->largest_group)
-        fake->largest_group = count;
+    if ((int)count > fake->largest_group)
+        fake->largest_group = (int)count;
     for (size_t i = 0; i < count; i++) /* what is read is older than the answer */
         versions[i] = fake->versions[fake_number(&lookups[i].cart_id)];
     enum status status = count > 0       ? fake_call(fake, error)
@@ -173,6 +176,21 @@ static inline void fake_set(struct fake_source *fake, bool *flag, bool value)
     pthread_mutex_unlock(&fake->lock);
 }
 
+/* From the next call on. */
+static inline void fake_fail(struct fake_source *fake, enum status status)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->fails_with = status;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+static inline void fake_break(struct fake_source *fake, int calls)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->breaks = calls;
+    pthread_mutex_unlock(&fake->lock);
+}
+
 static inline void fake_set_version(struct fake_source *fake, int number, int32_t version)
 {
     pthread_mutex_lock(&fake->lock);
@@ -180,13 +198,30 @@ static inline void fake_set_version(struct fake_source *fake, int number, int32_
     pthread_mutex_unlock(&fake->lock);
 }
 
+static inline int fake_count(struct fake_source *fake, const int *count)
+{
+    pthread_mutex_lock(&fake->lock);
+    int value = *count;
+    pthread_mutex_unlock(&fake->lock);
+    return value;
+}
+
+/* Returns when one of the counts is that high. */
+static inline void fake_wait_count(struct fake_source *fake, const int *count, int least)
+{
+    int64_t until_us = clock_deadline_us(PATIENCE_MS);
+    pthread_mutex_lock(&fake->lock);
+    while (*count < least) {
+        cr_assert_lt(clock_monotonic_us(), until_us, "%d, not %d", *count, least);
+        clock_cond_wait(&fake->changed, &fake->lock, until_us);
+    }
+    pthread_mutex_unlock(&fake->lock);
+}
+
 /* Returns when `calls` calls stand still inside. */
 static inline void fake_wait_inside(struct fake_source *fake, int calls)
 {
-    pthread_mutex_lock(&fake->lock);
-    while (fake->calls_inside < calls)
-        pthread_cond_wait(&fake->changed, &fake->lock);
-    pthread_mutex_unlock(&fake->lock);
+    fake_wait_count(fake, &fake->calls_inside, calls);
 }
 
 /* --- requests ------------------------------------------------------------------------------ */

@@ -17,7 +17,7 @@
 
 #define STORY_FUNCTION __attribute__((unused)) static
 
-enum { STORY_REQUESTS_MAX = 600 };
+enum { STORY_REQUESTS_MAX = 600, PATIENCE_MS = 10000 };
 
 static struct lane_story {
     struct fake_store store;
@@ -27,7 +27,8 @@ static struct lane_story {
     char metadata[STORY_REQUESTS_MAX][128];
     int64_t answered_at_us[STORY_REQUESTS_MAX];
     size_t order[STORY_REQUESTS_MAX]; /* the requests as they were answered */
-    size_t request_count;
+    size_t connects_before_answer[STORY_REQUESTS_MAX];
+    atomic_size_t request_count; /* the lane's thread may submit one too */
     atomic_size_t answered;
     double metrics[LANE_METRIC_COUNT];
     int commits;
@@ -50,6 +51,7 @@ static void story_done(struct command_request *request)
     cr_assert_eq(story.answered_at_us[index], 0, "answered twice");
     story.answered_at_us[index] = clock_monotonic_us();
     story.order[story.answered] = index;
+    story.connects_before_answer[index] = story.store.connect_calls;
     atomic_fetch_add(&story.answered, 1);
 }
 
@@ -177,15 +179,16 @@ STORY_FUNCTION void story_start(void)
     cr_assert_eq(command_lane_start(story.lane, &error), STATUS_OK, "%s", error.message);
 }
 
+/* The message is formatted. */
+#define WAIT_UNTIL(condition, ...)                                                                 \
+    for (int64_t until_us = clock_deadline_us(PATIENCE_MS); !(condition); usleep(200))             \
+    cr_assert_lt(clock_monotonic_us(), until_us, __VA_ARGS__)
+
 /* Waits until everything queued so far has its answer. */
 STORY_FUNCTION void story_wait(void)
 {
-    int64_t until_us = clock_monotonic_us() + 5 * MICROSECONDS_PER_SECOND;
-    while (atomic_load(&story.answered) < story.request_count) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "%zu of %zu answered",
-                     atomic_load(&story.answered), story.request_count);
-        usleep(200);
-    }
+    WAIT_UNTIL(atomic_load(&story.answered) == story.request_count, "%zu of %zu answered",
+               atomic_load(&story.answered), story.request_count);
 }
 
 STORY_FUNCTION void story_stop(void)

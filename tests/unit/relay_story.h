@@ -103,12 +103,36 @@ static inline void wait_restart(void)
                "the wiped topic went unnoticed");
 }
 
-static inline int64_t record_count(int partition)
+static inline int see_int(const int *value)
 {
     fake_lock(fake);
-    int64_t count = fake->record_count[partition];
+    int seen = *value;
     fake_unlock(fake);
-    return count;
+    return seen;
+}
+
+static inline int64_t see_int64(const int64_t *value)
+{
+    fake_lock(fake);
+    int64_t seen = *value;
+    fake_unlock(fake);
+    return seen;
+}
+
+static inline bool see_bool(const bool *value)
+{
+    fake_lock(fake);
+    bool seen = *value;
+    fake_unlock(fake);
+    return seen;
+}
+
+/* What the fake holds now, while a relay may be at work. */
+#define see(value) _Generic((value), int : see_int, int64_t : see_int64, bool : see_bool)(&(value))
+
+static inline int64_t record_count(int partition)
+{
+    return see(fake->record_count[partition]);
 }
 
 /* The topic's partition holds exactly the positions first, first + 1 ... from `offset` on. */

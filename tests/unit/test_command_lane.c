@@ -462,33 +462,31 @@ Test(command_lane, a_cart_that_another_instance_touches_meanwhile_does_not_expir
     cr_expect_eq(story.store.append_calls, 1, "it was old enough at first");
 }
 
+static _Atomic bool is_hanging;
 static _Atomic bool is_let_go;
 
 static void hang(struct fake_store *fake, size_t call)
 {
     (void)fake;
     (void)call;
+    is_hanging = true;
     while (!is_let_go)
         usleep(1000);
 }
 
 static void wait_for_a_turn_after(int64_t time_us)
 {
-    int64_t until_us = clock_monotonic_us() + 5 * MICROSECONDS_PER_SECOND;
-    while (command_lane_turned_at_us(story.lane) <= time_us) {
-        cr_assert_lt(clock_monotonic_us(), until_us, "the lane turns no more");
-        usleep(1000);
-    }
+    WAIT_UNTIL(command_lane_turned_at_us(story.lane) > time_us, "the lane turns no more");
 }
 
 /* The service manager ends a process whose lane hangs; this is its only sign. */
 Test(command_lane, a_lane_that_hangs_turns_no_more_and_an_idle_one_does)
 {
+    story.store.before_append = hang;
     story_start();
     wait_for_a_turn_after(clock_monotonic_us());
-    story.store.before_append = hang;
-    const struct command_request *request = when(A, story_create());
-    usleep(100 * MICROSECONDS_PER_MILLISECOND);
+    const struct command_request *request = when_within(A, story_create(), PATIENCE_MS);
+    WAIT_UNTIL(is_hanging, "nothing is appended");
     int64_t turned_at_us = command_lane_turned_at_us(story.lane);
     usleep((LANE_HEARTBEAT_MS + 300) * MICROSECONDS_PER_MILLISECOND);
     cr_expect_eq(command_lane_turned_at_us(story.lane), turned_at_us);

@@ -12,10 +12,20 @@ static struct log_reader *reader;
 struct task {
     struct log_task task;    /* first */
     const char *_Atomic why; /* it was refused */
-    int holds_ms;            /* how long the reader has to do with it */
+    _Atomic bool is_held;    /* the reader refuses it, */
+    int holds_ms;            /* and has to do with it for so long, */
+    _Atomic bool is_let_go;  /* and until then */
     bool submits_again;      /* itself, when it is refused */
     bool was_taken_again;
 };
+
+static void wait_until(const _Atomic bool *flag)
+{
+    for (int waited_ms = 0; !*flag; waited_ms++) {
+        cr_assert_lt(waited_ms, PATIENCE_MS);
+        usleep(1000);
+    }
+}
 
 static void run(struct log_task *task, struct postgres *postgres)
 {
@@ -27,7 +37,9 @@ static void refuse(struct log_task *task, enum status status, const char *why)
 {
     struct task *ours = (struct task *)task;
     cr_assert_eq(status, STATUS_UNAVAILABLE);
+    ours->is_held = true;
     usleep((useconds_t)ours->holds_ms * 1000);
+    wait_until(&ours->is_let_go);
     if (ours->submits_again)
         ours->was_taken_again = log_reader_submit(reader, task);
     ours->why = why;
@@ -35,7 +47,8 @@ static void refuse(struct log_task *task, enum status status, const char *why)
 
 static struct task a_task(int holds_ms)
 {
-    return (struct task){.task = {.run = run, .refuse = refuse}, .holds_ms = holds_ms};
+    return (struct task){
+        .task = {.run = run, .refuse = refuse}, .holds_ms = holds_ms, .is_let_go = true};
 }
 
 static void begin(int queue_max)
@@ -86,13 +99,16 @@ Test(log_reader, given_no_log_then_a_task_is_refused)
 
 Test(log_reader, given_a_task_that_waited_too_long_then_it_is_refused)
 {
-    struct task first = a_task(LOG_TASK_WAIT_MS + 100);
+    struct task first = a_task(0);
     struct task second = a_task(0);
+    first.is_let_go = false;
     begin(2);
     cr_assert(log_reader_submit(reader, &first.task));
+    wait_until(&first.is_held);
     cr_assert(log_reader_submit(reader, &second.task));
-    usleep(LOG_TASK_WAIT_MS / 2 * 1000);
     then_used(1, 1);
+    usleep((LOG_TASK_WAIT_MS + 1) * 1000);
+    first.is_let_go = true;
     then_refused(&second, "waited too long for a reader");
     log_reader_stop(reader);
     then_used(0, 0);
@@ -107,6 +123,7 @@ Test(log_reader, given_a_reader_that_stops_then_what_waits_is_refused_and_nothin
     first.was_taken_again = true;
     begin(2);
     cr_assert(log_reader_submit(reader, &first.task));
+    wait_until(&first.is_held);
     cr_assert(log_reader_submit(reader, &second.task));
     log_reader_stop(reader);
     cr_assert_not_null(first.why);

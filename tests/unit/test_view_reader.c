@@ -82,9 +82,9 @@ Test(view_reader, what_gathers_during_one_look_up_is_looked_up_together)
     struct given *given = a_reader(1);
     static struct asked asked[COUNT];
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     for (int i = 0; i < COUNT; i++) {
-        given->fake.versions[i % 100] = 1; /* each cart is asked for twice */
+        fake_set_version(&given->fake, i % 100, 1); /* each cart is asked for twice */
         ask_cart(&asked[i], i % 100);
         view_reader_submit(given->reader, &asked[i].request);
         if (i == 0)
@@ -93,8 +93,8 @@ Test(view_reader, what_gathers_during_one_look_up_is_looked_up_together)
     fake_set(&given->fake, &given->fake.is_still, false);
     for (int i = 0; i < COUNT; i++)
         is_answered(&asked[i], VIEW_FOUND);
-    cr_assert_eq(given->fake.finds, 2);
-    cr_assert_eq(given->fake.largest_group, COUNT - 1);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.finds), 2);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.largest_group), COUNT - 1);
     ends(given);
 }
 
@@ -104,7 +104,7 @@ Test(view_reader, a_group_has_a_limit)
     struct given *given = a_reader(1);
     static struct asked asked[COUNT];
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     for (int i = 0; i < COUNT; i++) {
         ask_cart(&asked[i], i);
         view_reader_submit(given->reader, &asked[i].request);
@@ -114,8 +114,8 @@ Test(view_reader, a_group_has_a_limit)
     fake_set(&given->fake, &given->fake.is_still, false);
     for (int i = 0; i < COUNT; i++)
         is_answered(&asked[i], VIEW_ABSENT);
-    cr_assert_eq(given->fake.finds, 3);
-    cr_assert_eq(given->fake.largest_group, VIEW_GROUP_MAX);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.finds), 3);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.largest_group), VIEW_GROUP_MAX);
     ends(given);
 }
 
@@ -124,7 +124,7 @@ Test(view_reader, a_full_queue_refuses_at_once)
     struct given *given = a_reader(1);
     static struct asked asked[QUEUE_MAX + 2];
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     for (int i = 0; i < QUEUE_MAX + 2; i++) {
         ask_cart(&asked[i], i);
         view_reader_submit(given->reader, &asked[i].request);
@@ -144,7 +144,7 @@ Test(view_reader, a_slow_page_does_not_hold_up_the_carts_of_the_other_thread)
 {
     struct given *given = a_reader(2);
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     struct asked pages[PAGES_MAX + 2];
     for (int i = 0; i < PAGES_MAX + 2; i++) {
         ask_page(&pages[i], 3);
@@ -155,12 +155,12 @@ Test(view_reader, a_slow_page_does_not_hold_up_the_carts_of_the_other_thread)
     cr_assert_eq(pages[PAGES_MAX + 1].outcome, VIEW_OVERLOADED);
     cr_assert_eq(pages[PAGES_MAX + 1].answers, 1);
     usleep(50000);
-    cr_assert_eq(given->fake.lists, 1); /* one at a time */
+    cr_assert_eq(fake_count(&given->fake, &given->fake.lists), 1); /* one at a time */
     struct asked cart;
     ask_cart(&cart, 1);
     view_reader_submit(given->reader, &cart.request);
     fake_wait_inside(&given->fake, 2);
-    cr_assert_eq(given->fake.finds, 1);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.finds), 1);
     fake_set(&given->fake, &given->fake.is_still, false);
     is_answered(&cart, VIEW_ABSENT);
     for (int i = 0; i <= PAGES_MAX; i++) {
@@ -175,7 +175,7 @@ Test(view_reader, a_long_past_comes_in_pieces_and_lets_the_others_have_their_tur
     struct given *given = a_reader(1);
     given->fake.versions[1] = 100;
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     struct asked past;
     struct asked page;
     struct asked cart;
@@ -188,7 +188,7 @@ Test(view_reader, a_long_past_comes_in_pieces_and_lets_the_others_have_their_tur
     view_reader_submit(given->reader, &cart.request);
     fake_set(&given->fake, &given->fake.is_still, false);
     is_answered(&past, VIEW_FOUND);
-    cr_assert_eq(given->fake.pieces, 4);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.pieces), 4);
     cr_assert_eq(past.rows, 4 * FAKE_PIECE);
     cr_assert_eq(past.version, 4 * FAKE_PIECE);
     cr_assert_not(past.more);
@@ -207,7 +207,7 @@ Test(view_reader, events_end_where_it_is_enough_or_where_there_are_no_more)
     view_reader_submit(given->reader, &asked.request);
     is_answered(&asked, VIEW_FOUND);
     cr_assert(asked.rows == 13 && asked.version == 13 && asked.more);
-    cr_assert_eq(given->fake.pieces, 2);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.pieces), 2);
     ask_events(&asked, 1, INT32_MAX);
     view_reader_submit(given->reader, &asked.request);
     is_answered(&asked, VIEW_FOUND);
@@ -243,13 +243,13 @@ Test(view_reader, a_connection_that_broke_is_made_again_without_anybody_noticing
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.versions[1] = 1;
-    given->fake.breaks = 1;
+    fake_set_version(&given->fake, 1, 1);
+    fake_break(&given->fake, 1);
     struct asked asked;
     ask_cart(&asked, 1);
     view_reader_submit(given->reader, &asked.request);
     is_answered(&asked, VIEW_FOUND);
-    cr_assert_eq(given->fake.finds, 2);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.finds), 2);
     cr_assert_eq(given->said_down, 0);
     ends(given);
 }
@@ -289,7 +289,7 @@ Test(view_reader, what_is_queued_when_the_database_goes_is_refused)
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     struct asked asked[10];
     for (int i = 0; i < 10; i++) {
         if (i == 5)
@@ -320,7 +320,7 @@ Test(view_reader, a_page_taken_with_carts_is_refused_when_the_database_goes_with
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     left = &given->fake;
     struct asked last;
     struct asked cart;
@@ -337,7 +337,7 @@ Test(view_reader, a_page_taken_with_carts_is_refused_when_the_database_goes_with
     is_answered(&last, VIEW_ABSENT);
     is_answered(&cart, VIEW_STORE_UNAVAILABLE);
     is_answered(&page, VIEW_STORE_UNAVAILABLE);
-    cr_assert_eq(given->fake.lists, 0);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.lists), 0);
     ends(given);
 }
 
@@ -345,7 +345,7 @@ Test(view_reader, a_page_that_finds_the_database_gone_says_so)
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     struct asked page;
     ask_page(&page, 1);
     view_reader_submit(given->reader, &page.request);
@@ -361,7 +361,7 @@ Test(view_reader, a_page_that_waited_too_long_is_not_read)
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.is_still = true;
+    fake_set(&given->fake, &given->fake.is_still, true);
     struct asked pages[2];
     ask_page(&pages[0], 1);
     view_reader_submit(given->reader, &pages[0].request);
@@ -372,7 +372,7 @@ Test(view_reader, a_page_that_waited_too_long_is_not_read)
     fake_set(&given->fake, &given->fake.is_still, false);
     is_answered(&pages[0], VIEW_FOUND);
     is_answered(&pages[1], VIEW_OVERLOADED);
-    cr_assert_eq(given->fake.lists, 1);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.lists), 1);
     ends(given);
 }
 
@@ -393,7 +393,7 @@ Test(view_reader, a_past_that_takes_too_long_is_not_read_to_its_end)
     past.request.event = age;
     view_reader_submit(given->reader, &past.request);
     is_answered(&past, VIEW_OVERLOADED);
-    cr_assert_eq(given->fake.pieces, 1);
+    cr_assert_eq(fake_count(&given->fake, &given->fake.pieces), 1);
     ends(given);
 }
 
@@ -415,7 +415,7 @@ Test(view_reader, a_bug_is_not_taken_for_an_absence)
 {
     struct given *given = a_reader(1);
     starts(given);
-    given->fake.fails_with = STATUS_INTERNAL;
+    fake_fail(&given->fake, STATUS_INTERNAL);
     struct asked asked;
     ask_cart(&asked, 1);
     view_reader_submit(given->reader, &asked.request);
@@ -430,7 +430,7 @@ Test(view_reader, the_end_answers_what_is_queued_and_refuses_what_comes)
     starts(given);
     static struct asked asked[QUEUE_MAX];
     for (int i = 0; i < QUEUE_MAX; i++) {
-        given->fake.versions[i] = 1;
+        fake_set_version(&given->fake, i, 1);
         if (i % 100 == 99)
             ask_page(&asked[i], 1);
         else

@@ -35,6 +35,12 @@ static void submit(struct given *given, struct asked *asked, int number, int32_t
     view_waiters_submit(given->waiters, &asked->request);
 }
 
+/* Returns when so many have been looked for together, and so wait. */
+static void looks_for_all(struct given *given, int count)
+{
+    fake_wait_count(&given->fake, &given->fake.largest_group, count);
+}
+
 static int64_t took_us(const struct asked *asked)
 {
     return asked->answered_us - asked->request.submitted_us;
@@ -63,7 +69,9 @@ Test(view_waiters, a_version_that_somebody_else_projects_is_found_by_looking_aga
     struct asked absent;
     submit(given, &older, 1, 7, LONG_MS);
     submit(given, &absent, 2, 1, LONG_MS);
-    usleep(100000);
+    looks_for_all(given, 2);
+    int finds = fake_count(&given->fake, &given->fake.finds);
+    fake_wait_count(&given->fake, &given->fake.finds, finds + 2);
     cr_assert_eq(older.answers, 0);
     cr_assert_eq(absent.answers, 0);
     fake_set_version(&given->fake, 1, 8);
@@ -95,8 +103,9 @@ Test(view_waiters, a_change_here_is_looked_at_without_waiting_for_the_next_look)
     struct asked asked;
     int64_t best_us = INT64_MAX; /* of many, since the machine may be busy */
     for (int i = 1; i <= 50; i++) {
+        int finds = fake_count(&given->fake, &given->fake.finds);
         submit(given, &asked, i, 1, LONG_MS);
-        usleep(2000); /* the first look is over, the next one is far */
+        fake_wait_count(&given->fake, &given->fake.finds, finds + 1); /* the next one is far */
         fake_set_version(&given->fake, i, 1);
         int64_t start_us = clock_monotonic_us();
         struct uuid id = fake_id(i);
@@ -118,16 +127,17 @@ Test(view_waiters, many_are_looked_for_together_and_too_many_are_refused)
     cr_assert_eq(asked[WAITERS_MAX].answers, 1);
     cr_assert_eq(asked[WAITERS_MAX].outcome, VIEW_OVERLOADED);
     int64_t start_us = clock_monotonic_us();
-    int before = given->fake.finds;
+    int before = fake_count(&given->fake, &given->fake.finds);
     usleep(200000);
+    int finds = fake_count(&given->fake, &given->fake.finds) - before;
     int64_t looks =
         (clock_monotonic_us() - start_us) / (VIEW_WAIT_POLL_MS * MICROSECONDS_PER_MILLISECOND) + 2;
-    cr_assert_leq(given->fake.finds - before, looks * (WAITERS_MAX / VIEW_GROUP_MAX + 1));
+    cr_assert_leq(finds, looks * (WAITERS_MAX / VIEW_GROUP_MAX + 1));
     for (int i = 0; i < 50; i++)
         fake_set_version(&given->fake, i, 1);
     for (int i = 0; i < WAITERS_MAX; i++)
         is_answered(&asked[i], VIEW_FOUND);
-    cr_assert_gt(given->fake.largest_group, 100);
+    cr_assert_gt(fake_count(&given->fake, &given->fake.largest_group), 100);
     struct asked again;
     submit(given, &again, 1, 1, 0);
     is_answered(&again, VIEW_FOUND);
@@ -188,7 +198,7 @@ Test(view_waiters, a_database_that_goes_is_not_waited_for)
     struct asked asked[3];
     for (int i = 0; i < 3; i++)
         submit(given, &asked[i], i, 1, LONG_MS);
-    usleep(50000);
+    looks_for_all(given, 3);
     fake_set(&given->fake, &given->fake.is_away, true);
     for (int i = 0; i < 3; i++) {
         is_answered(&asked[i], VIEW_STORE_UNAVAILABLE);
@@ -217,7 +227,7 @@ Test(view_waiters, the_end_answers_those_that_wait)
     struct asked asked[3];
     for (int i = 0; i < 3; i++)
         submit(given, &asked[i], i, 1, LONG_MS);
-    usleep(20000);
+    looks_for_all(given, 3);
     view_waiters_stop(given->waiters);
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(asked[i].answers, 1);
