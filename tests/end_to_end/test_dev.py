@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import runpy
 import subprocess
+
+import pytest
 
 from checkout import ROOT
 from devstack.aside import Aside
@@ -97,11 +100,44 @@ def test_given_servers_from_outside_then_none_is_started(checkout, infrastructur
     assert said(checkout, '. .dev/env; echo "$COMMAND_DATABASE_URL"') == databases.command + "\n"
 
 
-def test_given_something_that_was_skipped_then_the_last_line_is_what_it_always_is(tmp_path):
+def test_given_something_that_was_skipped_or_tried_again_then_the_last_line_is_what_it_always_is(tmp_path):
     told, heard = Tally(), Tally()
     told.passed, told.skipped = 3, 2
-    Aside("it", tmp_path / "log", ["echo", told], False).end(heard)
-    assert str(told).splitlines()[-1] == "3 passed, 0 failed" and vars(heard) == vars(told)
+    told.fail("suite: a test")
+    told.call_unsteady("suite: a test")
+    Aside("it", tmp_path / "log", ["echo", "\n".join([*told.names(), str(told)])], False).end(heard)
+    assert str(told).splitlines() == ["2 skipped", "1 passed only when tried again", "3 passed, 0 failed"]
+    assert vars(heard) == vars(told)
+
+
+@pytest.mark.parametrize("names, said", [
+    (["now_and_then", "always"],
+     ["TRIED AGAIN it: test_it test_now_and_then", "1 passed only when tried again", "1 passed, 0 failed"]),
+    (["now_and_then", "never"],
+     ["FAILED it: test_it test_never", "TRIED AGAIN it: test_it test_now_and_then", "1 passed only when tried again",
+      "0 passed, 1 failed"]),
+])
+def test_given_a_test_that_passes_only_when_tried_again_then_it_is_named_and_counted_apart(tmp_path, names, said):
+    assert tried(tmp_path, names) == said
+
+
+def test_given_a_test_that_is_tried_once_when_it_fails_now_and_then_then_it_has_failed(tmp_path):
+    said = tried(tmp_path, ["now_and_then", "always"], is_tried_once=True)
+    assert said == ["FAILED it: test_it test_now_and_then", "1 passed, 1 failed"]
+
+
+def tried(folder, names, is_tried_once=False):
+    """What tools/test says of tests that fail at first, never pass or always do."""
+    bodies = {"now_and_then": f"try: open({str(folder / 'was here')!r}, 'x').close()\n except FileExistsError: return\n assert 0",
+              "never": "assert 0", "always": "pass"}
+    test = folder / "test_it.py"
+    test.write_text("".join(f"def test_{name}():\n {bodies[name]}\n" for name in names), encoding="utf-8")
+    tool = runpy.run_path(str(ROOT / "tools/test"))
+    state = tool["Runner"].pytest.__globals__
+    state.update(REPORTS=folder, TRIED_ONCE=["test_it.py"] if is_tried_once else [])
+    runner = tool["Runner"]([f"--rootdir={folder}"])
+    runner.pytest(None, "it", test)
+    return [*runner.tally.names(), *str(runner.tally).splitlines()]
 
 
 def test_given_no_container_engine_then_the_compose_suite_says_that_it_was_skipped():

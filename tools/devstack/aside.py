@@ -33,14 +33,17 @@ class Aside:
         self.child.wait()
         text = self.log.read_text(errors="replace").rstrip()
         say(text)
-        failed = re.findall(r"^(?:FAILED (.+)|(check \S+): FAILED)", text.rpartition("\n== ")[2], re.M)
+        end = text.rpartition("\n== ")[2]
+        failed = re.findall(r"^(?:FAILED (.+)|(check \S+): FAILED)", end, re.M)
         for found in failed:
             tally.fail("".join(found))
-        summed = re.search(r"^(?:(\d+) skipped\n)?(\d+) passed, \d+ failed\Z", text, re.M)
+        summed = re.search(r"^(?:(\d+) skipped\n)?(?:\d+ passed only when tried again\n)?(\d+) passed, \d+ failed\Z", text,
+                           re.M)
         if summed is None or (self.child.returncode != 0 and not failed):
             tally.fail(f"{self.name}: ended with {self.child.returncode}: see {self.log}")
         else:
             tally.skipped += int(summed[1] or 0)
+            tally.unsteady += re.findall(r"^TRIED AGAIN (.+)", end, re.M)
             tally.passed += int(summed[2])
 
     def interrupt(self):

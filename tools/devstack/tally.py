@@ -1,4 +1,4 @@
-"""What tests came to: how many passed and failed, and which failed."""
+"""What tests came to: how many passed and failed, which failed, and which passed only when they were tried again."""
 import xml.etree.ElementTree as xml
 
 
@@ -20,14 +20,28 @@ class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.problems = []
+        self.unsteady = []  # failed and then passed: neither among `passed` nor among `failed`
 
     def __str__(self):
-        """Its last line is `N passed, N failed`, whatever was skipped."""
-        return (f"{self.skipped} skipped\n" if self.skipped else "") + f"{self.passed} passed, {self.failed} failed"
+        """Its last line is `N passed, N failed`, whatever else there is to say."""
+        lines = [f"{self.skipped} skipped"] if self.skipped else []
+        if self.unsteady:
+            lines.append(f"{len(self.unsteady)} passed only when tried again")
+        return "\n".join([*lines, f"{self.passed} passed, {self.failed} failed"])
 
     def fail(self, what):
         self.failed += 1
         self.problems.append(what)
+
+    def names(self):
+        """One a line: what failed, and what passed only when it was tried again."""
+        return [*(f"FAILED {what}" for what in self.problems), *(f"TRIED AGAIN {what}" for what in self.unsteady)]
+
+    def call_unsteady(self, what):
+        """A failure that was counted, of what has passed since."""
+        self.failed -= 1
+        self.problems.remove(what)
+        self.unsteady.append(what)
 
     def add_junit(self, file, what):
         """Adds a report's test cases, answers the names of those that failed; no report is a failure of its own."""
