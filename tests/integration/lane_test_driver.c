@@ -70,7 +70,8 @@ struct client {
     struct command_request request;
     struct writer *writer;
     long number;
-    int64_t next_us; /* when it may go on */
+    long answered_before; /* to others of its lane, when it was submitted */
+    int64_t next_us;      /* when it may go on */
     char metadata[64];
     struct cart_line lines[LINES_MAX];
     struct client *next;
@@ -90,6 +91,7 @@ struct writer {
     struct client *ready;
     int unanswered; /* of this batch */
     int batches_left;
+    atomic_long answer_count;
     double sums[LANE_METRIC_COUNT]; /* the lane's thread adds */
 };
 
@@ -98,6 +100,7 @@ static atomic_long numbers;
 static atomic_long answers[STATUS_INTERNAL + 1];
 static atomic_long refusals;
 static atomic_long busy;
+static atomic_long answered_late; /* after more others than a batch and the queue behind it hold */
 static _Atomic int64_t longest_us;
 static _Atomic int64_t total_us;
 
@@ -147,6 +150,9 @@ static void done(struct command_request *request)
     if (request->outcome.status == STATUS_OK && request->outcome.refusal != CART_ACCEPTED)
         atomic_fetch_add(&refusals, 1);
     atomic_fetch_add(&total_us, took_us);
+    long others = atomic_fetch_add(&writer->answer_count, 1) - client->answered_before;
+    if (others > 2 * writer->settings->queue_max)
+        atomic_fetch_add(&answered_late, 1);
     int64_t longest = atomic_load(&longest_us);
     while (took_us > longest && !atomic_compare_exchange_weak(&longest_us, &longest, took_us))
         continue;
@@ -225,6 +231,7 @@ static bool submit(struct writer *writer, struct client *client)
     request->deadline_us =
         clock_monotonic_us() + (int64_t)LANE_DEADLINE_MS * MICROSECONDS_PER_MILLISECOND;
     request->done = done;
+    client->answered_before = atomic_load(&writer->answer_count);
     return command_lane_submit(writer->lane, request);
 }
 
@@ -387,6 +394,7 @@ static void say_sums(const struct settings *settings, struct writer *writers, do
     }
     printf("sum refused %ld\n", atomic_load(&refusals));
     printf("sum refused_busy %ld\n", atomic_load(&busy));
+    printf("sum answered_late %ld\n", atomic_load(&answered_late));
     printf("sum per_second %.0f\n", (double)total / seconds);
     printf("sum longest_ms %.1f\n", (double)atomic_load(&longest_us) / 1000);
     printf("sum average_ms %.2f\n",

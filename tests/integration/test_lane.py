@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import statistics
 import time
 
 import psycopg2
@@ -104,17 +103,17 @@ def test_given_a_cart_that_all_instances_want_then_nobody_is_refused_a_turn(data
 
 
 def test_given_more_commands_than_the_queue_takes_then_those_accepted_keep_their_latency(databases, lanes):
+    """They wait for the batch under way and for those before them in the queue, as many as these may be, and for no others."""
     def play(clients):
         process = lanes(WRITERS=1, CLIENTS=clients, CARTS=1000, PAUSE_MS=1, QUEUE_MAX=16)
         eventually(lambda: process.counts()["ok"] > 4000)
-        process.stop()
-        return process, statistics.median(answer.microseconds for answer in process.answers)
+        return process.stop()
 
-    few, usual = play(16)
-    many, crowded = play(500)
+    few, many = play(16), play(500)
     assert few.sums["refused_busy"] == 0 and many.sums["refused_busy"] > 4000
     check_log(databases.command_owner)
-    assert crowded < 6 * usual + 1000, (usual, crowded)
+    # One whose client stands still while it submits it counts others that were before it.
+    assert many.sums["answered_late"] < len(many.answers) / 100
 
 
 def test_given_a_session_that_locks_in_the_opposite_order_then_deadlocks_are_retried(postgres, databases, lanes):
