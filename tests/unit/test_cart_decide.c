@@ -1,5 +1,7 @@
 #include "cart_story.h"
 
+#include <stdio.h>
+
 TestSuite(cart_decide, .fini = story_end);
 
 #define BIG_CART_LINES 500

@@ -1,5 +1,7 @@
 #include "cart_story.h"
 
+#include <stdio.h>
+
 TestSuite(cart_evolve, .fini = story_end);
 
 static void then_cannot_happen(struct event_data event)

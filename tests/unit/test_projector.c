@@ -2,6 +2,8 @@
 #include "fake_projector_ports.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
 
 enum { PATIENCE_MS = 10000 };
 

@@ -2,6 +2,7 @@
 #include "fake_projector_ports.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 /* A log, a store, a topic or a group that gives a wrong answer, or answers at a bad moment. */
 static struct fake *fake;
