@@ -11,7 +11,7 @@ enum { STATEMENT_TIMEOUT_MS = 1500, LOCK_TIMEOUT_MS = 1000, PARAMETERS_MAX = 8 }
  * planner may think otherwise. Each plan is made once; by default it would be made again for each
  * page. */
 static const struct postgres_statement SETTLE = {
-    .name = "settle",
+    .name = "leader_settle",
     .sql = "SELECT set_config('enable_seqscan', 'off', false),"
            " set_config('enable_bitmapscan', 'off', false),"
            " set_config('enable_sort', 'off', false), set_config('jit', 'off', false),"
@@ -19,7 +19,7 @@ static const struct postgres_statement SETTLE = {
 };
 
 static const struct postgres_statement LEAD = {
-    .name = "lead",
+    .name = "leader_lead",
     .sql = "SELECT pg_try_advisory_lock($1, hashtext(log_id::text)) FROM event_log",
     .parameter_count = 1,
     .parameter_types = (const Oid[]){PG_INT4},

@@ -94,7 +94,7 @@ def test_given_a_transaction_of_events_then_the_relay_reads_them_at_once_and_wri
     relay.stop()
     setting.log.connection.close()
     seen = trips.trips()
-    assert set(asked(seen)) == {"relay_settle", "relay_lead", "relay_ends", "relay_read"}
+    assert set(asked(seen)) == {"leader_settle", "leader_lead", "relay_ends", "relay_read"}
     assert [trip for trip in seen if trip.rows and trip.statements == ["relay_read"]] == [
         Trip(["relay_read"], 6), Trip(["relay_read"], 600)]
     assert syncs(postgres) - before == 2  # of the two appends
