@@ -29,7 +29,8 @@ struct relay_log {
 
     /*
      * The last position of each partition. This call, event_id() and read() do not connect. If one
-     * of them fails, the right to publish is lost, except after STATUS_NOT_FOUND.
+     * of them fails, the right to publish is lost, except after STATUS_NOT_FOUND. Nothing is
+     * changed, so none of them is STATUS_UNCERTAIN.
      */
     enum status (*ends)(void *self, int64_t deadline_us, int64_t *ret_positions,
                         struct error *error);

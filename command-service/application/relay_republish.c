@@ -56,8 +56,8 @@ static enum status read_page(struct republish *republish, int64_t deadline_us, s
         enum status status =
             log->read(log->self, republish->sent, republish->limits,
                       clock_deadline_us(RELAY_LOG_CALL_MS), send_again, republish, &more, error);
-        if ((status != STATUS_UNAVAILABLE && status != STATUS_UNCERTAIN) ||
-            ++failures == READ_FAILURES_MAX || clock_monotonic_us() >= deadline_us)
+        if (status != STATUS_UNAVAILABLE || ++failures == READ_FAILURES_MAX ||
+            clock_monotonic_us() >= deadline_us)
             return status;
         if (failures > 1)
             usleep(READ_PAUSE_MS * MICROSECONDS_PER_MILLISECOND);

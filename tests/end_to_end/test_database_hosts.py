@@ -85,14 +85,17 @@ def test_given_a_standby_that_lags_when_it_is_the_first_host_then_views_are_read
     assert (answer.status_code, version()) == (200, 3), answer.text
 
 
-@pytest.mark.parametrize("kind", ["command", "query"])
-def test_given_a_first_host_that_keeps_silent_then_the_second_one_is_used(stack_factory, kind):
+@pytest.mark.parametrize("kind, as_parameters", [("command", False), ("command", True), ("query", False)])
+def test_given_a_first_host_that_keeps_silent_then_the_second_one_is_used(stack_factory, kind, as_parameters):
     stack = stack_factory(command_services=0, query_services=0)
     url = stack.command_database_url if kind == "command" else stack.query_database_url
     port = urllib.parse.urlsplit(url).port
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        both = url.replace(f"127.0.0.1:{port}", f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{port}")
-        assert both != url
+        ports = f"{silent.getsockname()[1]},{port}"
+        if as_parameters:
+            both = url.replace(f"127.0.0.1:{port}", "") + f"?host=one,two&hostaddr=127.0.0.1,127.0.0.1&port={ports}"
+        else:
+            both = url.replace(f"127.0.0.1:{port}", "127.0.0.1:" + ports.replace(",", ",127.0.0.1:"))
         add = stack.add_command_service if kind == "command" else stack.add_query_service
         service = add(start=False, **{f"{kind.upper()}_DATABASE_URL": both})
         service.start(ready=False)

@@ -1,6 +1,7 @@
 #include "cart_keys.h"
 
 #include "command_request.h"
+#include "failing_memory.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -24,6 +25,21 @@ Test(cart_keys, finds_each_of_many_keys_and_no_other, .timeout = 20)
     cr_expect_eq(cart_keys_find(&keys, STR_LITERAL("key-1000000")), 0);
     cr_expect_eq(cart_keys_find(&keys, STR_NONE), 0);
     cr_expect_geq(cart_keys_memory(&keys), keys.length);
+}
+
+static enum status many_are_kept(struct error *error)
+{
+    AUTO(cart_keys_done) struct cart_keys keys = {0};
+    char buffer[32];
+    for (int i = 1; i <= 200; i++)
+        if (!cart_keys_add(&keys, numbered(i, buffer), i))
+            return error_set(error, STATUS_NO_MEMORY, "key %d", i);
+    return STATUS_OK;
+}
+
+Test(cart_keys, each_allocation_that_fails_is_told)
+{
+    cr_assert_gt(each_allocation_fails(many_are_kept, STATUS_NO_MEMORY), 3);
 }
 
 Test(cart_keys, of_a_key_that_comes_again_the_first_version_counts_however_many_there_are)
