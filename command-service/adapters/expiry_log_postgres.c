@@ -57,8 +57,7 @@ static enum status lead(void *self, int64_t deadline_us, bool *ret_is_new, struc
                                                           deadline_us, &result, error)
                                     : leader_session_lead(&log->session, deadline_us, error);
     *ret_is_new = status == STATUS_OK && !is_leading;
-    log->is_leading =
-        status == STATUS_OK || (is_leading && postgres_is_connected(log->session.postgres));
+    log->is_leading = is_leading || status == STATUS_OK; /* for as long as it is connected */
     return status;
 }
 

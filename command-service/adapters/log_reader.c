@@ -142,8 +142,7 @@ static enum status start_thread(struct log_reader *reader, const char *url, stru
             .statement_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
             .lock_timeout_ms = LOG_STATEMENT_TIMEOUT_MS,
             .client_check_ms = LOG_CLIENT_CHECK_MS,
-            .must_write =
-                true, /* an event that a standby lacks would look as if it were not there */
+            .must_write = true, /* a standby may lack events that the log has */
         }),
     };
     if (thread->postgres == NULL)
