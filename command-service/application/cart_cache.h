@@ -9,11 +9,13 @@
 #include "cart.h"
 #include "cart_keys.h"
 #include "event_store.h"
+#include "uuid_lru.h"
 
 struct cart_cache;
 
 struct cached_cart {
-    struct cart_key key;
+    struct uuid_lru_entry entry; /* the cache's own, but for `id`: the cart's */
+    int16_t partition;
     struct cart cart;
     struct cart_keys keys;
     struct uuid last_event_id; /* at its version in the log; meaningless at version 0 */
@@ -24,12 +26,13 @@ struct cached_cart {
     uint64_t batch;
     uint32_t batch_index;
 
-    /* The cache's own. */
-    size_t bytes;
-    struct cached_cart *chain;
-    struct cached_cart *newer;
-    struct cached_cart *older;
+    size_t bytes; /* the cache's own: what it counts for */
 };
+
+static inline struct cart_key cached_cart_key(const struct cached_cart *cached)
+{
+    return (struct cart_key){cached->partition, cached->entry.id};
+}
 
 MUST_CHECK struct cart_cache *cart_cache_new(size_t bytes_max);
 void cart_cache_free(struct cart_cache *cache);

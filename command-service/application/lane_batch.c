@@ -67,7 +67,7 @@ static void log_cart(enum log_level level, const struct cached_cart *cached, con
                      const char *detail)
 {
     char cart_id[UUID_TEXT_LENGTH + 1];
-    uuid_format(&cached->key.cart_id, cart_id);
+    uuid_format(&cached->entry.id, cart_id);
     log_write(level, "cart", message, LOG_STR("cartId", cart_id), LOG_STR("error", detail),
               LOG_END);
 }
@@ -98,7 +98,7 @@ static bool write_events(struct lane_batch *batch, const struct batch_command *c
         batch->event_offsets[at] = batch->data.length;
         event_data_write(data, &batch->data);
         batch->events[at] = (struct new_event){
-            .cart = cached->key,
+            .cart = cached_cart_key(cached),
             .version = cached->cart.version + ahead,
             .event_id = uuid_v7_now(),
             .type = data->type,

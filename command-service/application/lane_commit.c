@@ -77,8 +77,8 @@ static enum status postpone_lost(struct command_lane *lane, struct commit *commi
         if (cart->base_version == 0)
             continue;
         lane->key_carts[count] = lane->key_carts[i];
-        lane->bases[count++] =
-            (struct new_event){.cart = cart->cached->key, .version = cart->base_version};
+        lane->bases[count++] = (struct new_event){.cart = cached_cart_key(cart->cached),
+                                                  .version = cart->base_version};
     }
     enum status status =
         store->find(store->context, lane->bases, count, lane_read_deadline(commit->limit_us),

@@ -21,8 +21,8 @@ static size_t list_past_commands(struct command_lane *lane)
             command->state = COMMAND_AGAIN;
             continue;
         }
-        lane->past[count] =
-            (struct past_command){.cart = cached->key, .first_version = version, .key = key};
+        lane->past[count] = (struct past_command){
+            .cart = cached_cart_key(cached), .first_version = version, .key = key};
         lane->past_commands[count++] = i;
     }
     return count;

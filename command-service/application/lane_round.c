@@ -113,7 +113,7 @@ static void fold(void *context, size_t index, const struct stored_event *event)
     /* Without memory it may work next time. */
     lane->batch->carts[lane->tail_carts[index]].evict = status == STATUS_NO_MEMORY;
     char cart_id[UUID_TEXT_LENGTH + 1];
-    uuid_format(&cached->key.cart_id, cart_id);
+    uuid_format(&cached->entry.id, cart_id);
     log_error("cart", "its log cannot be read, so it takes no command", LOG_STR("cartId", cart_id),
               LOG_INT("version", event->version), LOG_STR("error", error.message));
 }
@@ -127,7 +127,7 @@ static enum status hold(struct command_lane *lane, int64_t limit_us, struct erro
     if (!batch->is_held || batch->cart_count == 0)
         return STATUS_OK;
     for (size_t i = 0; i < batch->cart_count; i++) {
-        partitions[i] = batch->carts[i].cached->key.partition;
+        partitions[i] = batch->carts[i].cached->partition;
         batch->carts[i].cached->is_complete = false; /* read what has come since */
     }
     int failures = 0;
@@ -152,8 +152,8 @@ static size_t list_incomplete_carts(struct command_lane *lane, bool have_begun, 
             batch->carts[i].again = true;
             continue;
         }
-        lane->tails[count] =
-            (struct cart_tail){.cart = cached->key, .after_version = cached->cart.version};
+        lane->tails[count] = (struct cart_tail){.cart = cached_cart_key(cached),
+                                                .after_version = cached->cart.version};
         lane->tail_carts[count++] = i;
     }
     return count;
@@ -195,7 +195,7 @@ enum status lane_ask_versions(struct command_lane *lane, size_t count, int64_t l
 {
     const struct event_store *store = &lane->options.store;
     for (size_t i = 0; i < count; i++)
-        lane->keys[i] = lane->batch->carts[lane->key_carts[i]].cached->key;
+        lane->keys[i] = cached_cart_key(lane->batch->carts[lane->key_carts[i]].cached);
     return store->versions(store->context, lane->keys, count, lane_read_deadline(limit_us),
                            lane->versions, error);
 }

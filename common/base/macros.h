@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 /* The result says whether the call worked: ignoring it is an error. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 
@@ -13,3 +15,7 @@
     __attribute__((format(printf, format_index, first_argument)))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The struct of that type whose `member` this points to. */
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

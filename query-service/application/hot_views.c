@@ -1,6 +1,7 @@
 #include "hot_views.h"
 
 #include "cart_partition.h"
+#include "uuid_lru.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -8,29 +9,23 @@
 #include <stdlib.h>
 
 enum {
-    STRIPES = 64, /* locks */
-    STRIPE_BUCKETS = 256,
+    STRIPES = 64,      /* locks */
     STRIPE_GATES = 64, /* closing a gate closes all carts that share it */
 };
 
 struct kept_view {
     struct hot_view view; /* first: holders give the view back by this address */
+    struct uuid_lru_entry entry;
     atomic_uint holders;
-    struct uuid cart_id;
     int16_t partition;
     int64_t asked_us;
-    struct kept_view *same_bucket;
-    struct kept_view *newer;
-    struct kept_view *older;
     char body[];
 };
 
 struct stripe {
     pthread_mutex_t lock;
+    struct uuid_lru kept;
     size_t bytes;
-    struct kept_view *newest;
-    struct kept_view *oldest;
-    struct kept_view *buckets[STRIPE_BUCKETS];
     uint32_t gates[STRIPE_GATES]; /* each changes when it is closed or opened; odd: closed */
 };
 
@@ -48,27 +43,28 @@ struct hot_views *hot_views_new(size_t bytes_max, int partition_count, int64_t (
 {
     assert(partition_count >= 1 && partition_count <= PARTITION_COUNT_MAX);
     struct hot_views *views = calloc(1, sizeof(*views));
-    _Atomic uint32_t *epochs = calloc((size_t)partition_count, sizeof(*epochs));
-    if (views == NULL || epochs == NULL) {
-        free(views);
-        free(epochs);
+    if (views == NULL)
         return NULL;
-    }
     views->now_us = now_us;
     views->stripe_bytes_max = bytes_max / STRIPES;
     views->seed = uuid_hash_seed();
     views->partition_count = partition_count;
-    views->epochs = epochs;
-    for (size_t i = 0; i < STRIPES; i++)
+    views->epochs = calloc((size_t)partition_count, sizeof(*views->epochs));
+    bool is_complete = views->epochs != NULL;
+    for (size_t i = 0; i < STRIPES; i++) {
         pthread_mutex_init(&views->stripes[i].lock, NULL);
-    return views;
+        is_complete = uuid_lru_init(&views->stripes[i].kept) && is_complete;
+    }
+    if (is_complete)
+        return views;
+    hot_views_free(views);
+    return NULL;
 }
 
 /* --- where a cart is ------------------------------------------------------------------------- */
 
 struct spot {
     struct stripe *stripe;
-    struct kept_view **bucket;
     uint32_t *gate;
 };
 
@@ -76,17 +72,18 @@ static struct spot spot_of(struct hot_views *views, const struct uuid *cart_id)
 {
     uint64_t hash = uuid_hash(cart_id, views->seed);
     struct stripe *stripe = &views->stripes[hash % STRIPES];
-    hash /= STRIPES;
-    return (struct spot){stripe, &stripe->buckets[hash % STRIPE_BUCKETS],
-                         &stripe->gates[hash / STRIPE_BUCKETS % STRIPE_GATES]};
+    return (struct spot){stripe, &stripe->gates[hash / STRIPES % STRIPE_GATES]};
 }
 
-static struct kept_view *find(const struct spot *spot, const struct uuid *cart_id)
+static struct kept_view *kept_of(struct uuid_lru_entry *entry)
 {
-    struct kept_view *kept = *spot->bucket;
-    while (kept != NULL && !uuid_equal(&kept->cart_id, cart_id))
-        kept = kept->same_bucket;
-    return kept;
+    return CONTAINER_OF(entry, struct kept_view, entry);
+}
+
+static struct kept_view *find(const struct stripe *stripe, const struct uuid *cart_id)
+{
+    struct uuid_lru_entry *entry = uuid_lru_find(&stripe->kept, cart_id);
+    return entry != NULL ? kept_of(entry) : NULL;
 }
 
 /* --- what is kept; the stripe's lock is held ------------------------------------------------- */
@@ -103,27 +100,15 @@ static void charge(struct hot_views *views, struct stripe *stripe, size_t added,
                               memory_order_relaxed);
 }
 
-static void keep(struct hot_views *views, const struct spot *spot, struct kept_view *kept)
+static void keep(struct hot_views *views, struct stripe *stripe, struct kept_view *kept)
 {
-    struct stripe *stripe = spot->stripe;
-    kept->same_bucket = *spot->bucket;
-    *spot->bucket = kept;
-    kept->older = stripe->newest;
-    *(kept->older != NULL ? &kept->older->newer : &stripe->oldest) = kept;
-    stripe->newest = kept;
+    uuid_lru_add(&stripe->kept, &kept->entry);
     charge(views, stripe, size_of(kept), 0);
 }
 
-static void forget(struct hot_views *views, struct kept_view *kept)
+static void forget(struct hot_views *views, struct stripe *stripe, struct kept_view *kept)
 {
-    struct spot spot = spot_of(views, &kept->cart_id);
-    struct stripe *stripe = spot.stripe;
-    struct kept_view **at = spot.bucket;
-    while (*at != kept)
-        at = &(*at)->same_bucket;
-    *at = kept->same_bucket;
-    *(kept->newer != NULL ? &kept->newer->older : &stripe->newest) = kept->older;
-    *(kept->older != NULL ? &kept->older->newer : &stripe->oldest) = kept->newer;
+    uuid_lru_remove(&stripe->kept, &kept->entry);
     charge(views, stripe, 0, size_of(kept));
     hot_view_done(&kept->view);
 }
@@ -138,9 +123,11 @@ void hot_views_free(struct hot_views *views)
     if (views == NULL)
         return;
     for (size_t i = 0; i < STRIPES; i++) {
-        while (views->stripes[i].newest != NULL)
-            forget(views, views->stripes[i].newest);
-        pthread_mutex_destroy(&views->stripes[i].lock);
+        struct stripe *stripe = &views->stripes[i];
+        while (stripe->kept.oldest != NULL)
+            forget(views, stripe, kept_of(stripe->kept.oldest));
+        uuid_lru_done(&stripe->kept);
+        pthread_mutex_destroy(&stripe->lock);
     }
     free(views->epochs);
     free(views);
@@ -159,7 +146,7 @@ const struct hot_view *hot_views_find(struct hot_views *views, const struct uuid
     struct spot spot = spot_of(views, cart_id);
     int64_t now_us = views->now_us();
     pthread_mutex_lock(&spot.stripe->lock);
-    struct kept_view *kept = find(&spot, cart_id);
+    struct kept_view *kept = find(spot.stripe, cart_id);
     if (kept != NULL && (!is_fresh(kept, now_us) || kept->view.version < least_version))
         kept = NULL;
     if (kept != NULL)
@@ -190,8 +177,8 @@ static struct kept_view *new_view(const struct uuid *cart_id, int16_t partition,
     if (kept == NULL)
         return NULL;
     *kept = (struct kept_view){.view = {version, {kept->body, body.length}},
+                               .entry = {.id = *cart_id},
                                .holders = 1,
-                               .cart_id = *cart_id,
                                .partition = partition,
                                .asked_us = asked_us};
     memcpy(kept->body, body.bytes, body.length);
@@ -202,8 +189,8 @@ static struct kept_view *new_view(const struct uuid *cart_id, int16_t partition,
 static bool has_room(struct hot_views *views, struct stripe *stripe, size_t bytes)
 {
     int64_t now_us = views->now_us();
-    while (stripe->oldest != NULL && !is_fresh(stripe->oldest, now_us))
-        forget(views, stripe->oldest);
+    while (stripe->kept.oldest != NULL && !is_fresh(kept_of(stripe->kept.oldest), now_us))
+        forget(views, stripe, kept_of(stripe->kept.oldest));
     return stripe->bytes + bytes <= views->stripe_bytes_max;
 }
 
@@ -220,12 +207,12 @@ void hot_views_put(struct hot_views *views, const struct uuid *cart_id,
     pthread_mutex_lock(&spot.stripe->lock);
     bool is_kept =
         ticket->gate == *spot.gate && ticket->epoch == atomic_load(&views->epochs[partition]);
-    struct kept_view *other = is_kept ? find(&spot, cart_id) : NULL;
+    struct kept_view *other = is_kept ? find(spot.stripe, cart_id) : NULL;
     if (other != NULL)
-        forget(views, other);
+        forget(views, spot.stripe, other);
     is_kept = is_kept && has_room(views, spot.stripe, size_of(kept));
     if (is_kept)
-        keep(views, &spot, kept);
+        keep(views, spot.stripe, kept);
     pthread_mutex_unlock(&spot.stripe->lock);
     if (!is_kept)
         free(kept);
@@ -247,10 +234,11 @@ void hot_views_hold(struct hot_views *views, int16_t partition)
 
 static void forget_partition(struct hot_views *views, struct stripe *stripe, int16_t partition)
 {
-    for (struct kept_view *kept = stripe->newest, *older; kept != NULL; kept = older) {
-        older = kept->older;
-        if (kept->partition == partition)
-            forget(views, kept);
+    struct uuid_lru_entry *newer;
+    for (struct uuid_lru_entry *entry = stripe->kept.oldest; entry != NULL; entry = newer) {
+        newer = entry->newer;
+        if (kept_of(entry)->partition == partition)
+            forget(views, stripe, kept_of(entry));
     }
 }
 
@@ -273,9 +261,9 @@ void hot_views_close(struct hot_views *views, const struct uuid *cart_id)
 {
     struct spot spot = spot_of(views, cart_id);
     pthread_mutex_lock(&spot.stripe->lock);
-    struct kept_view *kept = find(&spot, cart_id);
+    struct kept_view *kept = find(spot.stripe, cart_id);
     if (kept != NULL)
-        forget(views, kept);
+        forget(views, spot.stripe, kept);
     *spot.gate |= 1;
     pthread_mutex_unlock(&spot.stripe->lock);
 }

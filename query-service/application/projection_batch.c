@@ -100,6 +100,7 @@ static struct batch_item *add_item(struct projection_batch *batch, int16_t parti
     item->record = NULL;
     item->partition = partition;
     item->has_place = false;
+    item->cart = NULL;
     return item;
 }
 
@@ -117,8 +118,8 @@ static enum status read_record(const struct projection_batch *batch,
     return status;
 }
 
-const struct batch_item *batch_take_record(struct projection_batch *batch,
-                                           const struct feed_record *record)
+struct batch_item *batch_take_record(struct projection_batch *batch,
+                                     const struct feed_record *record)
 {
     struct batch_item *item = add_item(batch, record->partition);
     item->record = record;
@@ -126,8 +127,8 @@ const struct batch_item *batch_take_record(struct projection_batch *batch,
     return item;
 }
 
-const struct batch_item *batch_take_event(struct projection_batch *batch,
-                                          const struct recorded_event *event)
+struct batch_item *batch_take_event(struct projection_batch *batch,
+                                    const struct recorded_event *event)
 {
     struct batch_item *item = add_item(batch, event->partition);
     item->has_place = true;
@@ -146,18 +147,20 @@ const struct batch_item *batch_item(const struct projection_batch *batch, size_t
     return &batch->items[index];
 }
 
-enum status batch_want_cart(struct projection_batch *batch, const struct batch_item *item,
-                            bool is_next, struct error *error)
+enum status batch_want_cart(struct projection_batch *batch, struct batch_item *item, bool is_next,
+                            struct error *error)
 {
-    if (view_cache_find(batch->cache, &item->event.cart_id) != NULL)
+    const struct uuid *cart_id = &item->event.cart_id;
+    item->cart = view_cache_find(batch->cache, cart_id);
+    if (item->cart != NULL)
         return STATUS_OK;
-    struct cached_view *cart = view_cache_add(batch->cache, &item->event.cart_id, item->partition);
-    if (cart == NULL)
+    item->cart = view_cache_add(batch->cache, cart_id, item->partition);
+    if (item->cart == NULL)
         return no_memory(error);
-    batch->added[batch->added_count++] = cart->cart_id;
-    cart->is_loaded = is_next && item->event.version == 1;
-    if (!cart->is_loaded)
-        batch->wanted[batch->wanted_count++] = cart->cart_id;
+    batch->added[batch->added_count++] = *cart_id;
+    item->cart->is_loaded = is_next && item->event.version == 1;
+    if (!item->cart->is_loaded)
+        batch->wanted[batch->wanted_count++] = *cart_id;
     return STATUS_OK;
 }
 
@@ -195,8 +198,8 @@ enum status batch_load_carts(struct projection_batch *batch, const struct view_s
 
 bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item)
 {
-    const struct cached_view *cart = view_cache_find(batch->cache, &item->event.cart_id);
-    return cart != NULL && cart->is_loaded && batch->changed_bytes < BATCH_VIEW_BYTES_MAX;
+    assert(item->cart != NULL);
+    return item->cart->is_loaded && batch->changed_bytes < BATCH_VIEW_BYTES_MAX;
 }
 
 static struct parked_record *add_parked(struct projection_batch *batch,
@@ -245,8 +248,9 @@ static enum status make_record(struct parked_slot *slot, const struct recorded_e
 }
 
 static enum status park_event(struct projection_batch *batch, const struct batch_item *item,
-                              struct cached_view *cart, const char *reason, struct error *error)
+                              const char *reason, struct error *error)
 {
+    struct cached_view *cart = item->cart;
     struct parked_record *parked = add_parked(batch, item, reason);
     if (parked == NULL)
         return no_memory(error);
@@ -257,7 +261,7 @@ static enum status park_event(struct projection_batch *batch, const struct batch
     if (!cart->is_parked) {
         cart->is_parked = true;
         batch->parked_carts[batch->parked_cart_count++] = (struct parked_cart){
-            .cart_id = cart->cart_id,
+            .cart_id = item->event.cart_id,
             .partition = item->partition,
             .version = item->event.version,
             .reason = slot->reason,
@@ -269,8 +273,8 @@ static enum status park_event(struct projection_batch *batch, const struct batch
 enum status batch_apply(struct projection_batch *batch, const struct batch_item *item,
                         const char *refused, struct error *error)
 {
-    struct cached_view *cart = view_cache_find(batch->cache, &item->event.cart_id);
-    assert(cart != NULL && cart->is_loaded && item->has_place);
+    struct cached_view *cart = item->cart;
+    assert(cart->is_loaded && item->has_place);
     struct error problem = {0};
     enum status status = STATUS_INVALID;
     if (cart->is_damaged)
@@ -280,7 +284,7 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
     if (refused == NULL)
         status = cart_view_apply_event(&cart->view, &item->event, &problem);
     if (status == STATUS_INVALID)
-        return park_event(batch, item, cart, refused != NULL ? refused : problem.message, error);
+        return park_event(batch, item, refused != NULL ? refused : problem.message, error);
     if (status != STATUS_OK)
         return error_set(error, status, "%s", problem.message);
 

@@ -21,7 +21,8 @@ struct batch_item {
     int16_t partition;
     bool has_place; /* `event` could be read, and its cart lives in this partition */
     struct recorded_event event;
-    struct text metadata; /* where event.metadata is */
+    struct text metadata;     /* where event.metadata is */
+    struct cached_view *cart; /* borrowed until the cache drops its partition; NULL: not wanted */
 };
 
 struct projection_batch;
@@ -35,25 +36,25 @@ void projection_batch_free(struct projection_batch *batch);
 void batch_begin(struct projection_batch *batch);
 
 /* One more item, at most BATCH_EVENTS_MAX. Borrows until batch_begin(). */
-const struct batch_item *batch_take_record(struct projection_batch *batch,
-                                           const struct feed_record *record);
-const struct batch_item *batch_take_event(struct projection_batch *batch,
-                                          const struct recorded_event *event);
+struct batch_item *batch_take_record(struct projection_batch *batch,
+                                     const struct feed_record *record);
+struct batch_item *batch_take_event(struct projection_batch *batch,
+                                    const struct recorded_event *event);
 size_t batch_item_count(const struct projection_batch *batch);
 const struct batch_item *batch_item(const struct projection_batch *batch, size_t index);
 
-/* The item's cart will be needed. `is_next`: nothing can come before the item in its partition. So
- * if the item is a cart's first event, the store cannot have that cart yet. STATUS_NO_MEMORY. */
-MUST_CHECK enum status batch_want_cart(struct projection_batch *batch,
-                                       const struct batch_item *item, bool is_next,
-                                       struct error *error);
+/* The item's cart will be needed: sets item->cart. `is_next`: nothing can come before the item in
+ * its partition. So if the item is a cart's first event, the store cannot have that cart yet.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status batch_want_cart(struct projection_batch *batch, struct batch_item *item,
+                                       bool is_next, struct error *error);
 bool batch_has_to_load(const struct projection_batch *batch);
 /* Loads the wanted carts that are not in the cache, up to what fits in one answer of the store. */
 MUST_CHECK enum status batch_load_carts(struct projection_batch *batch,
                                         const struct view_store *store, struct error *error);
 
-/* False: this item has to wait for another batch, because its cart is not loaded or this batch is
- * full. */
+/* Of an item whose cart is wanted. False: it has to wait for another batch, because its cart is not
+ * loaded or this batch is full. */
 bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item);
 
 /*

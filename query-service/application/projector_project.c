@@ -128,9 +128,9 @@ static enum status take_items(struct projector *projector, const struct source *
         projector->partitions[i].expected_position =
             projector->partitions[i].progress.reached.position + 1;
     for (size_t i = 0; i < source->count && i < most; i++) {
-        const struct batch_item *item =
-            source->records != NULL ? batch_take_record(projector->batch, &source->records[i])
-                                    : batch_take_event(projector->batch, &source->events[i]);
+        struct batch_item *item = source->records != NULL
+                                      ? batch_take_record(projector->batch, &source->records[i])
+                                      : batch_take_event(projector->batch, &source->events[i]);
         struct projector_partition *partition = projector_find(projector, item->partition);
         if (!may_apply(partition, item))
             continue;

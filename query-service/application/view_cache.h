@@ -7,22 +7,18 @@
 #pragma once
 
 #include "cart_view.h"
+#include "uuid_lru.h"
 
 struct cached_view {
-    struct uuid cart_id;
+    struct uuid_lru_entry entry; /* the cache's own, but for `id`: the cart's */
     int16_t partition;
     bool is_loaded;  /* the following is what the store has, plus what the batch changed */
     bool is_parked;  /* its events are set aside */
     bool is_damaged; /* the stored view cannot be read; `view` is empty */
     bool is_changed; /* by the batch in hand */
     struct cart_view view;
-    size_t body_bytes; /* about what the view's JSON takes */
-
-    /* The cache's own. */
-    struct cached_view *same_bucket;
-    struct cached_view *newer;
-    struct cached_view *older;
-    size_t charged_bytes;
+    size_t body_bytes;    /* about what the view's JSON takes */
+    size_t charged_bytes; /* the cache's own: what it counts for */
 };
 
 struct view_cache;

@@ -51,7 +51,7 @@ Test(cart_cache, finds_each_of_many_carts_and_no_other)
         struct cart_key key = numbered(i);
         const struct cached_cart *cached = find(cache, i);
         cr_assert_not_null(cached);
-        cr_assert(uuid_equal(&cached->key.cart_id, &key.cart_id));
+        cr_assert(uuid_equal(&cached->entry.id, &key.cart_id));
     }
     cr_expect_null(find(cache, 20000));
     cart_cache_free(cache);
