@@ -37,8 +37,10 @@ static const struct postgres_statement APPEND = {
            "                      schema_version, occurred_at, data, metadata)"
            "  SELECT e.partition, a.base + e.ordinal, e.cart_id, e.version, e.event_id, e.type,"
            "         e.schema_version, e.occurred_at, e.data, e.metadata"
-           "  FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS e (partition, ordinal,"
-           "       cart_id, version, event_id, type, schema_version, occurred_at, data, metadata)"
+           "  FROM (SELECT unnest($3) AS partition, unnest($4) AS ordinal, unnest($5) AS cart_id,"
+           "               unnest($6) AS version, unnest($7) AS event_id, unnest($8) AS type,"
+           "               unnest($9) AS schema_version, unnest($10) AS occurred_at,"
+           "               unnest($11) AS data, unnest($12) AS metadata) AS e"
            "  JOIN advanced AS a USING (partition))"
            " SELECT partition, base FROM advanced",
     .parameter_count = ARRAY_SIZE(APPEND_TYPES),
