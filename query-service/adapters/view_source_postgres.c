@@ -1,5 +1,6 @@
 #include "view_source_postgres.h"
 
+#include "cart_view.h"
 #include "postgres.h"
 #include "postgres_array.h"
 #include "view_request.h"
@@ -13,7 +14,6 @@ enum {
     STATEMENT_TIMEOUT_MS = 900, /* the server gives up before we do */
     SLOTS = 512,                /* a power of two, above VIEW_GROUP_MAX */
     NO_LOOKUP = -1,
-    PARAMETERS_MAX = 6,
     DECIMAL_MAX = 24,
     ARRAY_BYTES_MAX = 20 + VIEW_GROUP_MAX * 20,
 };
@@ -23,6 +23,7 @@ struct view_source_postgres {
     struct postgres *postgres;
     struct text ids;
     struct text versions;
+    struct text statuses;
     uint64_t seed;
     int16_t first[SLOTS];         /* the lookups by hash of their id: the first one, */
     int16_t next[VIEW_GROUP_MAX]; /* and the one after each */
@@ -177,35 +178,28 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
 /* Looks at one row more than the page has, to know whether there is a next page. Bodies are
  * returned while their total stays below the limit of bytes; the first one always is. */
 #define BODY_SIZE POSTGRES_SIZE("body")
+#define NEWEST_FIRST " ORDER BY updated_at DESC, cart_id DESC "
+/* An index has the views of each status, or of each customer and status, newest first: a page of
+ * several statuses is put together from a page of each. */
 #define LIST_VIEWS(name_, filter, parameter_count_)                                                \
     {                                                                                              \
         .name = (name_),                                                                           \
         .sql = "SELECT updated_at, cart_id, body, found FROM ("                                    \
                "SELECT *, count(*) OVER () AS found, sum(bytes) OVER newest - bytes AS before"     \
-               " FROM (SELECT updated_at, cart_id, body, " BODY_SIZE " AS bytes"                   \
-               " FROM cart_views WHERE (updated_at, cart_id) < ($1, $2)" filter                    \
-               " ORDER BY updated_at DESC, cart_id DESC LIMIT $3 + 1) AS page"                     \
-               " WINDOW newest AS (ORDER BY updated_at DESC, cart_id DESC)) AS counted"            \
-               " WHERE before < $4 ORDER BY updated_at DESC, cart_id DESC LIMIT $3",               \
+               " FROM (SELECT v.* FROM unnest($5) AS wanted (status) CROSS JOIN LATERAL"           \
+               " (SELECT updated_at, cart_id, body, " BODY_SIZE " AS bytes FROM cart_views"        \
+               " WHERE status = wanted.status AND (updated_at, cart_id) < ($1, $2)" filter         \
+                   NEWEST_FIRST "LIMIT $3 + 1) AS v" NEWEST_FIRST "LIMIT $3 + 1) AS page"          \
+               " WINDOW newest AS (" NEWEST_FIRST ")) AS counted"                                  \
+               " WHERE before < $4" NEWEST_FIRST "LIMIT $3",                                       \
         .parameter_count = (parameter_count_),                                                     \
         .parameter_types =                                                                         \
-            (const Oid[]){PG_TIMESTAMPTZ, PG_UUID, PG_INT8, PG_INT8, PG_TEXT, PG_TEXT},            \
+            (const Oid[]){PG_TIMESTAMPTZ, PG_UUID, PG_INT8, PG_INT8, PG_TEXT_ARRAY, PG_TEXT},      \
     }
 
-static const struct postgres_statement LIST_ALL = LIST_VIEWS("list_views", "", 4);
+static const struct postgres_statement LIST = LIST_VIEWS("list_views", "", 5);
 static const struct postgres_statement LIST_CUSTOMER =
-    LIST_VIEWS("list_customer_views", " AND customer_id = $5", 5);
-static const struct postgres_statement LIST_STATUS =
-    LIST_VIEWS("list_status_views", " AND status = $5", 5);
-static const struct postgres_statement LIST_CUSTOMER_STATUS =
-    LIST_VIEWS("list_customer_status_views", " AND customer_id = $5 AND status = $6", 6);
-
-static const struct postgres_statement *list_statement(const struct view_list *list)
-{
-    if (str_is_none(list->customer_id))
-        return str_is_none(list->status) ? &LIST_ALL : &LIST_STATUS;
-    return str_is_none(list->status) ? &LIST_CUSTOMER : &LIST_CUSTOMER_STATUS;
-}
+    LIST_VIEWS("list_customer_views", " AND customer_id = $6", 6);
 
 static void visit_rows(const PGresult *result, view_row_fn *row_fn, void *context, bool *ret_more)
 {
@@ -215,6 +209,20 @@ static void visit_rows(const PGresult *result, view_row_fn *row_fn, void *contex
         row_fn(context, &place, pg_get_str(result, row, 2));
     }
     *ret_more = count > 0 && pg_get_int8(result, 0, 3) > count;
+}
+
+/* The status that is wanted, or each that a stored view can have. */
+static bool put_statuses(struct view_source_postgres *source, struct str wanted)
+{
+    const size_t first = CART_VIEW_OPEN;
+    bool is_any = str_is_none(wanted);
+    text_clear(&source->statuses);
+    pg_array_begin(&source->statuses, PG_TEXT, is_any ? CART_VIEW_STATUS_COUNT - first : 1);
+    for (size_t i = first; is_any && i < CART_VIEW_STATUS_COUNT; i++)
+        pg_array_str(&source->statuses, str_from(cart_view_status_name((enum cart_view_status)i)));
+    if (!is_any)
+        pg_array_str(&source->statuses, wanted);
+    return text_ok(&source->statuses);
 }
 
 static enum status list_views(void *self, const struct view_list *list, int64_t deadline_us,
@@ -232,22 +240,16 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
     char bytes[DECIMAL_MAX];
     snprintf(limit, sizeof(limit), "%d", list->limit);
     snprintf(bytes, sizeof(bytes), "%d", VIEW_LIST_BYTES_MAX);
-    /* Text, with its length: libpq uses lengths of binary values only, and text is the same in
-     * both. */
-    const char *values[PARAMETERS_MAX] = {time, cart_id, limit, bytes};
-    int lengths[PARAMETERS_MAX] = {0};
-    int formats[PARAMETERS_MAX] = {0};
-    size_t count = 4;
-    const struct str filters[] = {list->customer_id, list->status};
-    for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
-        if (str_is_none(filters[i]))
-            continue;
-        values[count] = filters[i].bytes;
-        lengths[count] = (int)filters[i].length;
-        formats[count++] = 1;
-    }
+    if (!put_statuses(source, list->status))
+        return error_set(error, STATUS_INTERNAL, "no memory for a question");
+    bool is_any = str_is_none(list->customer_id);
+    /* Text where no length is needed: libpq uses lengths of binary values only. */
+    const char *values[] = {
+        time, cart_id, limit, bytes, source->statuses.bytes, list->customer_id.bytes};
+    const int lengths[] = {0, 0, 0, 0, (int)source->statuses.length, (int)list->customer_id.length};
+    static const int formats[] = {0, 0, 0, 0, 1, 1};
     AUTO(postgres_result_clear) PGresult *result = NULL;
-    enum status status = postgres_execute(source->postgres, list_statement(list),
+    enum status status = postgres_execute(source->postgres, is_any ? &LIST : &LIST_CUSTOMER,
                                           &(struct postgres_parameters){values, lengths, formats},
                                           deadline_us, &result, error);
     if (status == STATUS_OK)
@@ -314,7 +316,7 @@ static enum status read_events(void *self, const struct view_events *events, int
     const int numbers[] = {events->after, events->until, events->metadata_after, VIEW_EVENTS_MAX,
                            VIEW_EVENTS_BYTES_MAX};
     char decimals[ARRAY_SIZE(numbers)][DECIMAL_MAX];
-    const char *values[PARAMETERS_MAX] = {cart_id};
+    const char *values[1 + ARRAY_SIZE(numbers)] = {cart_id};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         snprintf(decimals[i], sizeof(decimals[i]), "%d", numbers[i]);
         values[i + 1] = decimals[i];
@@ -368,6 +370,7 @@ struct view_source_postgres *view_source_postgres_new(const char *url)
     source->seed = uuid_hash_seed();
     source->ids = TEXT_INIT(ARRAY_BYTES_MAX);
     source->versions = TEXT_INIT(ARRAY_BYTES_MAX);
+    source->statuses = TEXT_INIT(ARRAY_BYTES_MAX);
     source->port = (struct view_source){source,     connect_source, find_views,
                                         list_views, read_events,    version_at};
     return source;
@@ -380,6 +383,7 @@ void view_source_postgres_free(struct view_source_postgres *source)
     postgres_free(source->postgres);
     text_done(&source->ids);
     text_done(&source->versions);
+    text_done(&source->statuses);
     free(source);
 }
 

@@ -5,6 +5,7 @@ static const char *const status_names[] = {
     [CART_VIEW_CHECKED_OUT] = "checked_out", [CART_VIEW_CANCELLED] = "cancelled",
     [CART_VIEW_EXPIRED] = "expired",         [CART_VIEW_MERGED] = "merged",
 };
+_Static_assert(ARRAY_SIZE(status_names) == CART_VIEW_STATUS_COUNT, "a name for each status");
 
 const char *cart_view_status_name(enum cart_view_status status)
 {
@@ -13,7 +14,7 @@ const char *cart_view_status_name(enum cart_view_status status)
 
 bool cart_view_status_parse(struct str name, enum cart_view_status *ret_status)
 {
-    for (size_t i = CART_VIEW_OPEN; i < ARRAY_SIZE(status_names); i++) {
+    for (size_t i = CART_VIEW_OPEN; i < CART_VIEW_STATUS_COUNT; i++) {
         if (!str_equal_literal(name, status_names[i]))
             continue;
         *ret_status = (enum cart_view_status)i;

@@ -26,6 +26,7 @@ enum cart_view_status {
     CART_VIEW_CANCELLED,
     CART_VIEW_EXPIRED,
     CART_VIEW_MERGED,
+    CART_VIEW_STATUS_COUNT,
 };
 
 /* "open", "checked_out", ...: as in the API and in cart_views.status. "absent" never leaves the

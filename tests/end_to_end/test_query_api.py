@@ -146,6 +146,26 @@ def test_given_large_carts_that_compress_well_then_their_pages_come_one_after_th
     assert found == list(reversed(carts))
 
 
+def test_given_carts_of_every_status_when_all_are_paged_then_they_come_together_newest_change_first(shop):
+    first = fill(shop)
+    kept, closed, cancelled, source, target = (fill(shop) for _ in range(5))
+    changes = [shop.check_out(closed, "order-8"), shop.cancel(cancelled), shop.merge(target, source), shop.add(kept, line("x"))]
+    assert [answer.status_code for answer in changes] == [200] * 4
+    shop.view(source, min_version=3)
+    shop.view(kept, min_version=3)
+    found, cursor = [], {}
+    while not any(cart["cartId"] == first for cart in found):
+        page = shop.read("/v1/carts", params={"limit": 2, **cursor})
+        found += page["carts"]
+        cursor = {"cursor": page["next"]}
+    times = [cart["updatedAt"] for cart in found]
+    assert times == sorted(times, reverse=True)
+    states = {cart["cartId"]: cart["status"] for cart in found}
+    assert len(states) == len(found)
+    assert [states[cart] for cart in (kept, closed, cancelled, source, target)] == \
+        ["open", "checked_out", "cancelled", "merged", "open"]
+
+
 def test_given_customers_with_spaces_and_pluses_then_the_query_of_any_client_finds_each(shop):
     """requests writes a space as `+`, as browsers do, and a plus as `%2B`."""
     customers = [f"Anna {new_id()}", f"Anna+{new_id()}"]
