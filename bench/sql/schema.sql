@@ -36,8 +36,7 @@ CREATE TABLE views (
     updated_at  timestamptz NOT NULL,
     body        json        NOT NULL
 ) WITH (fillfactor = 70);
-CREATE INDEX ON views (updated_at DESC, id DESC);
-CREATE INDEX ON views (customer_id, updated_at DESC, id DESC) WHERE customer_id IS NOT NULL;
+CREATE INDEX ON views (customer_id, status, updated_at DESC, id DESC) WHERE customer_id IS NOT NULL;
 CREATE INDEX ON views (status, updated_at DESC, id DESC);
 INSERT INTO views SELECT id, 0, version, 'open', NULL, now(), body FROM carts;
 VACUUM ANALYZE views;
