@@ -120,27 +120,30 @@ def test_given_two_of_each_when_they_are_replaced_in_turn_then_no_request_fails(
     check_views(stack.query_database_url, log)
 
 
-def test_given_a_schema_that_is_behind_when_it_is_migrated_under_load_then_no_request_fails(balanced, tmp_path):
+@pytest.mark.parametrize("kind, table", [("command", "events"), ("query", "cart_views")])
+def test_given_a_schema_that_is_behind_when_it_is_migrated_under_load_then_no_request_fails(balanced, tmp_path, kind, table):
     stack, balancer = balanced
+    owner, service = {"command": (stack.command_owner_url, stack.command_database_url),
+                      "query": (stack.query_owner_url, stack.query_database_url)}[kind]
     config = tmp_path / "sql-migrate.yml"
-    config.write_text(f"command:\n  dialect: postgres\n  datasource: {stack.command_owner_url}?sslmode=disable\n"
-                      f"  dir: {MIGRATIONS / 'command'}\n  table: applied_migrations\n")
-    # To the first one, before the index on the log.
-    newer = len(list((MIGRATIONS / "command").glob("*.sql"))) - 1
-    subprocess.run(["sql-migrate", "down", f"-config={config}", "-env=command", f"-limit={newer}"], check=True,
+    config.write_text(f"{kind}:\n  dialect: postgres\n  datasource: {owner}?sslmode=disable\n"
+                      f"  dir: {MIGRATIONS / kind}\n  table: applied_migrations\n")
+    # To the first one, before the indexes that the others make.
+    newer = len(list((MIGRATIONS / kind).glob("*.sql"))) - 1
+    subprocess.run(["sql-migrate", "down", f"-config={config}", f"-env={kind}", f"-limit={newer}"], check=True,
                    capture_output=True)
     said = []
 
     def migrate():
-        said.append(databases.migrate("command", stack.command_owner_url, MIGRATIONS, tmp_path / "up.yml"))
+        said.append(databases.migrate(kind, owner, MIGRATIONS, tmp_path / "up.yml"))
 
     migration = threading.Thread(target=migrate)
-    with Shoppers(balancer.url) as shoppers, contextlib.closing(psycopg2.connect(stack.command_database_url)) as slow:
+    with Shoppers(balancer.url) as shoppers, contextlib.closing(psycopg2.connect(service)) as slow:
         eventually(lambda: shoppers.answers > 40)
-        # A migration that locks the log against appends waits for this one, and all later appends wait for it.
-        slow.cursor().execute("LOCK TABLE events IN ROW EXCLUSIVE MODE")
+        # A migration that locks the table against writes waits for this one, and all later writes wait for it.
+        slow.cursor().execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
         migration.start()
-        eventually(lambda: is_waiting(stack.command_owner_url))
+        eventually(lambda: is_waiting(owner))
         before = shoppers.answers
         eventually(lambda: shoppers.answers > before + 100)
         assert not said
@@ -150,7 +153,9 @@ def test_given_a_schema_that_is_behind_when_it_is_migrated_under_load_then_no_re
         eventually(lambda: shoppers.answers > before + 40)
     assert f"Applied {newer} migrations" in said[0]
     assert not shoppers.failed, shoppers.failed[:5]
-    shoppers.told.check(check_log(stack.command_database_url))
+    log = check_log(stack.command_database_url)
+    shoppers.told.check(log)
+    check_views(stack.query_database_url, log)
 
 
 def is_waiting(url):
