@@ -17,6 +17,9 @@
  *
  * Only one writer of a partition at a time reaches `events`. So its unique keys never wait, and a
  * violation means that the other event is committed and visible to the next statement.
+ *
+ * The events' columns, arrays of one length, are unnested in a SELECT list: in FROM each would go
+ * through a tuple store.
  */
 static const Oid APPEND_TYPES[] = {
     PG_INT2_ARRAY, PG_INT8_ARRAY, PG_INT2_ARRAY, PG_INT4_ARRAY,        PG_UUID_ARRAY, PG_INT4_ARRAY,

@@ -11,13 +11,14 @@
 #include "uuid.h"
 
 struct uuid_lru_entry {
-    struct uuid id;
+    struct uuid id; /* set before uuid_lru_add() */
     struct uuid_lru_entry *same_slot;
     struct uuid_lru_entry *newer;
     struct uuid_lru_entry *older;
 };
 
-/* Read `newest`, `oldest` and `count` freely; the rest is the table's own. */
+/* Read `newest`, `oldest` and `count` freely, and an entry's `newer` and `older`; the rest is the
+ * table's own. */
 struct uuid_lru {
     struct uuid_lru_entry *newest; /* NULL: empty */
     struct uuid_lru_entry *oldest;

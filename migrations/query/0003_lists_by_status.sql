@@ -1,6 +1,6 @@
 -- A page of carts is put together from a page of each status. So no index of all views by time is needed, which each change
 -- of a view had to pay for; and a customer's carts of one status are found without reading the others. The schema version
--- stays: the programs before find the same, but read and sort more for it.
+-- stays: the programs before find the same, but read all views for a list without a filter.
 
 -- +migrate Up notransaction
 DROP INDEX CONCURRENTLY IF EXISTS cart_views_customer_status_idx;

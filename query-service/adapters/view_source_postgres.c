@@ -242,14 +242,15 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
     snprintf(bytes, sizeof(bytes), "%d", VIEW_LIST_BYTES_MAX);
     if (!put_statuses(source, list->status))
         return error_set(error, STATUS_INTERNAL, "no memory for a question");
-    bool is_any = str_is_none(list->customer_id);
-    /* Text where no length is needed: libpq uses lengths of binary values only. */
+    bool is_of_customer = !str_is_none(list->customer_id);
+    /* LIST takes the first five. Text where no length is needed: libpq uses lengths of binary
+     * values only. */
     const char *values[] = {
         time, cart_id, limit, bytes, source->statuses.bytes, list->customer_id.bytes};
     const int lengths[] = {0, 0, 0, 0, (int)source->statuses.length, (int)list->customer_id.length};
     static const int formats[] = {0, 0, 0, 0, 1, 1};
     AUTO(postgres_result_clear) PGresult *result = NULL;
-    enum status status = postgres_execute(source->postgres, is_any ? &LIST : &LIST_CUSTOMER,
+    enum status status = postgres_execute(source->postgres, is_of_customer ? &LIST_CUSTOMER : &LIST,
                                           &(struct postgres_parameters){values, lengths, formats},
                                           deadline_us, &result, error);
     if (status == STATUS_OK)

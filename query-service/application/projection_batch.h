@@ -22,7 +22,8 @@ struct batch_item {
     bool has_place; /* `event` could be read, and its cart lives in this partition */
     struct recorded_event event;
     struct text metadata;     /* where event.metadata is */
-    struct cached_view *cart; /* borrowed until the cache drops its partition; NULL: not wanted */
+    struct cached_view *cart; /* NULL: not wanted; borrowed until batch_end() or until its partition
+                               * is dropped */
 };
 
 struct projection_batch;

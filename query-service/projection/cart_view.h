@@ -19,6 +19,8 @@
 
 enum { CART_VIEW_BODY_MAX = 1024 * 1024 }; /* bytes; 500 lines of the longest names fit twice */
 
+/* A list without a filter asks for each of these but the first. So a program does not list carts of
+ * a status that only newer ones know. */
 enum cart_view_status {
     CART_VIEW_ABSENT = 0, /* no event yet */
     CART_VIEW_OPEN,

@@ -49,6 +49,7 @@ def test_given_an_untouched_cart_then_it_expires_and_others_stay(stack_factory, 
     view = eventually(lambda: shop.view(cart, min_version=expired["version"]))
     assert view["status"] == "expired" and view["closedAt"] == expired["occurredAt"]
     assert view["lineCount"] == len(earlier) - 1
+    assert cart in [listed["cartId"] for listed in shop.read("/v1/carts")["carts"]]
     assert shop.read(f"/v1/carts/{cart}/history")["events"][-1]["actor"] == "expiry-sweep"
     refused = shop.add(cart, line())
     assert problem(refused) == "cart-closed" and refused.json()["cartStatus"] == "expired"

@@ -146,7 +146,7 @@ def test_given_large_carts_that_compress_well_then_their_pages_come_one_after_th
     assert found == list(reversed(carts))
 
 
-def test_given_carts_of_every_status_when_all_are_paged_then_they_come_together_newest_change_first(shop):
+def test_given_carts_of_several_statuses_when_all_are_paged_then_they_come_together_newest_change_first(shop):
     first = fill(shop)
     kept, closed, cancelled, source, target = (fill(shop) for _ in range(5))
     changes = [shop.check_out(closed, "order-8"), shop.cancel(cancelled), shop.merge(target, source), shop.add(kept, line("x"))]

@@ -50,7 +50,8 @@ def log(infrastructure):
 def plan_of(cursor, name, parameters):
     """The plan with its counts, as `name` is planned once for all parameters, which is the harder case."""
     cursor.execute("SET plan_cache_mode = force_generic_plan")
-    cursor.execute(f"PREPARE {name} (int2, int8, int8, uuid, text, timestamptz, timestamptz, int4) AS {statement(SOURCE, name)}")
+    types = "int2, int8, int8, uuid, text, timestamptz, timestamptz, int4"
+    cursor.execute(f"PREPARE {name} ({types}) AS {statement(SOURCE, name)}")
     try:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name} (%s, %s, %s, NULL, %s, %s, %s, %s)",
                        parameters)
@@ -67,8 +68,8 @@ def test_given_a_million_events_when_an_hour_is_asked_for_then_an_index_is_used(
     _, cursor = log
     plan = plan_of(cursor, name, (3, after, after + width, kind, moment(900_000), moment(903_600), 250))
     used = {node["Node Type"]: node.get("Index Name") for node in nodes(plan) if "Scan" in node["Node Type"]}
-    print(f"{name} after {after}: {used}, {rows_read(plan, 'events')} rows, {plan['Shared Hit Blocks'] + plan['Shared Read Blocks']}"
-          f" blocks, {plan['Actual Total Time']} ms")
+    print(f"{name} after {after}: {used}, {rows_read(plan, 'events')} rows,"
+          f" {plan['Shared Hit Blocks'] + plan['Shared Read Blocks']} blocks, {plan['Actual Total Time']} ms")
     assert not any(node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "events" for node in nodes(plan))
     assert ("events_pkey" if name == "SCAN_WINDOW" else "events_time_position_idx") in used.values()
     assert rows_read(plan, "events") <= most

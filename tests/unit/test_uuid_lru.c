@@ -70,7 +70,9 @@ static void then_order_is(const int *numbers, size_t count)
 Test(uuid_lru, given_many_entries_then_each_is_found_and_no_other)
 {
     size_t empty = uuid_lru_memory(&lru);
+    int blocks = blocks_in_use;
     given(MANY);
+    cr_expect_eq(blocks_in_use, blocks, "the slots before are released");
     cr_expect_geq(uuid_lru_memory(&lru), MANY * sizeof(void *), "a slot for each");
     cr_expect_gt(uuid_lru_memory(&lru), empty);
     for (int number = 0; number < MANY; number++)
@@ -87,6 +89,8 @@ Test(uuid_lru, given_every_second_one_is_removed_then_the_others_are_found)
     for (int number = 0; number < MANY; number++)
         cr_expect_eq(find(number), number % 2 == 0 ? NULL : &things[number].entry, "%d", number);
     cr_expect_eq(lru.count, MANY / 2);
+    end();
+    cr_expect_eq(blocks_in_use, 0);
 }
 
 Test(uuid_lru, when_entries_are_used_then_they_are_the_newest)
