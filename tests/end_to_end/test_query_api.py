@@ -164,6 +164,7 @@ def test_given_carts_of_several_statuses_when_all_are_paged_then_they_come_toget
     assert len(states) == len(found)
     assert [states[cart] for cart in (kept, closed, cancelled, source, target)] == \
         ["open", "checked_out", "cancelled", "merged", "open"]
+    assert ids_of(shop.get("/v1/carts?status=merged&limit=1")) == [source]
 
 
 def test_given_customers_with_spaces_and_pluses_then_the_query_of_any_client_finds_each(shop):
