@@ -27,7 +27,10 @@ enum {
     HTTP_QUERY_PARAMETERS_MAX = 12,
     HTTP_RESPONSE_HEADERS_MAX = 8,
     HTTP_URI_MAX = 8192,      /* bytes; more is 414 */
-    HTTP_HEADERS_MAX = 16384, /* bytes of all header fields; more is 431 */
+    HTTP_HEADERS_MAX = 10240, /* bytes of all header fields; more is 431 */
+    /* Counted for each field beside its name and value, as HTTP/2 does with 32 (RFC 9113, 6.5.2).
+     * A Cookie is counted twice, with as much for each pair in it: libmicrohttpd copies it. */
+    HTTP_FIELD_OVERHEAD = 64,
 };
 
 struct http_parameter {

@@ -12,8 +12,6 @@
 
 #include <microhttpd.h>
 
-enum { HTTP_HEADER_FIELDS_MAX = 100 };
-
 struct http_head {
     int refused_status;    /* 0: fine; 400 or 431 */
     const char *complaint; /* static; says what is wrong */

@@ -29,9 +29,12 @@
 #include <stdarg.h>
 
 enum {
-    HTTP_CONNECTION_MEMORY = 32768, /* libmicrohttpd's buffer: a whole head, and its answer's */
-    HTTP_STOP_WAIT_MS = 5000,       /* for answers that other threads owe */
-    HTTP_STOP_SEND_MS = 500,        /* for clients to take the last answers */
+    /* libmicrohttpd's buffer, all of which it clears after each request. Beside target and fields:
+     * the rest of the request line, what separates up to 150 fields, records of 12 parameters (64
+     * bytes each), the answer's head, and room to read what comes next. */
+    HTTP_CONNECTION_MEMORY = HTTP_URI_MAX + HTTP_HEADERS_MAX + 3072,
+    HTTP_STOP_WAIT_MS = 5000, /* for answers that other threads owe */
+    HTTP_STOP_SEND_MS = 500,  /* for clients to take the last answers */
 };
 
 struct http_server {

@@ -82,10 +82,11 @@ def test_given_a_head_of_two_meanings_then_400_and_nothing_behind_it_is_a_reques
 
 @pytest.mark.parametrize("raw, status, kind", [
     (get("/" + "a" * 8192), 414, "uri-too-long"), (get("/livez", "X: " + "v" * 16400), 431, "header-too-large"),
-    (get("/livez", *(f"X-{i}: 1" for i in range(101))), 431, "header-too-large"),
+    (get("/livez", *(f"X-{i}: 1" for i in range(160))), 431, "header-too-large"),
     (post(f"/v1/carts/{new_id()}/items", b"x" * 65537), 413, "body-too-large"),
     (get("/v1/carts/" + "%41" * 2000), None, None), (get("/v1/carts?" + "&".join(f"p{i}" for i in range(17))), 400, None),
-    (get("/livez", "Cookie: " + "c" * 16000), 200, None)])
+    (get("/livez", "Cookie: " + "c" * 4900), 200, None), (get("/livez", "Cookie: " + "c" * 5100), 431, "header-too-large"),
+    (get("/livez", *(f"X-{i}: 1" for i in range(140))), 200, None)], ids=range(9))
 def test_given_what_is_too_long_then_it_is_said_so(service, raw, status, kind):
     with connect(service) as sock:
         with contextlib.suppress(ConnectionError):
@@ -255,8 +256,9 @@ def test_given_clients_that_take_nothing_then_what_waits_for_them_has_a_limit(st
         assert stream.startswith(b"HTTP/1.1 200 ") and not stream.endswith(b"0\r\n\r\n")
         assert Shop(service.url).create(new_id()).status_code == 201
     eventually(lambda: read_page().status == 200)
-    stream = exchange(service, get("/v1/events", "Accept: application/x-ndjson", "Connection: close"))
-    assert stream.endswith(b"0\r\n\r\n") and stream.count(b"CartCreated") == 1001
+    with connect(service) as sock:
+        sock.sendall(get("/v1/events", "Accept: application/x-ndjson", "Connection: close"))
+        assert Reader(sock).answer().body.count(b"CartCreated") == 1001
 
 
 # -- pages in browsers ---------------------------------------------------------------------------------------------

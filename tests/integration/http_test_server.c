@@ -190,7 +190,15 @@ static void answer_echo(struct http_request *request)
     if (!str_is_none(tried))
         text_format(&text, "x-tried " STR_FORMAT "\n", STR_ARGS(tried));
     text_format(&text, "body " STR_FORMAT "\n", STR_ARGS(http_request_body(request)));
-    answer_text(request, 200, text_str(&text));
+    char head[1024];
+    size_t length = (size_t)number(request, "head", 0);
+    assert(length <= sizeof(head));
+    memset(head, 'h', length);
+    http_respond(request, &(struct http_response){.status = 200,
+                                                  .content_type = "text/plain",
+                                                  .body = text_str(&text),
+                                                  .headers = {{"X-Long", {head, length}}},
+                                                  .header_count = length > 0 ? 1 : 0});
     text_done(&text);
 }
 
