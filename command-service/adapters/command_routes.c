@@ -32,10 +32,16 @@ static void cart_call_free(struct cart_call *call)
     free(call);
 }
 
-static void answer_and_free(struct command_request *request)
+/* On the lane's thread, which others wait for: the answer is made elsewhere. */
+static void wake(struct command_request *request)
 {
-    struct cart_call *call = (struct cart_call *)request;
-    command_answer(call->http, request, call->correlation_id);
+    http_wake(((struct cart_call *)request)->http);
+}
+
+static void answer_and_free(void *context)
+{
+    struct cart_call *call = context;
+    command_answer(call->http, &call->request, call->correlation_id);
     cart_call_free(call);
 }
 
@@ -246,10 +252,10 @@ static void submit(const struct command_routes *routes, struct cart_call *call)
         request->source_partition =
             cart_partition(&request->command.merge.source_cart_id, routes->partition_count);
     request->deadline_us = clock_deadline_us(LANE_DEADLINE_MS);
-    request->done = answer_and_free;
+    request->done = wake;
 
     struct http_request *http = call->http;
-    http_defer(http);
+    http_defer_until_woken(http, answer_and_free, call);
     if (!command_lanes_submit(routes->lanes, request)) {
         command_answer_overloaded(http);
         cart_call_free(call);

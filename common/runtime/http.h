@@ -3,7 +3,8 @@
  *
  * A handler gets a complete request (head checked, body collected within its limit) on one of the
  * server's threads. It either answers at once with http_respond(), or calls http_defer() and lets
- * another thread answer. Every request is answered exactly once.
+ * another thread answer, or calls http_defer_until_woken() and answers when another thread says so.
+ * Every request is answered exactly once.
  */
 #pragma once
 
@@ -84,6 +85,15 @@ void http_drop(struct http_request *request);
 
 /* Promises an answer from another thread; called in the handler, before that thread has it. */
 void http_defer(struct http_request *request);
+
+/* Promises an answer for the time when another thread has called http_wake(). `answer` is then
+ * called on the request's server thread, exactly once, also when the client has left, and answers;
+ * it can no longer ask for header fields. So the thread for which others wait does not pay for the
+ * answer. Answering instead of http_wake() is possible too; `answer` is not called then. */
+void http_defer_until_woken(struct http_request *request, void (*answer)(void *context),
+                            void *context);
+/* From any thread, for which the request is gone afterwards: it may be over before this returns. */
+void http_wake(struct http_request *request);
 
 /*
  * A long answer in pieces (NDJSON, event streams).

@@ -62,11 +62,11 @@ static void store(struct http_request *request, const struct http_response *resp
 
 /* Gives the request back to its server thread; it must not be touched afterwards. The server itself
  * stays until `owed` has been decremented. */
-static void give_back(struct http_request *request)
+static void give_back(struct http_request *request, enum http_request_state state)
 {
     struct http_server *server = request->server;
     struct MHD_Connection *mhd = request->mhd;
-    enum http_request_state before = atomic_exchange(&request->state, HTTP_REQUEST_ANSWERED);
+    enum http_request_state before = atomic_exchange(&request->state, state);
     assert(before == HTTP_REQUEST_HANDLED || before == HTTP_REQUEST_SUSPENDED);
     if (before == HTTP_REQUEST_SUSPENDED)
         MHD_resume_connection(mhd);
@@ -76,14 +76,14 @@ static void give_back(struct http_request *request)
 void http_respond(struct http_request *request, const struct http_response *response)
 {
     store(request, response);
-    give_back(request);
+    give_back(request, HTTP_REQUEST_ANSWERED);
 }
 
 void http_drop(struct http_request *request)
 {
     request->answer.status = 500; /* for the metrics */
     request->answer_lost = true;
-    give_back(request);
+    give_back(request, HTTP_REQUEST_ANSWERED);
 }
 
 void http_respond_stream(struct http_request *request, const struct http_response *response,
@@ -98,13 +98,27 @@ void http_respond_stream(struct http_request *request, const struct http_respons
         request->answer_lost = true;
         source->gone(source->context);
     }
-    give_back(request);
+    give_back(request, HTTP_REQUEST_ANSWERED);
 }
 
 void http_defer(struct http_request *request)
 {
     assert(!request->deferred);
     request->deferred = true;
+}
+
+void http_defer_until_woken(struct http_request *request, void (*answer)(void *context),
+                            void *context)
+{
+    http_defer(request);
+    request->make_answer = answer;
+    request->make_answer_context = context;
+}
+
+void http_wake(struct http_request *request)
+{
+    atomic_fetch_add(&request->server->owed, 1); /* by this thread; the answer is still owed too */
+    give_back(request, HTTP_REQUEST_WOKEN);
 }
 
 static ssize_t never_read(void *context, uint64_t position, char *buffer, size_t max)

@@ -113,6 +113,16 @@ static void begin_handling(struct http_request *request)
     atomic_store(&request->state, HTTP_REQUEST_HANDLED);
 }
 
+/* Whether there is an answer. The one for which the request was woken is made now. */
+static bool obtain_answer(struct http_request *request)
+{
+    if (atomic_load(&request->state) == HTTP_REQUEST_WOKEN) {
+        atomic_store(&request->state, HTTP_REQUEST_HANDLED);
+        request->make_answer(request->make_answer_context);
+    }
+    return atomic_load(&request->state) == HTTP_REQUEST_ANSWERED;
+}
+
 static enum MHD_Result refuse(struct http_request *request, const struct problem *problem)
 {
     begin_handling(request);
@@ -204,7 +214,7 @@ static bool needs_json(const struct http_request *request)
 static enum MHD_Result send_or_sleep(struct http_request *request)
 {
     struct MHD_Connection *mhd = request->mhd;
-    if (atomic_load(&request->state) == HTTP_REQUEST_ANSWERED)
+    if (obtain_answer(request))
         return http_answer_send(request);
     assert(request->deferred && "a handler answers or defers");
     MHD_suspend_connection(mhd);
@@ -259,7 +269,7 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *mhd, const 
         return take_head(request, method, target, version);
     if (*upload_size > 0)
         return take_body(request, upload, upload_size);
-    if (atomic_load(&request->state) == HTTP_REQUEST_ANSWERED)
+    if (obtain_answer(request))
         return http_answer_send(request);
     return handle(request);
 }
@@ -274,9 +284,9 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **request
     if (request == NULL)
         return;
     struct http_connection *connection = request->connection;
-    enum http_request_state state = atomic_load(&request->state);
-    assert(state == HTTP_REQUEST_ARRIVING || state == HTTP_REQUEST_ANSWERED);
-    if (state == HTTP_REQUEST_ARRIVING)
+    bool answered = obtain_answer(request);
+    assert(answered || atomic_load(&request->state) == HTTP_REQUEST_ARRIVING);
+    if (!answered)
         connection->linger = true;
     else if (code == MHD_REQUEST_TERMINATED_WITH_ERROR)
         http_answer_half_closed(request);

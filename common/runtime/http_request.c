@@ -13,12 +13,6 @@ struct http_joined_header {
     char bytes[];
 };
 
-/* glibc has freed blocks of up to this size at hand (its tcache, which calloc() bypasses). jemalloc
- * (ADR 17) has larger ones at hand too. */
-enum { QUICK_BLOCK_MAX = 1032, USUAL_TARGET = 64 };
-_Static_assert(sizeof(struct http_request) + USUAL_TARGET <= QUICK_BLOCK_MAX,
-               "a usual request costs no walk through the heap");
-
 struct http_request *http_request_new(const char *target, size_t length)
 {
     bool too_long = length > HTTP_URI_MAX;

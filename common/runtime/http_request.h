@@ -3,7 +3,8 @@
  *
  * A request lives on the server thread of its connection, from its first line until libmicrohttpd
  * says that it is completed. In between one other thread may have it: from http_defer() until
- * http_respond(). `state` hands it over and back.
+ * http_respond(), or from http_defer_until_woken() until http_wake(). `state` hands it over and
+ * back.
  */
 #pragma once
 
@@ -17,7 +18,8 @@ enum http_request_state {
     HTTP_REQUEST_ARRIVING,
     HTTP_REQUEST_HANDLED,   /* with the handler, or with another thread but not suspended yet */
     HTTP_REQUEST_SUSPENDED, /* with another thread: when it answers, it resumes the connection */
-    HTTP_REQUEST_ANSWERED,  /* the answer is stored: back on the server thread */
+    HTTP_REQUEST_WOKEN,     /* the server thread is to make the answer */
+    HTTP_REQUEST_ANSWERED,  /* the answer is stored: the server thread is to send it */
 };
 
 struct http_joined_header; /* several fields of one name, put together */
@@ -47,6 +49,8 @@ struct http_request {
     size_t body_length;
     size_t body_capacity;
 
+    void (*make_answer)(void *context); /* once it is woken */
+    void *make_answer_context;
     struct http_response answer; /* its texts are the request's own */
     char *header_block;          /* the answer's header values, each terminated */
     struct http_stream *stream;

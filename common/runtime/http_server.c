@@ -227,9 +227,12 @@ unsigned http_server_pending(const struct http_server *server)
 static bool becomes_zero(const atomic_uint *count, int wait_ms)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
-    for (int waited_ms = 0; waited_ms < wait_ms && atomic_load(count) > 0; waited_ms++)
+    unsigned left = atomic_load(count);
+    for (int waited_ms = 0; waited_ms < wait_ms && left > 0; waited_ms++) {
         nanosleep(&pause, NULL);
-    return atomic_load(count) == 0;
+        left = atomic_load(count);
+    }
+    return left == 0;
 }
 
 void http_server_stop(struct http_server *server)

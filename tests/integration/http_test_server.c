@@ -25,8 +25,9 @@ enum { WAITING_MAX = 4096, LARGE_MAX = 64 * 1024 * 1024, TEXT_MAX = 1024 * 1024 
 /* Something that another thread does later. */
 struct later {
     int64_t due_us;
-    struct http_request *request; /* answered, or else */
-    struct http_stream *stream;   /* given its next piece */
+    struct http_request *request; /* answered, or only woken, or else */
+    bool wakes;
+    struct http_stream *stream; /* given its next piece */
     struct pieces *pieces;
 };
 
@@ -38,6 +39,7 @@ static bool hurrying; /* deferred answers wait for their time no more */
 static bool ending;   /* nor do the pieces of streams, and nothing new will come */
 static struct metrics *metrics;
 static atomic_int streams_open;
+static atomic_int answers_due; /* of requests that are to be woken */
 
 struct pieces {
     int left;
@@ -102,7 +104,9 @@ static void write_piece(struct http_stream *stream, struct pieces *pieces)
 
 static void perform(struct later later)
 {
-    if (later.request != NULL)
+    if (later.wakes)
+        http_wake(later.request);
+    else if (later.request != NULL)
         answer_text(later.request, 200, STR_LITERAL("later\n"));
     else
         write_piece(later.stream, later.pieces);
@@ -216,16 +220,39 @@ static void answer_large(struct http_request *request)
                                                   .header_count = 1});
 }
 
-static void answer_later(struct http_request *request)
+struct woken {
+    struct http_request *request; /* a block of its own, so that a sanitizer sees each wrong call */
+};
+
+static void answer_when_woken(void *context)
 {
-    int64_t delay_ms = number(request, "delay", 0);
-    http_defer(request);
-    if (number(request, "spin", 0) != 0) {
-        do_later((struct later){.request = request});
-        sleep_us(2000); /* so that the answer comes before this handler returns */
-        return;
+    struct woken *woken = context;
+    atomic_fetch_sub(&answers_due, 1);
+    answer_text(woken->request, 200, STR_LITERAL("later\n"));
+    free(woken);
+}
+
+static void answer_later(struct http_request *request, bool wakes)
+{
+    int64_t delay_us = number(request, "delay", 0) * 1000;
+    bool spins = number(request, "spin", 0) != 0;
+    if (wakes) {
+        struct woken *woken = malloc(sizeof(*woken));
+        assert(woken != NULL);
+        *woken = (struct woken){request};
+        atomic_fetch_add(&answers_due, 1);
+        http_defer_until_woken(request, answer_when_woken, woken);
+        if (number(request, "early", 0) != 0) { /* nobody takes it: answered at once after all */
+            answer_when_woken(woken);
+            return;
+        }
+    } else {
+        http_defer(request);
     }
-    do_later((struct later){.due_us = clock_monotonic_us() + delay_ms * 1000, .request = request});
+    do_later((struct later){
+        .due_us = clock_monotonic_us() + delay_us, .request = request, .wakes = wakes});
+    if (spins)
+        sleep_us(2000); /* so that the answer comes before this handler returns */
 }
 
 static void answer_metrics(struct http_request *request)
@@ -233,6 +260,7 @@ static void answer_metrics(struct http_request *request)
     struct text text = TEXT_INIT(TEXT_MAX);
     metrics_write(metrics, &text);
     text_format(&text, "streams_open %d\n", atomic_load(&streams_open));
+    text_format(&text, "answers_due %d\n", atomic_load(&answers_due));
     answer_text(request, 200, text_str(&text));
     text_done(&text);
 }
@@ -248,9 +276,9 @@ static void handle(struct http_request *request, void *context)
     } else if (str_equal_literal(name, "echo")) {
         http_request_set_route(request, "/echo");
         answer_echo(request);
-    } else if (str_equal_literal(name, "later")) {
+    } else if (str_equal_literal(name, "later") || str_equal_literal(name, "woken")) {
         http_request_set_route(request, "/later");
-        answer_later(request);
+        answer_later(request, str_equal_literal(name, "woken"));
     } else if (str_equal_literal(name, "stream")) {
         http_request_set_route(request, "/stream");
         answer_stream(request);
@@ -358,5 +386,6 @@ int main(int argc, char **argv)
     raise_flag(&ending);
     pthread_join(later, NULL);
     metrics_free(metrics);
-    return atomic_load(&streams_open) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool all_done = atomic_load(&streams_open) == 0 && atomic_load(&answers_due) == 0;
+    return all_done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -94,14 +94,14 @@ def wait_until(condition, seconds=SOON):
 
 def test_every_answer_carries_the_standing_headers(server):
     ids = set()
-    for path in ["/hello", "/nix", "//", "/later", "/stream"]:
+    for path in ["/hello", "/nix", "//", "/later", "/woken", "/stream"]:
         headers = exchange(server, get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert "date" in headers
         assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", headers["x-request-id"])
         ids.add(headers["x-request-id"])
-    assert len(ids) == 5
+    assert len(ids) == 6
 
 
 def test_an_internal_error_names_its_request(server):
@@ -119,8 +119,10 @@ def test_requests_are_counted_by_route_and_status(server):
 
 @pytest.mark.parametrize("raw, has_body", [
     (get("/hello"), True), (get("/later"), True), (get("/later?delay=20"), True), (get("/later?delay=20", method="HEAD"), False),
-    (post("/later?delay=20", b"{}"), True), (get("/later?delay=20", "Content-Length: 3", method="DELETE") + b"abc", True)],
-    ids=["hello", "later", "much later", "HEAD", "POST", "DELETE"])
+    (get("/woken?delay=20", method="HEAD"), False),
+    (post("/later?delay=20", b"{}"), True), (get("/later?delay=20", "Content-Length: 3", method="DELETE") + b"abc", True),
+    (get("/woken"), True), (get("/woken?delay=20"), True), (post("/woken?delay=20", b"{}"), True), (get("/woken?early=1"), True)],
+    ids=["hello", "later", "much later", "HEAD", "HEAD, woken", "POST", "DELETE", "woken", "much later woken", "POST, woken", "early"])
 def test_a_client_that_closes_its_sending_side_gets_its_answer(server, raw, has_body):
     for _ in range(30):
         with server.connect() as sock:
@@ -134,9 +136,10 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(server, raw, has_
             assert receive_all(sock) == reader.data == b""
 
 
-def test_a_client_that_closes_its_sending_side_while_an_answer_is_due_gets_it(server):
+@pytest.mark.parametrize("path", ["/later", "/woken"])
+def test_a_client_that_closes_its_sending_side_while_an_answer_is_due_gets_it(server, path):
     with server.connect() as sock:
-        sock.sendall(get("/later?delay=200"))
+        sock.sendall(get(f"{path}?delay=200"))
         time.sleep(0.1)
         sock.shutdown(socket.SHUT_WR)
         answer = Reader(sock).answer()
@@ -549,28 +552,29 @@ def test_a_connection_serves_many_requests(server):
     with server.connect() as sock:
         reader = Reader(sock)
         for i in range(20):
-            sock.sendall([get("/hello"), post("/echo", b"abc"), get("/later?delay=1"), get("/nix")][i % 4])
-            assert reader.answer().status == [200, 200, 200, 404][i % 4]
+            sock.sendall([get("/hello"), post("/echo", b"abc"), get("/later?delay=1"), get("/nix"), get("/woken?delay=1")][i % 5])
+            assert reader.answer().status == [200, 200, 200, 404, 200][i % 5]
 
 
 def test_pipelined_requests_are_answered_in_order(server):
     with server.connect() as sock:
         reader = Reader(sock)
-        paths = [f"/echo/{i}" if i % 3 else f"/later?delay={i % 5}" for i in range(60)]
+        paths = [f"/echo/{i}" if i % 3 else f"/{['later', 'woken'][i % 2]}?delay={i % 5}" for i in range(60)]
         sock.sendall(b"".join(post(path, b"abc") if i % 2 else get(path) for i, path in enumerate(paths)))
         for i, path in enumerate(paths):
             expected = b"later\n" if i % 3 == 0 else b"segment %d\n" % i
             assert expected in reader.answer().body, path
 
 
-def test_no_answer_is_lost_between_a_handler_and_the_thread_that_answers(server):
+@pytest.mark.parametrize("path", ["/later", "/woken"])
+def test_no_answer_is_lost_between_a_handler_and_the_thread_that_answers(server, path):
     """Each of these answers races with the suspension of its connection."""
     count, rounds = 500, 4
     socks = [server.connect() for _ in range(32)]
     for _ in range(rounds):
         received = {sock: b"" for sock in socks}
         for sock in socks:
-            sock.sendall(get("/later") * count)
+            sock.sendall(get(path) * count)
         while received:
             ready, _, _ = select.select(list(received), [], [], 2)
             assert ready, f"{len(received)} connections wait for an answer"
@@ -599,7 +603,7 @@ def test_a_client_that_half_closes_gets_its_answer(server):
         assert receive_all(sock).endswith(b"hello\n")
 
 
-@pytest.mark.parametrize("path", ["/hello", "/later?delay=20", "/later?spin=1"])
+@pytest.mark.parametrize("path", ["/hello", "/later?delay=20", "/later?spin=1", "/woken?delay=20", "/woken?spin=1"])
 @pytest.mark.parametrize("count", [1, 64, 127, 128, 129, 256, 1024])
 def test_many_connections_are_all_served_in_time(server, count, path):
     if "spin" in path and count > 129:
@@ -786,7 +790,8 @@ def reset(sock):
     b"", b"GET /hel", get("/hello")[:-2], post("/echo", b"a" * 60000)[:-100], post_chunked("/echo", b"abc")[:-9],
     get("/later?delay=100"), get("/later?spin=1"), get("/stream?delay=50&pieces=50"), get("/stream?inline=1&pieces=100000"),
     get("/large?size=20000000"), post("/echo", b"a" * 100_000), AMBIGUOUS["CL+TE"],
-], ids=range(12))
+    get("/woken?delay=100"), get("/woken?spin=1"), get("/woken?early=1"),
+], ids=range(15))
 def test_clients_that_vanish_leave_nothing_behind(server, raw):
     for leave in [socket.socket.close, reset]:
         for pause in [0, 0.02]:
@@ -797,8 +802,8 @@ def test_clients_that_vanish_leave_nothing_behind(server, raw):
             time.sleep(pause)
             for sock in socks:
                 leave(sock)
-    wait_until(lambda: metric(server, "streams_open") == 0)
-    wait_until(lambda: metric(server, "http_connections") == 1)
+    for name, left in (("streams_open", 0), ("answers_due", 0), ("http_connections", 1)):
+        wait_until(lambda name=name, left=left: metric(server, name) == left)
 
 
 # The door: connections whose first head has not come
@@ -967,17 +972,18 @@ def test_other_addresses_to_listen_on(address):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_any_number_of_threads(threads):
     with serving(f"threads={threads}") as server:
-        for path in ["/hello", "/later", "/stream"]:
+        for path in ["/hello", "/later", "/woken", "/stream"]:
             assert exchange(server, get(path)).status == 200
 
 
-def test_quiescing_finishes_what_is_under_way():
+@pytest.mark.parametrize("path", ["/later", "/woken"])
+def test_quiescing_finishes_what_is_under_way(path):
     with serving() as server:
         idle, busy = server.connect(), server.connect()
         idle.sendall(get("/hello"))
         readers = Reader(idle), Reader(busy)
         assert "connection" not in readers[0].answer().headers
-        busy.sendall(get("/later?delay=300"))
+        busy.sendall(get(f"{path}?delay=300"))
         time.sleep(0.05)
         server.process.send_signal(signal.SIGUSR1)
         time.sleep(0.05)
@@ -1016,17 +1022,18 @@ def test_a_client_that_sends_on_gets_the_whole_of_the_last_answer():
 
 def test_stopping_cuts_what_would_not_end():
     with serving() as server:
-        socks = [server.connect() for _ in range(6)]
+        socks = [server.connect() for _ in range(7)]
         for sock, raw in zip(socks, [b"", b"GET", post("/echo", b"abc")[:-1], get("/later?delay=60000"),
-                                     get("/stream?delay=60000"), get("/stream?pieces=1000&size=10&delay=5")]):
+                                     get("/woken?delay=60000"), get("/stream?delay=60000"),
+                                     get("/stream?pieces=1000&size=10&delay=5")]):
             sock.sendall(raw)
         time.sleep(0.1)
         start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         answers = [receive_all(sock) for sock in socks]
         assert time.monotonic() - start < 5
-        assert answers[3].endswith(b"later\n")
-        assert not answers[5].endswith(b"0\r\n\r\n")
+        assert answers[3].endswith(b"later\n") and answers[4].endswith(b"later\n")
+        assert not answers[6].endswith(b"0\r\n\r\n")
 
 
 def stop_while_clients_send():
@@ -1058,7 +1065,8 @@ def test_what_comes_while_it_stops_is_refused_and_nothing_breaks():
 
 def test_nothing_breaks_under_a_mix_of_clients():
     requests = [get("/hello"), post("/echo", b"abc"), get("/later?delay=3"), get("/stream?pieces=5&delay=1"),
-                get("/large?size=300000"), get("/later?spin=1"), post_chunked("/echo", b"abc", b"def")]
+                get("/large?size=300000"), get("/later?spin=1"), post_chunked("/echo", b"abc", b"def"),
+                get("/woken?delay=3"), get("/woken?spin=1"), get("/woken?early=1")]
     with serving("threads=3") as server:
         end = time.monotonic() + 4
         failures = []
