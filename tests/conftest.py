@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import resource
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -22,6 +23,8 @@ _open_stacks = []
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: also run against services built with ThreadSanitizer")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # a login shell allows 1,024 files, which are too few for some tests
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     contract.watch()
 
 

@@ -222,12 +222,14 @@ static void answer_large(struct http_request *request)
 
 struct woken {
     struct http_request *request; /* a block of its own, so that a sanitizer sees each wrong call */
+    int64_t work_us;
 };
 
 static void answer_when_woken(void *context)
 {
     struct woken *woken = context;
     atomic_fetch_sub(&answers_due, 1);
+    sleep_us(woken->work_us);
     answer_text(woken->request, 200, STR_LITERAL("later\n"));
     free(woken);
 }
@@ -239,7 +241,7 @@ static void answer_later(struct http_request *request, bool wakes)
     if (wakes) {
         struct woken *woken = malloc(sizeof(*woken));
         assert(woken != NULL);
-        *woken = (struct woken){request};
+        *woken = (struct woken){request, number(request, "work", 0) * 1000};
         atomic_fetch_add(&answers_due, 1);
         http_defer_until_woken(request, answer_when_woken, woken);
         if (number(request, "early", 0) != 0) { /* nobody takes it: answered at once after all */

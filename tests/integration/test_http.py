@@ -1036,6 +1036,17 @@ def test_stopping_cuts_what_would_not_end():
         assert not answers[6].endswith(b"0\r\n\r\n")
 
 
+def test_stopping_waits_for_answers_that_are_being_made():
+    """Each takes a millisecond of the only server thread."""
+    with serving("threads=1") as server:
+        socks = [server.connect() for _ in range(1200)]
+        for sock in socks:
+            sock.sendall(get("/woken?delay=60000&work=1"))
+        wait_until(lambda: metric(server, "answers_due") == len(socks))
+        server.process.send_signal(signal.SIGTERM)
+        assert all(receive_all(sock).endswith(b"later\n") for sock in socks)
+
+
 def stop_while_clients_send():
     """What clients got that sent something every 30 ms while the server stopped."""
     with serving() as server:
