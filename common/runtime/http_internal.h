@@ -33,7 +33,7 @@ enum {
      * the rest of the request line, what separates up to 150 fields, records of 12 parameters (64
      * bytes each), the answer's head, and room to read what comes next. */
     HTTP_CONNECTION_MEMORY = HTTP_URI_MAX + HTTP_HEADERS_MAX + 3072,
-    HTTP_STOP_WAIT_MS = 5000, /* for answers that other threads owe */
+    HTTP_STOP_WAIT_MS = 5000, /* for answers that are owed */
     HTTP_STOP_SEND_MS = 500,  /* for clients to take the last answers */
 };
 
@@ -47,7 +47,7 @@ struct http_server {
     _Atomic uint64_t id_count;
     atomic_bool draining;   /* every answer closes its connection */
     atomic_bool stopping;   /* nothing may wait any more */
-    atomic_uint owed;       /* requests that were handed to the handler and not answered yet */
+    atomic_uint owed;       /* requests handled and not answered yet, and threads that wake one */
     atomic_uint pending;    /* heads accepted, answers not sent */
     atomic_int connections; /* open ones */
     struct http_cors cors;

@@ -17,7 +17,7 @@
 enum http_request_state {
     HTTP_REQUEST_ARRIVING,
     HTTP_REQUEST_HANDLED,   /* with the handler, or with another thread but not suspended yet */
-    HTTP_REQUEST_SUSPENDED, /* with another thread: when it answers, it resumes the connection */
+    HTTP_REQUEST_SUSPENDED, /* with another thread, which resumes the connection when it is done */
     HTTP_REQUEST_WOKEN,     /* the server thread is to make the answer */
     HTTP_REQUEST_ANSWERED,  /* the answer is stored: the server thread is to send it */
 };
