@@ -23,72 +23,85 @@ local zipf = {}
 
 local function new_cart()
     made = made + 1
-    local roll, articles = math.random(), 1
-    while zipf[articles] < roll do articles = articles + 1 end
+    local roll, range = math.random(), 1
+    while zipf[range] < roll do range = range + 1 end
     -- A version 7 UUID, as the service itself makes them: the time leads.
     local time = string.format("%012x", began * 1000 + made)
     local id = string.format("%s-%s-7%03x-8%03x-%s%04x", time:sub(1, 8), time:sub(9), thread_number,
         made % 4096, run, math.floor(made / 4096) % 65536)
-    return {id = id, articles = articles, lines = {}, skus = {}, is_new = true}
+    return {id = id, range = range, lines = {}, articles = {}, is_new = true}
 end
 
-local function send(method, path, body)
-    if not body then return method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\n\r\n" end
-    return method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: "
-        .. #body .. "\r\n\r\n" .. body
+-- What follows a cart's id in a request. Few of them exist, so each is put together once and a request is one
+-- concatenation: what the generator costs is taken from what it measures.
+local function tail(path, body)
+    local head = path .. " HTTP/1.1\r\nHost: bench\r\n"
+    if not body then return head .. "\r\n" end
+    return head .. "Content-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 
-local function line(sku, name, price)
-    return '{"sku":"' .. sku .. '","name":"' .. name .. '","quantity":1,"unitPrice":{"amountMinor":' .. price
-        .. ',"currency":"EUR"}}'
+local function kept(make)
+    return setmetatable({}, {__index = function(made_before, key)
+        made_before[key] = make(key)
+        return made_before[key]
+    end})
 end
 
-local function add(cart, number)
-    local sku = "sku-" .. number
-    if not cart.lines[sku] then
-        cart.lines[sku] = 0
-        cart.skus[#cart.skus + 1] = sku
-    end
-    cart.lines[sku] = cart.lines[sku] + 1
-    return send("POST", "/v1/carts/" .. cart.id .. "/items", line(sku, "Article number " .. number, 100 + number * 37))
+local function adding(sku, name, price)
+    return tail("/items", '{"sku":"' .. sku .. '","name":"' .. name .. '","quantity":1,"unitPrice":{"amountMinor":'
+        .. price .. ',"currency":"EUR"}}')
+end
+
+local create, checkout = tail("", '{"currency":"EUR"}'), tail("/checkout", "{}")
+local add = kept(function(number) return adding("sku-" .. number, "Article number " .. number, 100 + number * 37) end)
+local add_filled = kept(function(number) return adding("sku-" .. number, "Article number " .. number, 359) end)
+local add_hot = kept(function(number) return adding("hot-" .. number, "Hot article", 1999) end)
+local set_hot = kept(function(number) return tail("/items/hot-" .. number, '{"quantity":1}') end)
+local remove = kept(function(number) return tail("/items/sku-" .. number) end)
+local set = kept(function(quantity)
+    return kept(function(number) return tail("/items/sku-" .. number, '{"quantity":' .. quantity .. "}") end)
+end)
+
+local function send(method, id, rest)
+    return method .. " /v1/carts/" .. id .. rest
 end
 
 local function mixed(cart)
-    local path, roll = "/v1/carts/" .. cart.id, math.random()
-    if #cart.skus == 0 or roll < 0.70 then return add(cart, math.random(cart.articles)) end
-    local at = math.random(#cart.skus)
-    local sku = cart.skus[at]
+    local roll, articles, lines = math.random(), cart.articles, cart.lines
+    if #articles == 0 or roll < 0.70 then
+        local number = math.random(cart.range)
+        if not lines[number] then
+            lines[number] = 0
+            articles[#articles + 1] = number
+        end
+        lines[number] = lines[number] + 1
+        return send("POST", cart.id, add[number])
+    end
+    local at = math.random(#articles)
+    local number = articles[at]
     if roll < 0.85 then
-        cart.lines[sku] = cart.lines[sku] % 9 + 1 -- another quantity than it has
-        return send("PATCH", path .. "/items/" .. sku, '{"quantity":' .. cart.lines[sku] .. "}")
+        lines[number] = lines[number] % 9 + 1 -- another quantity than it has
+        return send("PATCH", cart.id, set[lines[number]][number])
     elseif roll < 0.95 then
-        cart.lines[sku] = nil
-        table.remove(cart.skus, at)
-        return send("DELETE", path .. "/items/" .. sku)
+        lines[number] = nil
+        table.remove(articles, at)
+        return send("DELETE", cart.id, remove[number])
     end
     carts[turn] = new_cart()
-    return send("POST", path .. "/checkout", "{}")
+    return send("POST", cart.id, checkout)
 end
 
 local function hot()
     turn = turn % 20 + 1
-    local sku = "hot-" .. turn
-    if math.random() < 0.9 then
-        return send("POST", "/v1/carts/" .. hot_cart .. "/items", line(sku, "Hot article", 1999))
-    end
-    return send("PATCH", "/v1/carts/" .. hot_cart .. "/items/" .. sku, '{"quantity":1}')
+    if math.random() < 0.9 then return send("POST", hot_cart, add_hot[turn]) end
+    return send("PATCH", hot_cart, set_hot[turn])
 end
 
 local function filled()
     turn = turn + 1
-    local path, number = "/v1/carts/" .. carts[turn % #carts + 1] .. "/items", math.random(count)
-    if math.random() < 0.8 then return send("POST", path, line("sku-" .. number, "Article number " .. number, 359)) end
-    return send("PATCH", path .. "/sku-" .. number, '{"quantity":' .. turn % 9 + 1 .. "}")
-end
-
-local function create(cart)
-    cart.is_new = false
-    return send("PUT", "/v1/carts/" .. cart.id, '{"currency":"EUR"}')
+    local id, number = carts[turn % #carts + 1], math.random(count)
+    if math.random() < 0.8 then return send("POST", id, add_filled[number]) end
+    return send("PATCH", id, set[turn % 9 + 1][number])
 end
 
 function init(arguments)
@@ -110,10 +123,12 @@ end
 function request()
     if mode == "hot" then return hot() end
     if mode == "filled" then return filled() end
-    if mode == "new" then return create(new_cart()) end
+    if mode == "new" then return send("PUT", new_cart().id, create) end
     turn = turn % #carts + 1
     local cart = carts[turn]
-    return cart.is_new and create(cart) or mixed(cart)
+    if not cart.is_new then return mixed(cart) end
+    cart.is_new = false
+    return send("PUT", cart.id, create)
 end
 
 dofile((debug.getinfo(1, "S").source:sub(2):match("(.*/)") or "") .. "summary.lua")
