@@ -23,7 +23,7 @@ class Subject:
 
 
 SUBJECTS = {
-    "pipeline": Subject(commands.pipeline, 30, 180),
+    "pipeline": Subject(commands.pipeline, 30, 260),
     "new-carts": Subject(commands.new_carts, 20, 150, FULL_ONLY),
     "hot": Subject(commands.hot, 15, 150),
     "rebuild": Subject(outages.rebuild, 20, 150, FULL_ONLY),
