@@ -19,8 +19,8 @@ struct cached_cart {
     struct cart cart;
     struct cart_keys keys;
     struct uuid last_event_id; /* at its version in the log; meaningless at version 0 */
-    bool is_complete;          /* every event that the log had is folded into it */
-    bool is_damaged;           /* its log cannot be folded: it takes no command */
+    bool is_complete; /* every event that the log had, or is guessed to have, is folded in */
+    bool is_damaged;  /* its log cannot be folded: it takes no command */
 
     /* The lane's own: where the cart is in batch number `batch`. */
     uint64_t batch;

@@ -39,6 +39,9 @@ enum {
 
     /* A command that has lost this many races is decided while its partition is held. */
     LANE_CLASHES_MAX = 2,
+    /* After a cart was thought absent that was not, this many batches read carts before they create
+     * them: a wrong guess costs all of its batch an append. */
+    LANE_DOUBT_BATCHES = 100,
 
     LANE_DEADLINE_MS = 1800, /* what adapters give a command */
 };
@@ -53,7 +56,7 @@ enum lane_metric {
     LANE_CACHE_CARTS,    /* gauge */
     LANE_CACHE_HITS,     /* counter, as the following are */
     LANE_CACHE_MISSES,
-    LANE_CART_CLASHES,          /* carts that another instance wrote first */
+    LANE_CART_CLASHES,          /* carts that the log knew better than the lane */
     LANE_APPEND_RETRIES,        /* deadlocks, lock time-outs and the like */
     LANE_COMMITS_UNCERTAIN,     /* appends without an answer */
     LANE_COMMITS_RESOLVED,      /* uncertain appends whose outcome was found in time */

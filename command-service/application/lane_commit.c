@@ -54,8 +54,10 @@ static enum status postpone_clashing(struct command_lane *lane, struct commit *c
         return status;
     *ret_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (lane->versions[i] == lane->batch->carts[lane->key_carts[i]].base_version)
+        int32_t base_version = lane->batch->carts[lane->key_carts[i]].base_version;
+        if (lane->versions[i] == base_version)
             continue;
+        lane_doubt_absence(lane, base_version);
         lane_batch_postpone_cart(lane->batch, lane->key_carts[i], true);
         ++*ret_count;
     }

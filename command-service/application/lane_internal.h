@@ -35,6 +35,7 @@ struct command_lane {
     bool has_news;              /* this batch's events are in the log */
     bool is_cache_suspect;      /* the cache is older than the connection */
     int64_t next_probe_us;      /* when to try a store that is down */
+    size_t batches_in_doubt;    /* for so many more, carts are read before they are created */
     int64_t last_contact_us;
     int64_t last_failure_log_us;
     struct cart_tail tails[EVENT_STORE_LOAD_CARTS_MAX];
@@ -61,6 +62,13 @@ static inline int64_t lane_deadline(int64_t from_us, int64_t milliseconds, int64
 {
     int64_t deadline_us = from_us + milliseconds * MICROSECONDS_PER_MILLISECOND;
     return deadline_us < limit_us ? deadline_us : limit_us;
+}
+
+/* After a cart was thought to have `version`, and the log has more. */
+static inline void lane_doubt_absence(struct command_lane *lane, int32_t version)
+{
+    if (version == 0)
+        lane->batches_in_doubt = LANE_DOUBT_BATCHES;
 }
 
 /* For a call that reads. */

@@ -58,6 +58,16 @@ static struct cached_cart *cart_of(struct command_lane *lane, const struct cart_
     return cart_cache_add(lane->cache, key);
 }
 
+/* Whether to take a cart that is not in memory as absent without asking the log, because this
+ * command creates it. If the log has it after all, the append clashes and the cart is read
+ * (docs/adr/0020). */
+static bool is_likely_new(const struct command_lane *lane, const struct command_request *request,
+                          const struct cached_cart *cached)
+{
+    return request->command.type == CART_CREATE && !request->condition.given &&
+           cached->cart.version == 0 && !cached->is_complete && lane->batches_in_doubt == 0;
+}
+
 /* Adds the command with its cart and, of a merge, the source. False: memory is out. */
 static bool add_to_batch(struct command_lane *lane, struct command_request *request)
 {
@@ -71,6 +81,8 @@ static bool add_to_batch(struct command_lane *lane, struct command_request *requ
     }
     if (cached == NULL || source == NULL)
         return false;
+    if (is_likely_new(lane, request, cached))
+        cached->is_complete = true;
     lane_batch_add(lane->batch, request, cached, source);
     return true;
 }
@@ -219,8 +231,10 @@ static enum status prove(struct command_lane *lane, int64_t limit_us, struct err
     while (status != STATUS_OK && lane_may_retry(lane, status, &failures, limit_us));
     size_t outdated = 0;
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        if (lane->versions[i] == batch->carts[lane->key_carts[i]].cached->cart.version)
+        int32_t version = batch->carts[lane->key_carts[i]].cached->cart.version;
+        if (lane->versions[i] == version)
             continue;
+        lane_doubt_absence(lane, version);
         lane_batch_postpone_cart(batch, lane->key_carts[i], false);
         outdated++;
     }
@@ -280,6 +294,7 @@ void lane_round(struct command_lane *lane)
         cart_cache_clear(lane->cache);
     lane->is_cache_suspect = false;
     fill_batch(lane, &taken, is_reached);
+    lane->batches_in_doubt -= lane->batches_in_doubt > 0;
     int64_t limit_us = batch->limit_us - ANSWER_MARGIN_US;
 
     enum status status = hold(lane, limit_us, &error);

@@ -84,6 +84,33 @@ def test_given_stale_caches_when_another_instance_changed_the_cart_then_refusals
     assert problem(first.add(cart, line())) == "cart-closed"
 
 
+def test_given_carts_of_another_instance_when_they_are_created_again_beside_new_ones_then_each_answer_is_true(stack_factory):
+    """The second instance takes them for new at first: it has none of them in memory."""
+    stack = stack_factory(command_services=2, query_services=0)
+    first = Shop(stack.command_urls[0])
+    told, old, closed, new = Acknowledged(), new_id(), new_id(), [new_id() for _ in range(40)]
+    for answer in (first.create(old, customer="ann"), first.create(closed), first.cancel(closed)):
+        told.note(answer)
+
+    def create(cart, **options):
+        return Shop(stack.command_urls[1]).create(cart, **options)
+
+    with ThreadPoolExecutor(20) as pool:
+        firsts = [pool.submit(create, cart) for cart in new[:8]]
+        again = pool.submit(create, old, customer="ann")
+        other, late = pool.submit(create, old), pool.submit(create, closed)
+        created = [*(first.result() for first in firsts), *pool.map(create, new[8:]), *pool.map(create, new)]
+        again, other, late = again.result(), other.result(), late.result()
+    assert [answer.status_code for answer in created] == [201] * 40 + [200] * 40
+    assert again.status_code == 200 and again.json()["version"] == 1 and again.json()["events"] == []
+    assert problem(other) == "cart-exists" and problem(late) == "cart-closed"
+    for answer in created:
+        told.note(answer)
+    log = check_log(stack.command_database_url)
+    told.check(log)
+    assert len(log) == 43
+
+
 def test_given_merges_across_lanes_and_instances_when_their_carts_change_then_each_is_whole(stack_factory):
     """Twelve clients merge, change and close the same few carts, in both directions at once."""
     stack = stack_factory(command_services=2, command_env={"LANES": 3})

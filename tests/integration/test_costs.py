@@ -68,8 +68,8 @@ def _setting(request, infrastructure, postgres, trips, tmp_path):
 
 
 @pytest.mark.parametrize(("carts", "hot", "expected"), [
-    (0, 0, ["load", "append"] * BATCHES),  # new carts: is there such a cart already?
-    (50, 100, ["load"] + ["append"] * BATCHES),  # one cart
+    (0, 0, ["append"] * BATCHES),  # new carts
+    (50, 100, ["append"] * BATCHES),  # one cart
     # Fifty carts of which some only refuse something in a batch: `versions` makes sure that they may.
     (50, 0, ["load", "append"] + ["load", "versions", "append"] * 3 + ["versions", "append"] * 6)])
 def test_given_batches_of_commands_then_each_is_one_append_and_one_sync(

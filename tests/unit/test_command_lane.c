@@ -26,10 +26,116 @@ Test(command_lane, commands_on_separate_carts_are_appended_together)
     then_version(c, 1);
     then_log_has(3);
     cr_expect_eq(story.store.append_calls, 1);
-    cr_expect_eq(story.store.load_calls, 1, "one question for all carts");
     cr_expect_eq(story.commits, 1);
     cr_expect_eq(story.commands_committed, 3);
     cr_expect_eq(story.answered_before_commit, 3, "the relay must not get in the answers' way");
+}
+
+Test(command_lane, carts_are_created_without_asking_whether_they_are_there)
+{
+    const struct command_request *a = when(A, story_create());
+    const struct command_request *add = when(A, story_add());
+    const struct command_request *b = when(B, story_create());
+    story_run();
+    then_version(a, 1);
+    then_version(add, 2);
+    then_version(b, 1);
+    cr_expect_eq(story.store.load_calls + story.store.versions_calls, 0);
+    cr_expect_eq(story.store.append_calls, 1);
+}
+
+Test(command_lane, a_cart_that_was_there_already_is_read_once_its_creation_has_clashed)
+{
+    fake_created(&story.store, A);
+    const struct command_request *a = when(A, story_create());
+    const struct command_request *b = when(B, story_create());
+    const struct command_request *add = when(A, story_add());
+    story_run();
+    then_refused(a, CART_ACCEPTED, 1);
+    then_version(add, 2);
+    then_version(b, 1);
+    then_log_has(3);
+    cr_expect_eq(story.order[0], 1, "the others need not wait for it");
+    cr_expect_eq(story.store.load_calls, 1);
+    cr_expect_eq(story.store.append_calls, 3);
+    cr_expect_eq(story.store.append_sizes[0], 3);
+    cr_expect_eq(story.store.append_sizes[1], 1, "the other cart's");
+    cr_expect_eq(story.metrics[LANE_CART_CLASHES], 1);
+}
+
+Test(command_lane, after_a_wrong_guess_carts_are_read_before_they_are_created_for_a_while)
+{
+    fake_created(&story.store, A);
+    fake_created(&story.store, B);
+    when(A, story_create());
+    story_start();
+    story_wait();
+    cr_assert_eq(story.store.append_calls, 1);
+    const struct command_request *b = when(B, story_create());
+    story_wait();
+    then_refused(b, CART_ACCEPTED, 1);
+    cr_expect_eq(story.store.append_calls, 1, "no clash");
+    cr_expect_eq(story.store.load_calls, 2);
+    for (int i = 2; i < LANE_DOUBT_BATCHES - 1; i++) {
+        when(A, story_create()); /* as it is */
+        story_wait();
+    }
+    const struct command_request *c = when(C, story_create());
+    story_wait();
+    then_version(c, 1);
+    cr_expect_eq(story.store.load_calls, 3, "the last doubt");
+    const struct command_request *d = when(fake_cart(4), story_create());
+    story_wait();
+    story_stop();
+    then_version(d, 1);
+    cr_expect_eq(story.store.load_calls, 3);
+}
+
+Test(command_lane, what_was_refused_by_a_wrong_guess_is_decided_again)
+{
+    fake_created(&story.store, A);
+    const struct command_request *add = when(A, story_add());
+    const struct command_request *create = when(A, story_create());
+    story_run();
+    then_version(add, 2);
+    then_refused(create, CART_ACCEPTED, 2);
+    then_log_has(2);
+}
+
+Test(command_lane, a_wrong_guess_whose_append_gets_no_answer_is_found_out)
+{
+    fake_created(&story.store, A);
+    story.store.appends[0] = FAKE_UNDONE_UNKNOWN;
+    const struct command_request *a = when(A, story_create());
+    const struct command_request *b = when(B, story_create());
+    story_run();
+    then_refused(a, CART_ACCEPTED, 1);
+    then_version(b, 1);
+    then_log_has(2);
+}
+
+Test(command_lane, a_cart_whose_first_event_cannot_be_read_cannot_be_created)
+{
+    fake_elsewhere(&story.store, A, EVENT_TYPE_COUNT, "{}");
+    const struct command_request *a = when(A, story_create());
+    story_start();
+    story_wait();
+    const struct command_request *again = when(A, story_create());
+    story_wait();
+    story_stop();
+    then_status(a, STATUS_INTERNAL);
+    then_status(again, STATUS_INTERNAL);
+    then_log_has(1);
+}
+
+Test(command_lane, a_creation_with_a_condition_asks_first)
+{
+    struct command_request *a = when(A, story_create());
+    a->condition = (struct cart_condition){.given = true, .any = true};
+    story_run();
+    then_refused(a, CART_REFUSED_NOT_FOUND, 0);
+    cr_expect_eq(story.store.load_calls, 1);
+    cr_expect_eq(story.store.versions_calls, 0);
 }
 
 Test(command_lane, forty_commands_on_one_cart_in_one_batch_all_succeed)
@@ -281,12 +387,18 @@ Test(command_lane, with_a_condition_a_clash_is_a_version_mismatch)
     then_refused(add, CART_REFUSED_VERSION_MISMATCH, 2);
 }
 
-Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_order)
+static struct cart_command add_many(size_t count)
 {
     static struct cart_line lines[CART_COMMAND_ITEMS_MAX];
-    for (size_t i = 0; i < CART_COMMAND_ITEMS_MAX; i++)
+    for (size_t i = 0; i < count; i++)
         lines[i] = STORY_LINE;
-    struct cart_command many = {.type = CART_ADD_ITEMS, .add_items = {.lines = lines, .count = 90}};
+    return (struct cart_command){.type = CART_ADD_ITEMS,
+                                 .add_items = {.lines = lines, .count = count}};
+}
+
+Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_order)
+{
+    struct cart_command many = add_many(90);
     fake_created(&story.store, A);
     fake_created(&story.store, B);
     enum { COMMANDS = 90 };
@@ -304,6 +416,23 @@ Test(command_lane, a_batch_larger_than_the_limit_is_split_without_changing_the_o
     for (size_t i = 0; i < story.store.append_calls; i++)
         cr_expect_lt(story.store.append_sizes[i], LANE_BATCH_EVENTS_MAX + CART_DECISION_EVENTS_MAX);
     cr_expect_eq(story.store.append_calls, 2);
+}
+
+Test(command_lane, a_wrong_guess_is_noticed_without_a_clash_too)
+{
+    fake_created(&story.store, A);
+    const struct command_request *add = when(A, story_add());
+    for (int count = 0; count < LANE_BATCH_EVENTS_MAX; count += CART_COMMAND_ITEMS_MAX) {
+        struct cart_key cart = fake_cart((uint8_t)(10 + count / CART_COMMAND_ITEMS_MAX));
+        fake_created(&story.store, cart);
+        when(cart, add_many(CART_COMMAND_ITEMS_MAX));
+    }
+    const struct command_request *late = when(A, story_create());
+    story_run();
+    then_version(add, 2);
+    then_refused(late, CART_ACCEPTED, 2);
+    cr_expect_eq(story.store.append_calls, 2, "of the full batch, and of the rest");
+    cr_expect_eq(story.store.load_calls, 2);
 }
 
 /* A cart of 1,000 events. */
@@ -363,11 +492,12 @@ Test(command_lane, more_carts_than_one_question_takes_are_read_in_the_next_batch
         cart.cart_id.bytes[1] = (uint8_t)(i / 256);
         cart.cart_id.bytes[2] = (uint8_t)(i % 256);
         cart.partition = cart_partition(&cart.cart_id, FAKE_PARTITIONS);
-        when(cart, story_create());
+        fake_created(&story.store, cart);
+        when(cart, story_add());
     }
     story_run();
     for (size_t i = 0; i < 512; i++)
-        then_version(&story.requests[i], 1);
+        then_version(&story.requests[i], 2);
     cr_expect_eq(story.store.load_calls, 512 / EVENT_STORE_LOAD_CARTS_MAX);
 }
 

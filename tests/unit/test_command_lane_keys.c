@@ -66,8 +66,20 @@ Test(command_lane_keys, the_first_time_nothing_is_asked)
     story_run();
     then_version(&story.requests[0], 1);
     then_version(&story.requests[1], 2);
-    cr_expect_eq(story.store.recall_calls, 0);
-    cr_expect_eq(story.store.load_calls, 1);
+    cr_expect_eq(story.store.recall_calls + story.store.load_calls, 0);
+}
+
+Test(command_lane_keys, a_creation_that_is_repeated_after_a_restart_gets_the_first_answer)
+{
+    const struct command_request *first = when_keyed(A, story_create(), "k", "hash");
+    story_start();
+    story_wait();
+    restart();
+    const struct command_request *again = when_keyed(A, story_create(), "k", "hash");
+    story_wait();
+    story_stop();
+    then_replayed(again, first);
+    then_log_has(1);
 }
 
 Test(command_lane_keys, later_and_from_a_warm_cache_the_answer_is_the_first_one)

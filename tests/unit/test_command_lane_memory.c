@@ -23,8 +23,11 @@ static void answered(struct command_request *request)
 
 static void then_done_or_not_done(struct cart_key cart, struct cart_command command)
 {
+    const struct cart_key read = fake_cart(9); /* in any case */
+    fake_created(&story.store, read);
     story.store.before_load = run_short_of_memory;
     story_begin();
+    when(read, story_add());
     struct command_request *first = when(cart, command);
     first->done = answered;
     story_start();
@@ -50,6 +53,20 @@ Test(lane_memory, a_cart_that_could_not_be_read_is_read_again)
         then_done_or_not_done(cart, story_add());
     }
     cr_expect_gt(nth, 5);
+}
+
+Test(lane_memory, a_creation_that_could_not_be_written_may_come_again)
+{
+    const struct cart_key cart = fake_cart(1);
+    for (int is_there = 0; is_there < 2; is_there++) {
+        has_failed = true;
+        for (nth = 0; has_failed; nth++) {
+            if (is_there)
+                fake_created(&story.store, cart);
+            then_done_or_not_done(cart, story_create());
+        }
+        cr_expect_gt(nth, 5);
+    }
 }
 
 Test(lane_memory, a_merge_of_a_source_that_could_not_be_read_may_come_again)

@@ -58,6 +58,22 @@ Test(lane_merge, both_streams_are_appended_together_and_the_answer_is_the_target
     cr_expect_eq(story.commits, 1);
 }
 
+Test(lane_merge, carts_that_were_there_already_are_read_once_their_creation_has_clashed)
+{
+    given_both();
+    const struct command_request *source = when(B, story_create());
+    const struct command_request *merge = when_merged();
+    const struct command_request *target = when(A, story_create());
+    const struct command_request *other = when(C, story_create());
+    story_run();
+    then_refused(source, CART_ACCEPTED, 2);
+    then_version(merge, 2);
+    then_refused(target, CART_ACCEPTED, 2);
+    then_version(other, 1);
+    then_merged_away(3);
+    then_log_has(6);
+}
+
 Test(lane_merge, commands_of_one_batch_see_it_on_both_carts)
 {
     given_both();
