@@ -47,6 +47,17 @@ static void take_assignment(struct kafka_consumer *consumer, rd_kafka_t *client,
     consumer->is_refused = false;
 }
 
+static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t code,
+                         const char *words)
+{
+    consumer->is_refused = kafka_is_refusal_of_group(code);
+    bool was_fine = consumer->problem.status == STATUS_OK;
+    error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->options.topic,
+              words != NULL ? words : rd_kafka_err2str(code));
+    if (was_fine)
+        consumer->probe_at_us = clock_monotonic_us();
+}
+
 static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
@@ -54,7 +65,9 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
     bool is_ours = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (is_ours)
         take_assignment(consumer, client, partitions);
-    else
+    else if (rd_kafka_assignment_lost(client)) /* no broker answered for the time of a session */
+        note_problem(consumer, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+    if (!is_ours)
         rd_kafka_assign(client, NULL);
     for (int i = 0; i < partitions->cnt; i++) {
         int32_t partition = partitions->elems[i].partition;
@@ -66,17 +79,6 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
         consumer->options.changed(consumer->options.context, partition, is_ours);
     }
     rd_kafka_yield(client); /* ends the current poll, so that the change is seen at once */
-}
-
-static void note_problem(struct kafka_consumer *consumer, rd_kafka_resp_err_t code,
-                         const char *words)
-{
-    consumer->is_refused = kafka_is_refusal_of_group(code);
-    bool was_fine = consumer->problem.status == STATUS_OK;
-    error_set(&consumer->problem, kafka_status(code), "topic %s: %s", consumer->options.topic,
-              words != NULL ? words : rd_kafka_err2str(code));
-    if (was_fine)
-        consumer->probe_at_us = clock_monotonic_us();
 }
 
 /* A single broken connection does not concern us: librdkafka opens another one. */

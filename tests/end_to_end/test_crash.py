@@ -85,6 +85,20 @@ def test_given_kafka_is_away_when_shopping_goes_on_then_the_view_catches_up_in_o
     check_everything(stack, load)
 
 
+def test_given_kafka_is_frozen_for_longer_than_a_session_then_readyz_says_so_and_the_view_catches_up(stack_factory):
+    """The query service loses its partitions then, but no connection breaks."""
+    stack = stack_factory()
+    shop, cart = Shop(stack.command_url, stack.query_url), new_id()
+    assert shop.create(cart).status_code == 201
+    shop.view(cart, min_version=1)
+    stack.process("kafka").pause()
+    assert shop.add(cart, line()).status_code == 200
+    eventually(lambda: not shop.get("/readyz", base=stack.query_url).json()["checks"]["projection"]["ok"], 30)
+    assert is_ready_without(shop, stack.query_url, "projection")
+    stack.process("kafka").cont()
+    assert eventually(lambda: shop.view(cart, min_version=2)["itemCount"], 90) == 1
+
+
 def test_given_postgres_is_away_then_503_within_two_seconds_and_it_recovers_by_itself(stack_factory):
     stack = stack_factory()
     shop, cart = Shop(stack.command_url, stack.query_url), new_id()
