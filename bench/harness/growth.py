@@ -57,7 +57,7 @@ def _load(rig, carts, events, lines):
 
 
 def _get(bench, carts, seconds):
-    size = bench.rig.sql("SELECT avg(octet_length(body::text)) FROM cart_views WHERE cart_id = ANY(%s::uuid[])",
+    size = bench.rig.sql("SELECT avg(octet_length(body)) FROM cart_views WHERE cart_id = ANY(%s::uuid[])",
                          (carts,), "cartledger_query")[0][0]
     with tempfile.NamedTemporaryFile("w", suffix=".paths") as file:
         file.writelines(f'/v1/carts/{cart} "0"\n' for cart in carts)

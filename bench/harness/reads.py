@@ -24,7 +24,7 @@ def get(bench):
 def _open_carts(bench):
     """(id, version, bytes) of up to 10,000."""
     rig = bench.rig
-    rows = rig.sql("SELECT cart_id, version, octet_length(body::text) FROM cart_views WHERE status = 'open'"
+    rows = rig.sql("SELECT cart_id, version, octet_length(body) FROM cart_views WHERE status = 'open'"
                    " ORDER BY cart_id LIMIT 10000", database="cartledger_query")
     if rows:
         return rows

@@ -34,7 +34,7 @@ CREATE TABLE views (
     status      text        NOT NULL,
     customer_id text,
     updated_at  timestamptz NOT NULL,
-    body        json        NOT NULL
+    body        text        COMPRESSION lz4 NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX ON views (customer_id, status, updated_at DESC, id DESC) WHERE customer_id IS NOT NULL;
 CREATE INDEX ON views (status, updated_at DESC, id DESC);

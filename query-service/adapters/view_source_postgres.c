@@ -177,7 +177,6 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
 
 /* Looks at one row more than the page has, to know whether there is a next page. Bodies are
  * returned while their total stays below the limit of bytes; the first one always is. */
-#define BODY_SIZE POSTGRES_SIZE("body")
 #define NEWEST_FIRST " ORDER BY updated_at DESC, cart_id DESC "
 /* An index has the views of each status, or of each customer and status, newest first: a page of
  * several statuses is put together from a page of each. */
@@ -187,7 +186,7 @@ static enum status find_views(void *self, const struct view_lookup *lookups, siz
         .sql = "SELECT updated_at, cart_id, body, found FROM ("                                    \
                "SELECT *, count(*) OVER () AS found, sum(bytes) OVER newest - bytes AS before"     \
                " FROM (SELECT v.* FROM unnest($5) AS wanted (status) CROSS JOIN LATERAL"           \
-               " (SELECT updated_at, cart_id, body, " BODY_SIZE " AS bytes FROM cart_views"        \
+               " (SELECT updated_at, cart_id, body, octet_length(body) AS bytes FROM cart_views"   \
                " WHERE status = wanted.status AND (updated_at, cart_id) < ($1, $2)" filter         \
                    NEWEST_FIRST "LIMIT $3 + 1) AS v" NEWEST_FIRST "LIMIT $3 + 1) AS page"          \
                " WINDOW newest AS (" NEWEST_FIRST ")) AS counted"                                  \
@@ -260,7 +259,8 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
 
 /* --- the past of a cart -------------------------------------------------------------------- */
 
-#define EVENT_SIZE POSTGRES_SIZE("data") " + " POSTGRES_SIZE("metadata")
+/* A text's length is known without reading it. */
+#define EVENT_SIZE "octet_length(data) + octet_length(metadata)"
 /* Along the primary key. */
 static const struct postgres_statement READ_EVENTS = {
     .name = "read_events",

@@ -166,14 +166,14 @@ static const struct postgres_statement LOAD_CHECKPOINTS = {
     .parameter_count = 1,
     .parameter_types = (const Oid[]){PG_INT2_ARRAY},
 };
-#define BODY_SIZE POSTGRES_SIZE("v.body")
-/* As many carts as fit: each before which there are less than VIEW_LOAD_BYTES_MAX. */
+/* As many carts as fit: each before which there are less than VIEW_LOAD_BYTES_MAX. A text's length
+ * is known without reading it. */
 static const struct postgres_statement LOAD_CARTS = {
     .name = "load_carts",
     .sql = "SELECT cart_id, version, body, is_parked FROM ("
            "  SELECT w.n, w.cart_id, v.version, v.body, k.cart_id IS NOT NULL AS is_parked,"
-           "         coalesce(" BODY_SIZE ", 0) AS size,"
-           "         sum(coalesce(" BODY_SIZE ", 0)) OVER (ORDER BY w.n) AS total"
+           "         coalesce(octet_length(v.body), 0) AS size,"
+           "         sum(coalesce(octet_length(v.body), 0)) OVER (ORDER BY w.n) AS total"
            "  FROM unnest($1) WITH ORDINALITY AS w (cart_id, n)"
            "  LEFT JOIN cart_views AS v ON v.cart_id = w.cart_id"
            "  LEFT JOIN parked_carts AS k ON k.cart_id = w.cart_id) AS c"

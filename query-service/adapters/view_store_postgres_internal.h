@@ -69,10 +69,10 @@ void store_put_timeline(struct view_store_postgres *store, size_t first,
 enum { VIEW_COLUMNS = 7, TIMELINE_COLUMNS = 10 };
 #define VIEW_COLUMN_TYPES                                                                          \
     PG_UUID_ARRAY, PG_INT2_ARRAY, PG_INT4_ARRAY, PG_TEXT_ARRAY, PG_TEXT_ARRAY,                     \
-        PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY
+        PG_TIMESTAMPTZ_ARRAY, PG_TEXT_ARRAY
 #define TIMELINE_COLUMN_TYPES                                                                      \
     PG_UUID_ARRAY, PG_INT4_ARRAY, PG_INT2_ARRAY, PG_INT8_ARRAY, PG_UUID_ARRAY, PG_TEXT_ARRAY,      \
-        PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_JSON_ARRAY, PG_JSON_ARRAY
+        PG_INT2_ARRAY, PG_TIMESTAMPTZ_ARRAY, PG_TEXT_ARRAY, PG_TEXT_ARRAY
 
 /* STATUS_INVALID when a write failed because of its data: a value that does not fit its column, or
  * a violated check. */

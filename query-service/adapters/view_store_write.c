@@ -132,7 +132,7 @@ void store_put_views(struct view_store_postgres *store, size_t first, const stru
                      size_t count)
 {
     static const Oid types[VIEW_COLUMNS] = {PG_UUID, PG_INT2,        PG_INT4, PG_TEXT,
-                                            PG_TEXT, PG_TIMESTAMPTZ, PG_JSON};
+                                            PG_TEXT, PG_TIMESTAMPTZ, PG_TEXT};
     struct text *array = begin_arrays(store, first, types, VIEW_COLUMNS, count);
     for (size_t i = 0; i < count; i++) {
         const struct view_row *view = &views[i];
@@ -150,7 +150,7 @@ void store_put_timeline(struct view_store_postgres *store, size_t first,
                         const struct recorded_event *const *events, size_t count)
 {
     static const Oid types[TIMELINE_COLUMNS] = {PG_UUID, PG_INT4, PG_INT2,        PG_INT8, PG_UUID,
-                                                PG_TEXT, PG_INT2, PG_TIMESTAMPTZ, PG_JSON, PG_JSON};
+                                                PG_TEXT, PG_INT2, PG_TIMESTAMPTZ, PG_TEXT, PG_TEXT};
     struct text *array = begin_arrays(store, first, types, TIMELINE_COLUMNS, count);
     for (size_t i = 0; i < count; i++) {
         const struct recorded_event *event = events[i];

@@ -13,9 +13,9 @@
 
 enum {
     VIEW_LIST_LIMIT_MAX = 200,
-    VIEW_LIST_BYTES_MAX = 4 * 1024 * 1024, /* bodies, approximately, plus one: a page ends early */
+    VIEW_LIST_BYTES_MAX = 4 * 1024 * 1024, /* bodies, plus one: a page ends early */
     VIEW_EVENTS_MAX = 500,                 /* events of a cart read at once */
-    VIEW_EVENTS_BYTES_MAX = 1024 * 1024,   /* JSON, approximately, plus one event */
+    VIEW_EVENTS_BYTES_MAX = 1024 * 1024,   /* JSON, plus one event */
 };
 
 /* One cart that is asked for. */

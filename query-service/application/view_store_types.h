@@ -7,7 +7,7 @@
 #include "recorded_event.h"
 
 enum {
-    VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* bodies in one answer, approximately, plus one */
+    VIEW_LOAD_BYTES_MAX = 4 * 1024 * 1024, /* bodies in one answer, plus one */
     REPLAY_RECORDS_MAX = 500,              /* parked records in one answer */
     DEAD_LETTERS_MAX = 100,                /* the same */
     PARKED_BYTES_MAX = 4 * 1024 * 1024,    /* of them, plus one record */

@@ -15,6 +15,7 @@ from test_projector import Setting as ProjectorSetting
 
 EVENT_BYTES, EVENTS = 360_000, 60  # about the largest there are
 CHUNK_BYTES, PAGE_BYTES, PARKED_BYTES = 1 << 20, 4 << 20, 4 << 20  # LOG_CHUNK_, RELAY_PAGE_, PARKED_BYTES_MAX
+LIST_BYTES, PAST_BYTES = 4 << 20, 1 << 20  # VIEW_LIST_, VIEW_EVENTS_BYTES_MAX
 COMPRESSED_MOST = 6  # POSTGRES_SIZE()
 AROUND = 50_000  # the other columns of a page
 ZEROS, NOISE = f"repeat('0', {EVENT_BYTES})", (
@@ -49,24 +50,24 @@ def _log(stack_factory, trips):
                                      RELAY_ENABLED="false").url
 
 
-def ask(log, accept, **parameters):
+def ask(url, accept, **parameters):
     """The answer's lines. Not by `requests`, which compares with contracts/: these events are made up."""
-    request = urllib.request.Request(f"{log}/v1/events?{urllib.parse.urlencode(parameters)}", headers={"Accept": accept})
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}", headers={"Accept": accept})
     with urllib.request.urlopen(request) as answer:
         return [json.loads(text) for text in answer.read().splitlines()]
 
 
 def pages(log, partition):
-    [page] = ask(log, "application/json", partition=partition, limit=1000)
+    [page] = ask(log + "/v1/events", "application/json", partition=partition, limit=1000)
     yield from page["events"]
     while page["next"]:
-        [page] = ask(log, "application/json", partition=partition, limit=1000, cursor=page["next"])
+        [page] = ask(log + "/v1/events", "application/json", partition=partition, limit=1000, cursor=page["next"])
         yield from page["events"]
 
 
 @pytest.mark.parametrize(("partition", "most"), [(0, CHUNK_BYTES), (1, COMPRESSED_MOST * CHUNK_BYTES)])
 def test_given_large_events_when_the_log_is_asked_then_it_reads_few_at_a_time(log, trips, partition, most):
-    for events in pages(log, partition), ask(log, "application/x-ndjson", partition=partition):
+    for events in pages(log, partition), ask(log + "/v1/events", "application/x-ndjson", partition=partition):
         assert [event["position"] for event in events] == list(range(1, EVENTS + 1))
     assert EVENT_BYTES < trips.largest("log_scan") < most + EVENT_BYTES + AROUND
 
@@ -96,6 +97,35 @@ def test_given_one_partition_with_large_events_then_the_others_are_read_as_well(
     run_criterion("test_relay_log", COMMAND_DATABASE_URL=databases.command,
                   COMMAND_OWNER_DATABASE_URL=databases.command_owner)
     infrastructure.drop_databases(databases)
+
+
+@pytest.fixture(name="views")
+def _views(stack_factory, trips):
+    """A query service whose stored views and timeline are made up: as long as those of a log, and well compressed."""
+    stack = stack_factory(command_services=0, query_services=0)
+    with psycopg2.connect(stack.query_owner_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"""
+            WITH made AS (SELECT n, md5(n::text)::uuid AS cart_id, json_build_object('note', {ZEROS})::text AS body
+                          FROM generate_series(1, {EVENTS}) AS n),
+                 views AS (INSERT INTO cart_views SELECT cart_id, 0, %s, 'open', NULL, now(), body FROM made)
+            INSERT INTO cart_timeline
+            SELECT md5('1')::uuid, n, 0, n, cart_id, CASE n WHEN 1 THEN 'CartCreated' ELSE 'CustomerAssigned' END, 1, now(),
+                   json_build_object('currency', 'EUR', 'customerId', 'c', 'previousCustomerId', 'c', 'note', {ZEROS}), '{{}}'
+            FROM made""",
+                       (EVENTS,))
+    return stack.add_query_service(QUERY_DATABASE_URL=trips.instead_of(stack.query_database_url)).url
+
+
+@pytest.mark.parametrize(("path", "name", "statement", "most"), [
+    ("/v1/carts", "carts", "list_views", LIST_BYTES),
+    ("/v1/carts/c4ca4238-a0b9-2382-0dcc-509a6f75849b/history", "events", "read_events", PAST_BYTES)])
+def test_given_long_values_that_are_stored_compressed_then_few_are_read_at_a_time(views, trips, path, name, statement, most):
+    found, cursor = [], None
+    while not found or cursor:
+        [page] = ask(views + path, "application/json", limit=EVENTS, **({"cursor": cursor} if cursor else {}))
+        found, cursor = found + page[name], page["next"]
+    assert len(found) == EVENTS
+    assert most - EVENT_BYTES < trips.largest(statement) < most + EVENT_BYTES + AROUND
 
 
 @pytest.fixture(name="setting")

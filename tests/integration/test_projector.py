@@ -9,6 +9,8 @@ import confluent_kafka
 import psycopg2
 import pytest
 
+from devstack import databases
+from infrastructure import MIGRATIONS
 from invariants import check_views
 from projector_driver import Publisher
 from projector_setting import PARTITIONS, Making, Setting
@@ -470,6 +472,21 @@ def test_given_views_of_another_number_of_partitions_then_nothing_is_mixed(setti
     projector.stop()
     other = setting.projector(PARTITIONS=3, KAFKA_TOPIC=setting.infrastructure.fresh_topics(3)[0])
     other.wait_detail("a log of 6 partitions, not 3")
+
+
+def test_given_views_from_before_they_were_text_when_migrated_then_they_go_on(setting, tmp_path):
+    projector = setting.projector()
+    setting.make(300)
+    setting.check()
+    projector.stop()
+    setting.sql("ALTER TABLE cart_views ALTER body TYPE json USING body::json")
+    setting.sql("ALTER TABLE cart_timeline ALTER data TYPE json USING data::json, ALTER metadata TYPE json USING metadata::json")
+    setting.sql("DELETE FROM applied_migrations WHERE id = '0004_json_as_text.sql'")
+    said = databases.migrate("query", setting.owner_url, MIGRATIONS, tmp_path / "sql-migrate.yml")
+    assert said == "Applied 1 migration"
+    projector.start()
+    setting.make(300)
+    setting.check()
 
 
 def test_given_a_stop_then_the_group_is_left_at_once(setting):
