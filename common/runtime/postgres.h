@@ -13,10 +13,11 @@
 #include <libpq-fe.h>
 
 /*
- * SQL: about how many bytes a value takes when it is read, computed without reading it. Of a
- * compressed value only the stored size is known; it counts 16 times. JSON of carts shrinks 3 to 10
- * times. pglz never shrinks anything more than 96 times, so a result within a limit takes at most
- * six times that limit.
+ * SQL: about how many bytes a value of type json takes when it is read, computed without reading
+ * it. (A text's octet_length is known exactly.) Of a compressed value only the stored size is
+ * known; it counts 16 times. JSON of carts shrinks 3 to 10 times. pglz never shrinks anything more
+ * than 96 times, so a result within a limit takes at most six times that limit; 16 times, where the
+ * server compresses with lz4 by default.
  */
 #define POSTGRES_SIZE(column)                                                                      \
     "(pg_column_size(" column ") * CASE WHEN pg_column_compression(" column                        \
