@@ -63,12 +63,13 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 {
     struct kafka_consumer *consumer = opaque;
     bool is_ours = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    if (is_ours)
+    if (is_ours) {
         take_assignment(consumer, client, partitions);
-    else if (rd_kafka_assignment_lost(client)) /* no broker answered for the time of a session */
-        note_problem(consumer, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
-    if (!is_ours)
+    } else {
+        if (rd_kafka_assignment_lost(client)) /* no broker answered for the time of a session */
+            note_problem(consumer, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
         rd_kafka_assign(client, NULL);
+    }
     for (int i = 0; i < partitions->cnt; i++) {
         int32_t partition = partitions->elems[i].partition;
         if (!is_known_partition(partition))
