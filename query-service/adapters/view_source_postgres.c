@@ -259,16 +259,14 @@ static enum status list_views(void *self, const struct view_list *list, int64_t 
 
 /* --- the past of a cart -------------------------------------------------------------------- */
 
-/* A text's length is known without reading it. */
-#define EVENT_SIZE "octet_length(data) + octet_length(metadata)"
-/* Along the primary key. */
+/* Along the primary key. A text's length is known without reading it. */
 static const struct postgres_statement READ_EVENTS = {
     .name = "read_events",
     .sql = "SELECT version, partition, position, event_id, type, schema_version, occurred_at, data,"
            " CASE WHEN version > $4 THEN metadata END, found FROM ("
            "SELECT *, count(*) OVER () AS found,"
-           " sum(" EVENT_SIZE ") OVER (ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING"
-           " AND 1 PRECEDING) AS before"
+           " sum(octet_length(data) + octet_length(metadata)) OVER (ORDER BY version"
+           " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
            " FROM (SELECT * FROM cart_timeline WHERE cart_id = $1 AND version > $2"
            " AND version <= $3 ORDER BY version LIMIT $5 + 1) AS piece) AS counted"
            " WHERE before IS NULL OR before < $6 ORDER BY version LIMIT $5",
