@@ -57,23 +57,27 @@ def ask(url, accept, **parameters):
         return [json.loads(text) for text in answer.read().splitlines()]
 
 
-def pages(log, partition):
-    [page] = ask(log + "/v1/events", "application/json", partition=partition, limit=1000)
-    yield from page["events"]
+def pages(url, name, **parameters):
+    [page] = ask(url, "application/json", **parameters)
+    yield from page[name]
     while page["next"]:
-        [page] = ask(log + "/v1/events", "application/json", partition=partition, limit=1000, cursor=page["next"])
-        yield from page["events"]
+        [page] = ask(url, "application/json", **parameters, cursor=page["next"])
+        yield from page[name]
+
+
+def log_pages(log, partition):
+    return pages(log + "/v1/events", "events", partition=partition, limit=1000)
 
 
 @pytest.mark.parametrize(("partition", "most"), [(0, CHUNK_BYTES), (1, COMPRESSED_MOST * CHUNK_BYTES)])
 def test_given_large_events_when_the_log_is_asked_then_it_reads_few_at_a_time(log, trips, partition, most):
-    for events in pages(log, partition), ask(log + "/v1/events", "application/x-ndjson", partition=partition):
+    for events in log_pages(log, partition), ask(log + "/v1/events", "application/x-ndjson", partition=partition):
         assert [event["position"] for event in events] == list(range(1, EVENTS + 1))
     assert EVENT_BYTES < trips.largest("log_scan") < most + EVENT_BYTES + AROUND
 
 
 def test_given_small_events_when_the_log_is_asked_then_it_reads_as_many_as_before(log, trips):
-    assert len(list(pages(log, 2))) == 1000
+    assert len(list(log_pages(log, 2))) == 1000
     assert [trip.rows for trip in trips.trips() if trip.statements == ["log_scan"]] == [250] * 4 + [0]
 
 
@@ -120,11 +124,7 @@ def _views(stack_factory, trips):
     ("/v1/carts", "carts", "list_views", LIST_BYTES),
     ("/v1/carts/c4ca4238-a0b9-2382-0dcc-509a6f75849b/history", "events", "read_events", PAST_BYTES)])
 def test_given_long_values_that_are_stored_compressed_then_few_are_read_at_a_time(views, trips, path, name, statement, most):
-    found, cursor = [], None
-    while not found or cursor:
-        [page] = ask(views + path, "application/json", limit=EVENTS, **({"cursor": cursor} if cursor else {}))
-        found, cursor = found + page[name], page["next"]
-    assert len(found) == EVENTS
+    assert len(list(pages(views + path, name, limit=EVENTS))) == EVENTS
     assert most - EVENT_BYTES < trips.largest(statement) < most + EVENT_BYTES + AROUND
 
 
