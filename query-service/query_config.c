@@ -32,8 +32,10 @@ const struct config_setting QUERY_SETTINGS[] = {
                    "librdkafka security properties, name=value;name=value"),
     INT_SETTING("KAFKA_SESSION_TIMEOUT_MS", kafka_session_timeout_ms, "10000", 1000, 600000,
                 "milliseconds of silence after which an instance loses its partitions"),
-    INT_SETTING("VIEW_CACHE_MIB", view_cache_mib, "16", 0, 1048576,
-                "MiB of carts that the projection keeps in memory between batches"),
+    INT_SETTING(
+        "VIEW_CACHE_MIB", view_cache_mib, "12", 0, 1048576,
+        "MiB of carts that the projection keeps in memory between batches, half of them with "
+        "changes to be written"),
     INT_SETTING("HOT_VIEWS_MIB", hot_views_mib, "16", 0, 1048576,
                 "MiB of views that were asked for in the last two seconds, kept in memory"),
     INT_SETTING("QUERY_READERS", readers, "2", 1, 64,

@@ -3,7 +3,7 @@
 #include "record_headers.h"
 
 /*
- * One statement, one transaction, one fsync for a whole batch.
+ * One statement for a whole batch, and one transaction and fsync for it or for several.
  *
  * `locked` takes the partitions' rows in partition order, so two projectors wait for each other but
  * never in a circle. After waiting it sees the newest version of the row (READ COMMITTED), and
@@ -218,6 +218,11 @@ enum status store_blame(struct view_store_postgres *store, enum status status)
 enum status view_store_begin_write(void *self, const struct view_write *write, struct error *error)
 {
     struct view_store_postgres *store = self;
+    if (write->stays_open && !store->is_in_transaction) {
+        enum status begun = store_begin(store, error);
+        if (begun != STATUS_OK)
+            return begun;
+    }
     put_moves(store, write->moves, write->move_count);
     store_put_views(store, FIRST_VIEW, write->views, write->view_count);
     store_put_timeline(store, FIRST_TIMELINE, write->timeline, write->timeline_count);
@@ -241,5 +246,6 @@ enum status view_store_end_write(void *self, const struct view_write *write, boo
             if (pg_get_int2(result, row, 0) == write->moves[i].partition)
                 ret_moved[i] = true;
     }
-    return STATUS_OK;
+    bool is_end = store->is_in_transaction && !write->stays_open;
+    return is_end ? view_store_commit(store, error) : STATUS_OK;
 }

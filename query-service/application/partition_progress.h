@@ -37,7 +37,7 @@ struct partition_progress {
     int16_t partition;
     enum progress_phase phase;
     bool is_verified;          /* the event at `reached` was seen again, or was applied by us */
-    struct checkpoint stored;  /* in the database, as far as we know */
+    struct checkpoint stored;  /* in the database, or in its open transaction, as far as we know */
     struct checkpoint reached; /* with the batch in hand */
     int64_t next_offset;       /* in the topic, after the last record taken; or unknown */
 
@@ -77,7 +77,7 @@ enum progress_verdict progress_judge(struct partition_progress *progress, int64_
 void progress_advance(struct partition_progress *progress, const struct recorded_event *event,
                       int64_t offset);
 
-/* This checkpoint, which was reached, is in the database. */
+/* This checkpoint, which was reached, is in the database, or in its open transaction. */
 void progress_written(struct partition_progress *progress, const struct checkpoint *checkpoint);
 
 /* We have raised the epoch by one, to this value. False: somebody else has changed it too. */

@@ -24,9 +24,7 @@ struct projection_batch {
     size_t wanted_count; /* of the store */
     struct uuid wanted[BATCH_EVENTS_MAX];
 
-    size_t changed_count;
-    size_t changed_bytes;
-    struct cached_view *changed[BATCH_EVENTS_MAX];
+    size_t held_bytes; /* of views that changed before */
     struct view_row views[BATCH_EVENTS_MAX];
     size_t body_ends[BATCH_EVENTS_MAX];
     struct text bodies;
@@ -41,7 +39,10 @@ struct projection_batch {
     struct parked_slot *slots[BATCH_EVENTS_MAX];
 };
 
-enum { BODIES_KEPT_MAX = 2 * BATCH_VIEW_BYTES_MAX }; /* memory kept between two batches */
+enum {
+    BODIES_KEPT_MAX = 2 * BATCH_VIEW_BYTES_MAX, /* memory kept between two batches */
+    EMPTY_BODY_BYTES = 400,                     /* a view without lines, about */
+};
 
 static enum status no_memory(struct error *error)
 {
@@ -81,8 +82,7 @@ void batch_begin(struct projection_batch *batch)
     batch->item_count = 0;
     batch->added_count = 0;
     batch->wanted_count = 0;
-    batch->changed_count = 0;
-    batch->changed_bytes = 0;
+    batch->held_bytes = view_cache_changed_bytes(batch->cache);
     batch->timeline_count = 0;
     batch->parked_cart_count = 0;
     batch->parked_count = 0;
@@ -159,7 +159,9 @@ enum status batch_want_cart(struct projection_batch *batch, struct batch_item *i
         return no_memory(error);
     batch->added[batch->added_count++] = *cart_id;
     item->cart->is_loaded = is_next && item->event.version == 1;
-    if (!item->cart->is_loaded)
+    if (item->cart->is_loaded)
+        view_cache_resize(batch->cache, item->cart, EMPTY_BODY_BYTES);
+    else
         batch->wanted[batch->wanted_count++] = *cart_id;
     return STATUS_OK;
 }
@@ -181,9 +183,8 @@ static enum status put_cart(void *context, const struct stored_cart *stored, str
             return status;
     }
     cart->is_parked = stored->is_parked;
-    cart->body_bytes = stored->body.length;
     cart->is_loaded = true;
-    view_cache_charge(batch->cache, cart);
+    view_cache_resize(batch->cache, cart, stored->body.length);
     return STATUS_OK;
 }
 
@@ -199,7 +200,8 @@ enum status batch_load_carts(struct projection_batch *batch, const struct view_s
 bool batch_has_room(const struct projection_batch *batch, const struct batch_item *item)
 {
     assert(item->cart != NULL);
-    return item->cart->is_loaded && batch->changed_bytes < BATCH_VIEW_BYTES_MAX;
+    return item->cart->is_loaded &&
+           view_cache_changed_bytes(batch->cache) < batch->held_bytes + BATCH_VIEW_BYTES_MAX;
 }
 
 static struct parked_record *add_parked(struct projection_batch *batch,
@@ -288,13 +290,7 @@ enum status batch_apply(struct projection_batch *batch, const struct batch_item 
     if (status != STATUS_OK)
         return error_set(error, status, "%s", problem.message);
 
-    if (!cart->is_changed) {
-        cart->is_changed = true;
-        batch->changed[batch->changed_count++] = cart;
-        batch->changed_bytes += cart->body_bytes;
-    }
-    cart->body_bytes += item->event.data.length;
-    batch->changed_bytes += item->event.data.length;
+    view_cache_change(batch->cache, cart, item->event.data.length);
     batch->timeline[batch->timeline_count++] = &item->event;
     return STATUS_OK;
 }
@@ -314,30 +310,46 @@ enum status batch_park_junk(struct projection_batch *batch, const struct batch_i
     return add_parked(batch, item, reason) != NULL ? STATUS_OK : no_memory(error);
 }
 
-enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
-                         struct error *error)
+static bool is_full(const struct projection_batch *batch, size_t view_count, size_t held_bytes_max)
 {
-    for (size_t i = 0; i < batch->changed_count; i++) {
-        struct cached_view *cart = batch->changed[i];
+    size_t bytes_max = held_bytes_max > 0 ? BATCH_VIEW_BYTES_MAX : BATCH_LAST_BYTES_MAX;
+    return view_count == BATCH_EVENTS_MAX ||
+           (batch->held_bytes > 0 && batch->bodies.length >= bytes_max);
+}
+
+/* Returns how many. */
+static size_t render_views(struct projection_batch *batch, size_t held_bytes_max)
+{
+    size_t count = 0;
+    while ((view_cache_changed_bytes(batch->cache) > held_bytes_max ||
+            view_cache_changed_count(batch->cache) > BATCH_HELD_VIEWS_MAX) &&
+           !is_full(batch, count, held_bytes_max)) {
+        struct cached_view *cart = view_cache_take_changed(batch->cache);
         size_t start = batch->bodies.length;
         cart_view_render(&cart->view, &batch->bodies);
-        batch->body_ends[i] = batch->bodies.length;
-        cart->is_changed = false;
-        cart->body_bytes = batch->bodies.length - start;
-        view_cache_charge(batch->cache, cart);
-        batch->views[i] = view_row_of(&cart->view, cart->partition, STR_NONE);
+        batch->body_ends[count] = batch->bodies.length;
+        view_cache_resize(batch->cache, cart, batch->bodies.length - start);
+        batch->views[count++] = view_row_of(&cart->view, cart->partition, STR_NONE);
     }
+    return count;
+}
+
+enum status batch_finish(struct projection_batch *batch, size_t held_bytes_max,
+                         struct view_write *ret_write, struct error *error)
+{
+    size_t view_count = render_views(batch, held_bytes_max);
     if (!text_ok(&batch->bodies))
         return no_memory(error);
     size_t start = 0;
-    for (size_t i = 0; i < batch->changed_count; i++) {
+    for (size_t i = 0; i < view_count; i++) {
         batch->views[i].body =
             (struct str){batch->bodies.bytes + start, batch->body_ends[i] - start};
         start = batch->body_ends[i];
     }
     *ret_write = (struct view_write){
+        .stays_open = view_cache_changed_count(batch->cache) > 0,
         .views = batch->views,
-        .view_count = batch->changed_count,
+        .view_count = view_count,
         .timeline = batch->timeline,
         .timeline_count = batch->timeline_count,
         .parked_carts = batch->parked_carts,

@@ -12,7 +12,9 @@
 
 enum {
     BATCH_EVENTS_MAX = 1500,
+    BATCH_HELD_VIEWS_MAX = 4 * BATCH_EVENTS_MAX,
     BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, approximately */
+    BATCH_LAST_BYTES_MAX = 1024 * 1024,     /* in each write of what was held until the end */
     BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the hard limit of the same */
 };
 
@@ -71,9 +73,12 @@ MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
                                        const struct batch_item *item, const char *reason,
                                        struct error *error);
 
-/* What there is to write, `moves` not filled in; borrowed until batch_begin(). STATUS_NO_MEMORY. */
-MUST_CHECK enum status batch_finish(struct projection_batch *batch, struct view_write *ret_write,
-                                    struct error *error);
+/* What there is to write, without `moves`; borrowed until batch_begin(). Its views are those that
+ * changed first, until it is full, or until BATCH_HELD_VIEWS_MAX and about `held_bytes_max` are
+ * left for the next batches; then it `stays_open`. Never, if none were held before, and 0 may be.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status batch_finish(struct projection_batch *batch, size_t held_bytes_max,
+                                    struct view_write *ret_write, struct error *error);
 
 /* Forgets the wanted carts that turned out not to exist. After this, only ask what the items
  * were. */

@@ -92,10 +92,12 @@ static void forget_partition(struct projector *projector, int16_t partition)
 
 void projector_reload(struct projector *projector, struct projector_partition *partition)
 {
+    assert(!projector->transaction.is_shared);
     const struct event_feed *feed = projector->options.feed;
     feed->stop(feed->self, partition->progress.partition);
     forget_partition(projector, partition->progress.partition);
     progress_reload(&partition->progress);
+    partition->is_touched = false;
     partition->is_state_awaited = false;
     projector->has_news = true;
 }
@@ -117,12 +119,23 @@ void projector_start_feed(struct projector *projector, struct projector_partitio
 
 void projector_stop_partition(struct projector *projector, struct projector_partition *partition)
 {
+    assert(!projector->transaction.is_shared);
     const struct event_feed *feed = projector->options.feed;
     feed->stop(feed->self, partition->progress.partition);
     forget_partition(projector, partition->progress.partition);
     partition->look_again_at_us =
         projector->now_us + (int64_t)PROJECTOR_STOPPED_RETRY_MS * MICROSECONDS_PER_MILLISECOND;
     projector->has_news = true;
+}
+
+void projector_reload_all(struct projector *projector)
+{
+    for (int i = 0; i < projector->options.partition_count; i++) {
+        struct projector_partition *partition = &projector->partitions[i];
+        if (partition->is_ours && partition->progress.phase != PROGRESS_STOPPED &&
+            partition->progress.phase != PROGRESS_LOADING)
+            projector_reload(projector, partition);
+    }
 }
 
 void projector_store_failed(struct projector *projector, enum status status,
@@ -134,12 +147,7 @@ void projector_store_failed(struct projector *projector, enum status status,
         log_error(subject, "the view store refused", LOG_STR("error", error->message));
     backoff_fail(&projector->store, projector->now_us, PROJECTOR_RETRY_MIN_MS,
                  PROJECTOR_RETRY_MAX_MS);
-    for (int i = 0; i < projector->options.partition_count; i++) {
-        struct projector_partition *partition = &projector->partitions[i];
-        if (partition->is_ours && partition->progress.phase != PROGRESS_STOPPED &&
-            partition->progress.phase != PROGRESS_LOADING)
-            projector_reload(projector, partition);
-    }
+    projector_reload_all(projector);
     projector->has_news = true;
 }
 
@@ -194,7 +202,7 @@ static void take_changes(struct projector *projector, const struct feed_batch *b
     for (size_t i = 0; i < batch->change_count; i++)
         if (batch->changes[i].partition < projector->options.partition_count)
             forget_partition(projector, batch->changes[i].partition);
-    (void)projector_end_write(projector);
+    projector_drop_open(projector);
     for (size_t i = 0; i < batch->change_count; i++)
         take_change(projector, &batch->changes[i]);
     stat_set(&projector->stats.partitions_assigned, (int64_t)projector_list_ours(projector));
@@ -286,7 +294,7 @@ static int poll_wait_ms(const struct projector *projector)
                : PROJECTOR_POLL_MS;
 }
 
-/* True: more records are waiting. */
+/* True: more records are waiting, and nothing else is due. */
 static bool poll_feed(struct projector *projector)
 {
     const struct event_feed *feed = projector->options.feed;
@@ -303,25 +311,35 @@ static bool poll_feed(struct projector *projector)
     if (status != STATUS_OK)
         return false;
     take_changes(projector, &batch);
+    bool goes_on = batch.is_full && projector->now_us < projector->rest_at_us;
     if (batch.record_count > 0)
-        projector_project_records(projector, batch.records, batch.record_count);
-    return batch.is_full;
+        projector_project_records(projector, batch.records, batch.record_count, goes_on);
+    return goes_on && !projector->has_news;
 }
 
-/* While more records wait than one turn takes, one batch is written while the next one is made. */
+static int rest_ms(struct projector *projector)
+{
+    bool is_busy = projector->is_replay_due || projector->is_log_asked ||
+                   projector_list_in_phase(projector, PROGRESS_LOADING) > 0 ||
+                   projector_list_in_phase(projector, PROGRESS_ASKING) > 0;
+    return is_busy ? PROJECTOR_BUSY_REST_MS : PROJECTOR_REST_MS;
+}
+
+/* While more records wait than one turn takes, one batch is written while the next one is made, and
+ * views are written once for several batches. */
 void projector_turn(struct projector *projector)
 {
     stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
-    if (poll_feed(projector) && projector->now_us < projector->rest_at_us)
+    if (poll_feed(projector))
         return;
-    projector->rest_at_us =
-        projector->now_us + (int64_t)PROJECTOR_REST_MS * MICROSECONDS_PER_MILLISECOND;
-    (void)projector_end_write(projector);
+    projector_finish_writing(projector);
     projector_replay_parked(projector);
     load_partitions(projector);
     projector_ask_log(projector);
     projector_tend(projector);
     projector_say(projector);
+    projector->rest_at_us =
+        projector->now_us + (int64_t)rest_ms(projector) * MICROSECONDS_PER_MILLISECOND;
 }
 
 static void *run(void *argument)
@@ -330,7 +348,7 @@ static void *run(void *argument)
     log_info(subject, "started", LOG_INT("partitions", projector->options.partition_count));
     while (!atomic_load_explicit(&projector->is_stopping, memory_order_acquire))
         projector_turn(projector);
-    (void)projector_end_write(projector);
+    projector_finish_writing(projector);
     log_info(subject, "stopped", LOG_INT("applied", projector->stats.applied_total));
     return NULL;
 }

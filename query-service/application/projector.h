@@ -22,11 +22,13 @@
 #include <stdatomic.h>
 
 enum {
-    PROJECTOR_POLL_MS = 100,          /* longest wait for records */
-    PROJECTOR_BUSY_POLL_MS = 5,       /* the same while an answer of the log is awaited */
-    PROJECTOR_REST_MS = 100,          /* while more records wait: how often other work is done */
-    PROJECTOR_RETRY_MIN_MS = 50,      /* after the first failure of the store */
-    PROJECTOR_RETRY_MAX_MS = 500,     /* the store's return is noticed within this */
+    PROJECTOR_POLL_MS = 100,      /* longest wait for records */
+    PROJECTOR_BUSY_POLL_MS = 5,   /* the same while an answer of the log is awaited */
+    PROJECTOR_REST_MS = 500,      /* while more records wait: how often other work is done */
+    PROJECTOR_BUSY_REST_MS = 100, /* the same while there is such work */
+    PROJECTOR_APART_MS = 10000,   /* after a transaction that failed: batches do not share one */
+    PROJECTOR_RETRY_MIN_MS = 50,  /* after the first failure of the store */
+    PROJECTOR_RETRY_MAX_MS = 500, /* the store's return is noticed within this */
     PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */
     PROJECTOR_LOG_RETRY_MAX_MS = 2000,
     PROJECTOR_STOPPED_RETRY_MS = 5000, /* between looks at whether a person has repaired it */
@@ -80,10 +82,11 @@ struct projector_observer {
     /* held: from now on only this process writes the partition's views. lost: others may. */
     void (*held)(void *context, int16_t partition);
     void (*lost)(void *context, int16_t partition);
-    /* Before carts are written; and after, whatever the result. */
+    /* Before carts are written; and after the end of the transaction, whatever the result. */
     void (*writing)(void *context, const struct view_row *views, size_t count);
     void (*wrote)(void *context);
-    /* After the commit, with the carts whose views have changed. */
+    /* After the commit, with the carts whose views have changed; when so much was behind that it
+     * took several writes, only with those of the last one. */
     void (*changed)(void *context, const struct cart_change *changes, size_t count);
     /* The events of one transaction, and how long it took (or until the next batch was made). */
     void (*committed)(void *context, size_t events, int64_t duration_us);
@@ -96,7 +99,8 @@ struct projector_options {
     const struct dead_letter_topic *dead_letters;
     struct projector_observer observer;
     int partition_count;     /* of the log, as configured */
-    size_t cache_bytes_max;  /* carts kept in memory between batches; 0: none */
+    size_t cache_bytes_max;  /* carts kept in memory between batches; 0: none. Half of it may be
+                              * views  not written yet. */
     int64_t (*now_us)(void); /* monotonic; NULL: clock_monotonic_us */
 };
 

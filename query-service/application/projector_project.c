@@ -7,6 +7,7 @@ struct source {
     const struct feed_record *records;
     const struct recorded_event *events;
     size_t count;
+    bool goes_on; /* with another source soon */
 };
 
 enum placed {
@@ -167,7 +168,7 @@ static size_t project_some(struct projector *projector, const struct source *sou
         projector_give_up(projector, &error);
         done = source->count;
     } else {
-        projector_begin_write(projector);
+        projector_begin_write(projector, source->goes_on);
     }
     batch_end(batch);
     return done;
@@ -190,14 +191,14 @@ static void project(struct projector *projector, struct source source)
 }
 
 void projector_project_records(struct projector *projector, const struct feed_record *records,
-                               size_t count)
+                               size_t count, bool goes_on)
 {
-    project(projector, (struct source){.records = records, .count = count});
+    project(projector, (struct source){.records = records, .count = count, .goes_on = goes_on});
 }
 
 void projector_project_events(struct projector *projector, const struct recorded_event *events,
                               size_t count)
 {
     project(projector, (struct source){.events = events, .count = count});
-    (void)projector_end_write(projector);
+    projector_finish_writing(projector);
 }

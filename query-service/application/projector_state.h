@@ -26,7 +26,7 @@ struct refused_record {
 
 struct projector_partition {
     bool is_ours;
-    bool is_touched;           /* by the batch in hand */
+    bool is_touched;           /* by the transaction, and the batch in hand */
     int64_t expected_position; /* of the next item that the batch takes */
     struct partition_progress progress;
     struct refused_record refused;
@@ -51,6 +51,18 @@ struct statement {
     char detail[PROJECTOR_DETAIL_MAX];
 };
 
+/* The store's transaction that `write` belongs to, and what the writes that have ended did in it.
+ */
+struct transaction {
+    bool is_shared; /* by several writes */
+    int64_t began_us;
+    size_t events;
+    int64_t applied;
+    int64_t parked;
+    struct parked_record first_parked; /* without texts: */
+    char first_reason[ERROR_MESSAGE_MAX];
+};
+
 struct projector {
     struct projector_options options;
     struct projector_stats stats;
@@ -66,7 +78,7 @@ struct projector {
 
     bool is_writing; /* `write`, which is of `sent` */
     struct view_write write;
-    int64_t write_began_us;
+    struct transaction transaction;
 
     int64_t now_us; /* when this turn began */
     bool has_news;  /* the report may have changed */
@@ -94,8 +106,9 @@ struct projector {
     int16_t asked_last;
     char log_problem[ERROR_MESSAGE_MAX];
 
-    size_t careful_left; /* events still to be written one at a time */
-    size_t batch_events; /* events in a batch: fewer after one that the store did not do */
+    size_t careful_left;    /* events still to be written one at a time */
+    int64_t apart_until_us; /* until then each batch has a transaction for itself */
+    size_t batch_events;    /* events in a batch: fewer after one that the store did not do */
 
     int64_t rest_at_us; /* when a turn does its other work, while more records wait */
     int64_t tend_at_us;

@@ -1,5 +1,6 @@
 #include "projector_internal.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -15,15 +16,21 @@ const char *projector_reason_to_refuse(const struct projector_partition *partiti
     return is_it ? refused->reason : NULL;
 }
 
-/* Lists the moves of the partitions that the batch touches, in order of partition. */
-static size_t list_moves(struct projector *projector)
+/*
+ * Lists the moves of the partitions that the transaction has touched, in order of partition. One
+ * that stays open takes all that it could touch later: two projectors that both think a partition
+ * is theirs then wait for each other, but never in a circle.
+ */
+static size_t list_moves(struct projector *projector, bool stays_open)
 {
     size_t count = 0;
     for (int i = 0; i < projector->options.partition_count; i++) {
         struct projector_partition *partition = &projector->partitions[i];
+        if (stays_open && partition->is_ours && partition->progress.phase == PROGRESS_FOLLOWING)
+            partition->is_touched = true;
         if (!partition->is_touched)
             continue;
-        partition->is_touched = false;
+        partition->is_touched = stays_open;
         projector->moves[count++] = (struct checkpoint_move){
             .partition = (int16_t)i,
             .from = partition->progress.stored,
@@ -39,6 +46,11 @@ static bool has_moved(const struct projector *projector, int16_t partition)
         if (projector->moves[i].partition == partition)
             return projector->moved[i];
     return false;
+}
+
+static size_t count_events(const struct view_write *write)
+{
+    return write->timeline_count + write->parked_record_count;
 }
 
 /* What was parked is in no view. */
@@ -64,75 +76,106 @@ static void tell_changes(struct projector *projector)
 }
 
 /*
- * One line for a batch: a bad release of another team can park a lot at once. What was to be parked
- * in a partition that somebody else has moved was not: its carts only looked wrong because they
- * were loaded in a newer state.
+ * One line for a transaction: a bad release of another team can park a lot at once. What was to be
+ * parked in a partition that somebody else has moved was not: its carts only looked wrong because
+ * they were loaded in a newer state.
  */
-static void tell_parked(struct projector *projector)
+static void count_parked(struct projector *projector)
 {
     const struct view_write *write = &projector->write;
-    const struct parked_record *first = NULL;
-    int64_t count = 0;
+    struct transaction *transaction = &projector->transaction;
     for (size_t i = 0; i < write->parked_record_count; i++) {
         const struct parked_record *record = &write->parked_records[i];
         if (!has_moved(projector, record->partition))
             continue;
-        first = first != NULL ? first : record;
-        count++;
+        if (transaction->parked++ > 0)
+            continue;
+        transaction->first_parked = *record;
+        snprintf(transaction->first_reason, sizeof(transaction->first_reason), "%s",
+                 record->reason);
     }
-    if (first == NULL)
+}
+
+static void tell_parked(struct projector *projector)
+{
+    const struct transaction *transaction = &projector->transaction;
+    const struct parked_record *first = &transaction->first_parked;
+    if (transaction->parked == 0)
         return;
     projector->is_parked_count_due = true;
-    stat_add(&projector->stats.parked_total, count);
+    stat_add(&projector->stats.parked_total, transaction->parked);
     char id[UUID_TEXT_LENGTH + 1] = "";
     if (first->has_cart)
         uuid_format(&first->cart_id, id);
-    log_error(subject, "records have been set aside", LOG_INT("records", count),
+    log_error(subject, "records have been set aside", LOG_INT("records", transaction->parked),
               LOG_INT("first_partition", first->partition),
               LOG_INT("first_position", first->position),
               LOG_INT("first_offset", first->kafka_offset), LOG_STR("first_cart", id),
-              LOG_STR("first_reason", first->reason));
+              LOG_STR("first_reason", transaction->first_reason));
 }
 
-/* False: not all of it was written. */
-static bool settle(struct projector *projector)
+/* False: a partition was somewhere else. */
+static bool have_all_moved(struct projector *projector)
 {
     bool is_all = true;
     for (size_t i = 0; i < projector->write.move_count; i++) {
         const struct checkpoint_move *move = &projector->moves[i];
-        struct projector_partition *partition = &projector->partitions[move->partition];
-        if (projector->moved[i]) {
-            progress_written(&partition->progress, &move->to);
-            if (partition->refused.position <= move->to.position)
-                partition->refused.position = 0; /* it is parked; who makes it again tries it */
-            partition->written_at_us = projector->now_us;
+        if (projector->moved[i])
             continue;
-        }
         is_all = false;
         stat_add(&projector->stats.stale_total, 1);
         log_warning(subject, "somebody else has moved a partition: reading where it is",
                     LOG_INT("partition", move->partition),
                     LOG_INT("position", move->from.position));
-        projector_reload(projector, partition);
     }
-    stat_add(&projector->stats.applied_total, count_applied(projector));
-    tell_parked(projector);
-    tell_changes(projector);
     return is_all;
 }
 
+/* What was made of their later events would not be let in. */
+static void reload_stale(struct projector *projector)
+{
+    for (size_t i = 0; i < projector->write.move_count; i++)
+        if (!projector->moved[i])
+            projector_reload(projector, &projector->partitions[projector->moves[i].partition]);
+}
+
+static void reload_touched(struct projector *projector)
+{
+    for (int i = 0; i < projector->options.partition_count; i++)
+        if (projector->partitions[i].is_touched)
+            projector_reload(projector, &projector->partitions[i]);
+}
+
+static void settle(struct projector *projector)
+{
+    for (size_t i = 0; i < projector->write.move_count; i++) {
+        const struct checkpoint_move *move = &projector->moves[i];
+        struct projector_partition *partition = &projector->partitions[move->partition];
+        if (!projector->moved[i])
+            continue;
+        progress_written(&partition->progress, &move->to);
+        if (partition->refused.position <= move->to.position)
+            partition->refused.position = 0; /* it is parked; who makes it again tries it */
+        partition->written_at_us = projector->now_us;
+    }
+    projector->transaction.events += count_events(&projector->write);
+    projector->transaction.applied += count_applied(projector);
+    count_parked(projector);
+}
+
 /*
- * Something in the batch is what the store does not take. All of it comes again from the topic and
- * is written one event at a time; the one that fails alone is parked. False: parking it failed too.
+ * Something in the transaction is what the store does not take. All of it comes again from the
+ * topic, first each batch for itself, then what is in the batch that fails one event at a time; the
+ * one that fails alone is parked. False: parking it failed too.
  */
 static bool be_careful(struct projector *projector, const struct error *error)
 {
-    const struct batch_item *item = batch_item(projector->sent, 0);
-    bool is_alone = batch_item_count(projector->sent) == 1;
-    struct projector_partition *partition = projector_find(projector, item->partition);
-    if (is_alone && (!item->has_place || projector_reason_to_refuse(partition, item) != NULL))
-        return false;
-    if (is_alone) {
+    bool is_shared = projector->transaction.is_shared;
+    if (!is_shared && batch_item_count(projector->sent) == 1) {
+        const struct batch_item *item = batch_item(projector->sent, 0);
+        struct projector_partition *partition = projector_find(projector, item->partition);
+        if (!item->has_place || projector_reason_to_refuse(partition, item) != NULL)
+            return false;
         struct refused_record *refused = &partition->refused;
         refused->position = item->event.position;
         refused->event_id = item->event.event_id;
@@ -140,19 +183,9 @@ static bool be_careful(struct projector *projector, const struct error *error)
     }
     log_error(subject, "the view store does not take what an event says",
               LOG_STR("error", error->message));
-    projector->careful_left = 2 * BATCH_EVENTS_MAX;
+    if (!is_shared)
+        projector->careful_left = 2 * BATCH_EVENTS_MAX;
     return true;
-}
-
-static void reload_moved(struct projector *projector, size_t move_count)
-{
-    for (size_t i = 0; i < move_count; i++)
-        projector_reload(projector, &projector->partitions[projector->moves[i].partition]);
-}
-
-static size_t count_events(const struct view_write *write)
-{
-    return write->timeline_count + write->parked_record_count;
 }
 
 /* It may have been too much for the time that the store has: a slow disk, views nobody has read for
@@ -171,17 +204,6 @@ static void take_more(struct projector *projector, size_t written_events)
     projector->batch_events = most < BATCH_EVENTS_MAX ? most : BATCH_EVENTS_MAX;
 }
 
-/* The write under way was not done, or nobody knows. */
-static void fail(struct projector *projector, enum status status, const struct error *error)
-{
-    bool is_refused = status == STATUS_INVALID || status == STATUS_CONFLICT;
-    if (!is_refused || !be_careful(projector, error)) {
-        projector_store_failed(projector, status, error);
-        take_less(projector, count_events(&projector->write));
-    }
-    reload_moved(projector, projector->write.move_count);
-}
-
 static void end_announcement(struct projector *projector)
 {
     const struct projector_observer *observer = &projector->options.observer;
@@ -189,33 +211,75 @@ static void end_announcement(struct projector *projector)
         observer->wrote(observer->context);
 }
 
+/*
+ * Nothing of the transaction is done, or nobody knows. What was made of later events is of no use
+ * either. If it was shared, batches go on without sharing: what has failed may be a partition that
+ * somebody else holds or moves all the time, and that a batch by itself does not touch.
+ */
+static void throw_away(struct projector *projector)
+{
+    const struct view_store *store = projector->options.store;
+    store->abandon(store->self);
+    if (projector->transaction.is_shared)
+        projector->apart_until_us =
+            projector->now_us + (int64_t)PROJECTOR_APART_MS * MICROSECONDS_PER_MILLISECOND;
+    projector->transaction = (struct transaction){0};
+    projector_reload_all(projector);
+    end_announcement(projector);
+}
+
+static void fail(struct projector *projector, enum status status, const struct error *error)
+{
+    bool is_refused = status == STATUS_INVALID || status == STATUS_CONFLICT;
+    bool is_known = is_refused && be_careful(projector, error);
+    size_t events = projector->transaction.events + count_events(&projector->write);
+    throw_away(projector);
+    if (is_known)
+        return;
+    projector_store_failed(projector, status, error);
+    take_less(projector, events);
+}
+
+static void settle_commit(struct projector *projector)
+{
+    const struct projector_observer *observer = &projector->options.observer;
+    const struct transaction *transaction = &projector->transaction;
+    size_t careful = projector->careful_left;
+    projector->careful_left -= transaction->events < careful ? transaction->events : careful;
+    projector_store_worked(projector);
+    take_more(projector, transaction->events);
+    stat_add(&projector->stats.applied_total, transaction->applied);
+    tell_parked(projector);
+    tell_changes(projector);
+    if (observer->committed != NULL)
+        observer->committed(observer->context, transaction->events,
+                            projector->now_us - transaction->began_us);
+    projector->transaction = (struct transaction){0};
+    end_announcement(projector);
+}
+
 bool projector_end_write(struct projector *projector)
 {
     if (!projector->is_writing)
         return true;
     const struct view_store *store = projector->options.store;
-    const struct projector_observer *observer = &projector->options.observer;
     const struct view_write *write = &projector->write;
     struct error error;
     enum status status = store->end_write(store->self, write, projector->moved, &error);
     projector->is_writing = false;
     projector->now_us = projector->options.now_us();
-    bool is_written = false;
-    if (status == STATUS_OK) {
-        size_t count = count_events(write);
-        projector->careful_left -=
-            count < projector->careful_left ? count : projector->careful_left;
-        projector_store_worked(projector);
-        take_more(projector, count);
-        is_written = settle(projector);
-        if (observer->committed != NULL)
-            observer->committed(observer->context, count,
-                                projector->now_us - projector->write_began_us);
-    } else {
+    bool is_all = status == STATUS_OK && have_all_moved(projector);
+    if (status != STATUS_OK) {
         fail(projector, status, &error);
+    } else if (!is_all && projector->transaction.is_shared) {
+        throw_away(projector);
+    } else {
+        settle(projector);
+        if (!write->stays_open)
+            settle_commit(projector);
+        reload_stale(projector);
     }
-    end_announcement(projector);
-    return is_written;
+    return is_all;
 }
 
 static void begin_write(struct projector *projector)
@@ -226,13 +290,14 @@ static void begin_write(struct projector *projector)
     struct error error;
     if (observer->writing != NULL)
         observer->writing(observer->context, write->views, write->view_count);
-    projector->write_began_us = projector->options.now_us();
+    if (!projector->transaction.is_shared)
+        projector->transaction.began_us = projector->options.now_us();
+    if (write->stays_open)
+        projector->transaction.is_shared = true;
     enum status status = store->begin_write(store->self, write, &error);
     projector->is_writing = status == STATUS_OK;
-    if (projector->is_writing)
-        return;
-    fail(projector, status, &error);
-    end_announcement(projector);
+    if (!projector->is_writing)
+        fail(projector, status, &error);
 }
 
 static bool is_any_touched(const struct projector *projector)
@@ -245,36 +310,65 @@ static bool is_any_touched(const struct projector *projector)
 
 void projector_give_up(struct projector *projector, const struct error *error)
 {
-    (void)projector_end_write(projector);
-    size_t move_count = list_moves(projector);
+    bool is_before_written = projector_end_write(projector);
+    throw_away(projector);
+    if (!is_before_written)
+        return;
     projector_store_failed(projector, STATUS_UNAVAILABLE, error);
     take_less(projector, batch_item_count(projector->batch));
-    reload_moved(projector, move_count);
 }
 
-void projector_begin_write(struct projector *projector)
+static size_t most_held(const struct projector *projector)
+{
+    bool is_well = projector->careful_left == 0 && projector->now_us >= projector->apart_until_us;
+    return is_well ? projector->options.cache_bytes_max / 2 : 0;
+}
+
+void projector_begin_write(struct projector *projector, bool goes_on)
 {
     if (!is_any_touched(projector))
         return;
     struct projection_batch *batch = projector->batch;
     struct view_write write;
     struct error error;
-    enum status status = batch_finish(batch, &write, &error);
+    enum status status = batch_finish(batch, goes_on ? most_held(projector) : 0, &write, &error);
     if (status != STATUS_OK) {
         projector_give_up(projector, &error);
         return;
     }
-    bool is_before_written = projector_end_write(projector);
-    write.moves = projector->moves;
-    write.move_count = list_moves(projector);
-    if (!is_before_written) {
-        reload_moved(projector, write.move_count);
+    if (!projector_end_write(projector)) {
+        reload_touched(projector);
         return;
     }
+    write.moves = projector->moves;
+    write.move_count = list_moves(projector, write.stays_open);
     projector->write = write;
     projector->batch = projector->sent;
     projector->sent = batch;
     begin_write(projector);
     if (projector->careful_left > 0)
         (void)projector_end_write(projector);
+}
+
+/* Views are held for the next write. */
+static bool is_open(const struct projector *projector)
+{
+    return projector->transaction.is_shared && projector->write.stays_open;
+}
+
+void projector_finish_writing(struct projector *projector)
+{
+    while (is_open(projector)) {
+        stat_set(&projector->stats.turned_at_us, clock_monotonic_us());
+        batch_begin(projector->batch);
+        projector_begin_write(projector, false);
+    }
+    (void)projector_end_write(projector);
+}
+
+void projector_drop_open(struct projector *projector)
+{
+    (void)projector_end_write(projector);
+    if (is_open(projector))
+        throw_away(projector);
 }

@@ -34,6 +34,11 @@ struct view_store {
      * `from`. For these nothing is written, and ret_moved[i] is false. The caller may do other work
      * between the two calls. After begin_write has succeeded, only the moves of `write` must stay
      * valid, and end_write must be the next call.
+     *
+     * A transaction may take several writes: those that `stays_open`, and the one after them, which
+     * commits it. In between only load_carts is allowed. All of them move the same partitions, some
+     * to where they are. After a failure, or when a partition was not at `from`, which only the
+     * first one can find, abandon is the next call, and nothing of the transaction is done.
      */
     enum status (*begin_write)(void *self, const struct view_write *write, struct error *error);
     enum status (*end_write)(void *self, const struct view_write *write, bool *ret_moved,
@@ -97,7 +102,8 @@ struct view_store {
     enum status (*rewind_put)(void *self, const struct view_row *views, size_t count,
                               struct error *error);
     enum status (*rewind_commit)(void *self, struct error *error);
-    void (*abandon)(void *self); /* of a replay or a rewind */
+    void (*abandon)(
+        void *self); /* of a transaction of several calls; does nothing if there is none */
 
     /* Forgets everything that was derived, and which log it came from. Running projectors begin
      * again by themselves. */

@@ -96,6 +96,7 @@ typedef enum status stored_event_fn(void *context, const struct recorded_event *
 
 /* What one batch writes. It has no rows of partitions that are not in `moves`. */
 struct view_write {
+    bool stays_open; /* the transaction, for the next write */
     const struct checkpoint_move *moves;
     size_t move_count;
     const struct view_row *views;

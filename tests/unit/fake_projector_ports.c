@@ -173,18 +173,69 @@ static struct fake_cart *fake_find_or_add(struct fake *fake, const struct uuid *
 int32_t fake_version(struct fake *fake, int16_t partition, int cart)
 {
     struct uuid id = fake_cart_id(partition, cart);
-    const struct fake_cart *found = fake_find(fake, &id);
-    return found != NULL ? found->version : 0;
+    const struct fake_cart *carts = fake->is_in_transaction ? fake->before.carts : fake->carts;
+    size_t count = fake->is_in_transaction ? fake->before.cart_count : fake->cart_count;
+    for (size_t i = 0; i < count; i++)
+        if (uuid_equal(&carts[i].cart_id, &id))
+            return carts[i].version;
+    return 0;
 }
 
 int64_t fake_position(const struct fake *fake, int16_t partition)
 {
-    return fake->partitions[partition].stored.position;
+    return fake->is_in_transaction ? fake->before.stored[partition].position
+                                   : fake->partitions[partition].stored.position;
 }
 
+static void fake_begin_transaction(struct fake *fake)
+{
+    struct fake_before *before = &fake->before;
+    fake->is_in_transaction = true;
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
+        before->stored[p] = fake->partitions[p].stored;
+        before->write_counts[p] = fake->partitions[p].write_count;
+    }
+    memcpy(before->carts, fake->carts, fake->cart_count * sizeof(fake->carts[0]));
+    before->cart_count = fake->cart_count;
+    for (size_t i = 0; i < fake->cart_count; i++)
+        before->carts[i].body = fake->carts[i].body != NULL ? strdup(fake->carts[i].body) : NULL;
+    before->timeline_count = fake->timeline_count;
+    before->parked_count = fake->parked_count;
+    before->next_record_id = fake->next_record_id;
+}
+
+static void fake_free_bodies(struct fake_cart *carts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(carts[i].body);
+}
+
+static void fake_commit_transaction(struct fake *fake)
+{
+    fake->is_in_transaction = false;
+    fake_free_bodies(fake->before.carts, fake->before.cart_count);
+}
+
+static void fake_roll_back(struct fake *fake)
+{
+    const struct fake_before *before = &fake->before;
+    fake->is_in_transaction = fake->is_doomed = false;
+    for (int16_t p = 0; p < FAKE_PARTITIONS; p++) {
+        fake->partitions[p].stored = before->stored[p];
+        fake->partitions[p].write_count = before->write_counts[p];
+    }
+    fake_free_bodies(fake->carts, fake->cart_count);
+    memcpy(fake->carts, before->carts, before->cart_count * sizeof(fake->carts[0]));
+    fake->cart_count = before->cart_count;
+    fake->timeline_count = before->timeline_count;
+    fake->parked_count = before->parked_count;
+    fake->next_record_id = before->next_record_id;
+}
+
+/* Of anything but a write or a load, which alone may be part of a transaction. */
 static enum status fake_store_answer(const struct fake *fake, struct error *error)
 {
-    assert(!fake->is_writing);
+    assert(!fake->is_writing && !fake->is_in_transaction);
     return fake->store_answer == STATUS_OK
                ? STATUS_OK
                : error_set(error, fake->store_answer, "the database is gone");
@@ -219,9 +270,12 @@ static enum status fake_load_checkpoints(void *self, const int16_t *partitions, 
 
 static enum status fake_store_answer_in_time(struct fake *fake, size_t rows, struct error *error)
 {
+    assert(!fake->is_writing && !fake->is_doomed);
     if (fake->rows_max > 0 && rows > fake->rows_max)
         return error_set(error, STATUS_UNAVAILABLE, "it takes too long");
-    return fake_store_answer(fake, error);
+    return fake->store_answer == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, fake->store_answer, "the database is gone");
 }
 
 static enum status fake_load_carts(void *self, const struct uuid *cart_ids, size_t count,
@@ -345,11 +399,27 @@ static enum status fake_write(struct fake *fake, const struct view_write *write,
 static enum status fake_begin_write(void *self, const struct view_write *write, struct error *error)
 {
     struct fake *fake = self;
+    assert(!fake->is_writing && !fake->is_doomed);
+    if (write->stays_open && !fake->is_in_transaction)
+        fake_begin_transaction(fake);
+    fake->is_doomed = fake->is_in_transaction && fake->begin_answer != STATUS_OK;
     if (fake->begin_answer != STATUS_OK)
         return error_set(error, fake->begin_answer, "not sent");
     fake->written = fake_write(fake, write, fake->moved, &fake->write_error);
     fake->is_writing = true;
     return STATUS_OK;
+}
+
+/* What a write that is part of a transaction, or its last one, did to it. When nobody knows, it was
+ * the commit. */
+static void fake_go_on_with_transaction(struct fake *fake, const struct view_write *write)
+{
+    for (size_t i = 0; i < write->move_count; i++)
+        fake->is_doomed = fake->is_doomed || !fake->moved[i];
+    fake->is_doomed = fake->is_doomed || (fake->written != STATUS_OK &&
+                                          (fake->written != STATUS_UNCERTAIN || write->stays_open));
+    if (!write->stays_open && !fake->is_doomed)
+        fake_commit_transaction(fake);
 }
 
 static enum status fake_end_write(void *self, const struct view_write *write, bool *ret_moved,
@@ -360,6 +430,9 @@ static enum status fake_end_write(void *self, const struct view_write *write, bo
     fake->is_writing = false;
     memcpy(fake->was_held, fake->is_held, sizeof(fake->was_held));
     memcpy(ret_moved, fake->moved, write->move_count * sizeof(*ret_moved));
+    fake->commits += fake->written == STATUS_OK && !write->stays_open ? 1 : 0;
+    if (fake->is_in_transaction)
+        fake_go_on_with_transaction(fake, write);
     *error = fake->write_error;
     return fake->written;
 }
@@ -524,14 +597,15 @@ static void fake_abandon(void *self)
 {
     struct fake *fake = self;
     fake->is_replaying = false;
+    if (fake->is_in_transaction)
+        fake_roll_back(fake);
 }
 
 enum status fake_forget_everything(void *self, struct error *error)
 {
     struct fake *fake = self;
     (void)error;
-    for (size_t i = 0; i < fake->cart_count; i++)
-        free(fake->carts[i].body);
+    fake_free_bodies(fake->carts, fake->cart_count);
     fake->cart_count = 0;
     fake->timeline_count = 0;
     fake->parked_count = 0;
@@ -692,6 +766,7 @@ static void fake_writing(void *context, const struct view_row *views, size_t cou
 static void fake_wrote(void *context)
 {
     struct fake *fake = context;
+    assert(!fake->is_in_transaction && "until its end, others read what was there before");
     fake->open_writes = 0;
 }
 
@@ -740,6 +815,7 @@ void fake_projector(struct fake *fake, size_t cache_bytes)
 {
     fake_clock_source = fake;
     projector_free(fake->projector);
+    fake_abandon(fake);
     fake->projector = projector_new(&(struct projector_options){
         .feed = &fake->feed_port,
         .store = &fake->store_port,
@@ -765,8 +841,8 @@ void fake_projector(struct fake *fake, size_t cache_bytes)
 void fake_free(struct fake *fake)
 {
     projector_free(fake->projector);
-    for (size_t i = 0; i < fake->cart_count; i++)
-        free(fake->carts[i].body);
+    fake_abandon(fake);
+    fake_free_bodies(fake->carts, fake->cart_count);
     free(fake);
 }
 

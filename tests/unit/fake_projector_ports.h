@@ -60,6 +60,17 @@ struct fake_partition {
     int64_t committed_offset;
 };
 
+/* The store's contents as they were when a transaction began. */
+struct fake_before {
+    struct checkpoint stored[FAKE_PARTITIONS];
+    int write_counts[FAKE_PARTITIONS];
+    struct fake_cart carts[FAKE_MAX]; /* with bodies of their own */
+    size_t cart_count;
+    size_t timeline_count;
+    size_t parked_count;
+    int64_t next_record_id;
+};
+
 struct fake {
     struct fake_partition partitions[FAKE_PARTITIONS];
     int64_t now_us;
@@ -83,6 +94,12 @@ struct fake {
     enum status written;
     bool moved[FAKE_PARTITIONS];
     struct error write_error;
+    /* Between two writes of a transaction. Nobody else can then move the partitions that it has
+     * touched. */
+    bool is_in_transaction;
+    bool is_doomed; /* it can only be abandoned */
+    struct fake_before before;
+    size_t commits;
     /* carts in a write or a load: more take too long, UNAVAILABLE; 0: any number */
     size_t rows_max;
     /* A write or a replay with one of them in the timeline is STATUS_INVALID. */
@@ -155,6 +172,7 @@ void fake_change(struct fake *fake, enum feed_change_kind kind, int16_t partitio
 /* The store. */
 
 struct fake_cart *fake_find(struct fake *fake, const struct uuid *cart_id);
+/* What others see: without an open transaction. */
 int32_t fake_version(struct fake *fake, int16_t partition, int cart);
 int64_t fake_position(const struct fake *fake, int16_t partition);
 

@@ -2,6 +2,7 @@
  * Whatever fails, and in whatever order: once all is well again, each event is in the views, or set
  * aside, exactly once.
  */
+#include "clock.h"
 #include "fake_projector_ports.h"
 #include "log.h"
 
@@ -11,6 +12,7 @@ enum {
     STORIES = 200,
     STEPS = 120,
     PATIENCE = 100,
+    TURNS_APART = 80, /* of 20 ms: until a refused event is found, less than PROJECTOR_APART_MS */
     CARTS = 4,
     EVENTS_MAX = FAKE_MAX - 10,
     RECORDS_MAX = FAKE_MAX - 60
@@ -84,7 +86,7 @@ static void publish_aliens(int16_t partition)
 static void rewind_partition(int16_t partition)
 {
     struct fake_partition *at = &fake->partitions[partition];
-    int64_t position = pick((int)at->stored.position + 1);
+    int64_t position = pick((int)fake_position(fake, partition) + 1);
     for (int64_t i = 0; i < position; i++)
         if (uuid_equal(&at->log[i].event.event_id, &fake->refused_events[partition]))
             position = i;
@@ -97,10 +99,21 @@ static void assign_or_revoke(int16_t partition)
     fake_change(fake, is_ours[partition] ? FEED_ASSIGNED : FEED_REVOKED, partition);
 }
 
+/* What somebody else does to a partition waits for the transaction. */
+static void end_transaction(void)
+{
+    fake->now_us += (int64_t)PROJECTOR_REST_MS * MICROSECONDS_PER_MILLISECOND;
+    while (fake->is_in_transaction)
+        projector_turn(fake->projector);
+}
+
 static void step(void)
 {
     int16_t partition = (int16_t)pick(FAKE_PARTITIONS);
-    switch (pick(14)) {
+    int kind = pick(14);
+    if (kind == 4 || kind == 10)
+        end_transaction();
+    switch (kind) {
     case 0:
         fake->write_answer = pick(2) == 0 ? STATUS_UNCERTAIN : STATUS_UNAVAILABLE;
         break;
@@ -156,8 +169,10 @@ static void recover(void)
             assign_or_revoke(p);
         append(p, 0, true); /* what the topic has lost last shows now */
     }
-    for (int i = 0; i < PATIENCE && !is_all_applied(); i++)
+    for (int i = 0; i < PATIENCE && !is_all_applied(); i++) {
         fake_pass_time(fake);
+        fake_turns(fake, TURNS_APART);
+    }
     fake_pass_time(fake);
 }
 
