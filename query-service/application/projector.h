@@ -100,7 +100,7 @@ struct projector_options {
     struct projector_observer observer;
     int partition_count;     /* of the log, as configured */
     size_t cache_bytes_max;  /* carts kept in memory between batches; 0: none. Half of it may be
-                              * views  not written yet. */
+                              * views not written yet. */
     int64_t (*now_us)(void); /* monotonic; NULL: clock_monotonic_us */
 };
 

@@ -51,8 +51,7 @@ struct statement {
     char detail[PROJECTOR_DETAIL_MAX];
 };
 
-/* The store's transaction that `write` belongs to, and what the writes that have ended did in it.
- */
+/* The store's transaction that `write` belongs to, and what the writes before did in it. */
 struct transaction {
     bool is_shared; /* by several writes */
     int64_t began_us;

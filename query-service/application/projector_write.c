@@ -131,14 +131,6 @@ static bool have_all_moved(struct projector *projector)
     return is_all;
 }
 
-/* What was made of their later events would not be let in. */
-static void reload_stale(struct projector *projector)
-{
-    for (size_t i = 0; i < projector->write.move_count; i++)
-        if (!projector->moved[i])
-            projector_reload(projector, &projector->partitions[projector->moves[i].partition]);
-}
-
 static void reload_touched(struct projector *projector)
 {
     for (int i = 0; i < projector->options.partition_count; i++)
@@ -151,8 +143,10 @@ static void settle(struct projector *projector)
     for (size_t i = 0; i < projector->write.move_count; i++) {
         const struct checkpoint_move *move = &projector->moves[i];
         struct projector_partition *partition = &projector->partitions[move->partition];
-        if (!projector->moved[i])
+        if (!projector->moved[i]) {
+            projector_reload(projector, partition);
             continue;
+        }
         progress_written(&partition->progress, &move->to);
         if (partition->refused.position <= move->to.position)
             partition->refused.position = 0; /* it is parked; who makes it again tries it */
@@ -277,7 +271,6 @@ bool projector_end_write(struct projector *projector)
         settle(projector);
         if (!write->stays_open)
             settle_commit(projector);
-        reload_stale(projector);
     }
     return is_all;
 }

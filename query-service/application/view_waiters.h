@@ -2,9 +2,9 @@
  * view_waiters.h - requests that wait until a cart's view has reached a version.
  *
  * One thread with a connection of its own looks for all of them. It looks at once for a new
- * request, and for one whose cart has just been projected here. It looks for the others every
- * VIEW_WAIT_POLL_MS, since another instance may have projected their cart. There is never a thread,
- * a timer or a statement per request.
+ * request, and for one whose cart has just been projected here, in the last write of a transaction.
+ * It looks for the others every VIEW_WAIT_POLL_MS, since an earlier write or another instance may
+ * have projected their cart. There is never a thread, a timer or a statement per request.
  */
 #pragma once
 

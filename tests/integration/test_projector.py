@@ -373,9 +373,7 @@ def test_given_a_broker_that_is_killed_or_frozen_under_load_then_it_goes_on_by_i
 
 
 def test_given_a_database_that_is_too_slow_for_a_whole_batch_then_it_is_written_in_smaller_ones(setting):
-    setting.sql("CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$;"
-                "CREATE TRIGGER dawdle BEFORE INSERT ON cart_timeline FOR EACH ROW EXECUTE FUNCTION dawdle()")
+    setting.slow_down(0.05, "ROW")
     setting.make(200)  # 10 s, which is more than a statement may take
     projector = setting.projector()
     projector.wait(seconds=60, applied=200, parked=0, waiting=0)

@@ -28,13 +28,6 @@ def backlog(setting):
     setting.publish(created + added)
 
 
-def dawdle(setting, seconds):
-    """Makes each write take as long."""
-    setting.sql("CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
-                f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$;"
-                "CREATE TRIGGER dawdle AFTER INSERT ON cart_timeline FOR EACH STATEMENT EXECUTE FUNCTION dawdle()")
-
-
 def moment(setting):
     """How many events everybody sees applied, which positions, timeline and views agree on."""
     positions, timeline, views = setting.sql("SELECT (SELECT sum(position) FROM projection_positions)::bigint,"
@@ -49,7 +42,7 @@ def written_views(setting):
 
 
 def test_given_a_backlog_then_each_moment_is_of_one_state_and_views_are_written_once_for_many_events(setting, backlog):
-    dawdle(setting, 0.15)
+    setting.slow_down(0.15, "STATEMENT")
     projector = setting.projector()
     moments = []
     eventually(lambda: moments.append(moment(setting)) or moments[-1] == EVENTS)
@@ -63,7 +56,7 @@ def test_given_a_backlog_then_each_moment_is_of_one_state_and_views_are_written_
 
 
 def test_given_a_backlog_when_the_projector_is_killed_then_nothing_of_a_transaction_stays(setting, backlog):
-    dawdle(setting, 0.15)
+    setting.slow_down(0.15, "STATEMENT")
     projector = setting.projector()
     for _ in range(2):
         before = moment(setting)
@@ -89,7 +82,7 @@ def test_given_a_backlog_when_the_connection_is_cut_around_the_commit_then_all_i
 
 
 def test_given_a_backlog_when_two_believe_to_own_everything_then_each_event_is_applied_once(setting, backlog):
-    dawdle(setting, 0.02)
+    setting.slow_down(0.02, "STATEMENT")
     first, second = setting.projector(), setting.projector(KAFKA_GROUP_ID="another")
     setting.check(120)
     assert first.status["storeFailures"] + second.status["storeFailures"] == 0

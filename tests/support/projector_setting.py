@@ -40,6 +40,12 @@ class Setting:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else None
 
+    def slow_down(self, seconds, each):
+        """Makes each `ROW` of the timeline, or each `STATEMENT` that writes some, take as long."""
+        self.sql("CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+                 f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$;"
+                 f"CREATE TRIGGER dawdle AFTER INSERT ON cart_timeline FOR EACH {each} EXECUTE FUNCTION dawdle()")
+
     def publish(self, events):
         self.publisher.publish(events)
 

@@ -151,12 +151,18 @@ void fake_change(struct fake *fake, enum feed_change_kind kind, int16_t partitio
 
 /* The store. */
 
+static struct fake_cart *fake_find_among(struct fake_cart *carts, size_t count,
+                                         const struct uuid *cart_id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (uuid_equal(&carts[i].cart_id, cart_id))
+            return &carts[i];
+    return NULL;
+}
+
 struct fake_cart *fake_find(struct fake *fake, const struct uuid *cart_id)
 {
-    for (size_t i = 0; i < fake->cart_count; i++)
-        if (uuid_equal(&fake->carts[i].cart_id, cart_id))
-            return &fake->carts[i];
-    return NULL;
+    return fake_find_among(fake->carts, fake->cart_count, cart_id);
 }
 
 static struct fake_cart *fake_find_or_add(struct fake *fake, const struct uuid *cart_id,
@@ -173,12 +179,10 @@ static struct fake_cart *fake_find_or_add(struct fake *fake, const struct uuid *
 int32_t fake_version(struct fake *fake, int16_t partition, int cart)
 {
     struct uuid id = fake_cart_id(partition, cart);
-    const struct fake_cart *carts = fake->is_in_transaction ? fake->before.carts : fake->carts;
-    size_t count = fake->is_in_transaction ? fake->before.cart_count : fake->cart_count;
-    for (size_t i = 0; i < count; i++)
-        if (uuid_equal(&carts[i].cart_id, &id))
-            return carts[i].version;
-    return 0;
+    const struct fake_cart *found =
+        fake->is_in_transaction ? fake_find_among(fake->before.carts, fake->before.cart_count, &id)
+                                : fake_find(fake, &id);
+    return found != NULL ? found->version : 0;
 }
 
 int64_t fake_position(const struct fake *fake, int16_t partition)
@@ -232,13 +236,20 @@ static void fake_roll_back(struct fake *fake)
     fake->next_record_id = before->next_record_id;
 }
 
-/* Of anything but a write or a load, which alone may be part of a transaction. */
-static enum status fake_store_answer(const struct fake *fake, struct error *error)
+/* Of a write or a load, which alone may be part of a transaction. */
+static enum status fake_store_answer_within(const struct fake *fake, struct error *error)
 {
-    assert(!fake->is_writing && !fake->is_in_transaction);
+    assert(!fake->is_writing && !fake->is_doomed);
     return fake->store_answer == STATUS_OK
                ? STATUS_OK
                : error_set(error, fake->store_answer, "the database is gone");
+}
+
+/* Of anything else. */
+static enum status fake_store_answer(const struct fake *fake, struct error *error)
+{
+    assert(!fake->is_in_transaction);
+    return fake_store_answer_within(fake, error);
 }
 
 static enum status fake_read_log(void *self, int partition_count, struct known_log *ret_log,
@@ -270,12 +281,9 @@ static enum status fake_load_checkpoints(void *self, const int16_t *partitions, 
 
 static enum status fake_store_answer_in_time(struct fake *fake, size_t rows, struct error *error)
 {
-    assert(!fake->is_writing && !fake->is_doomed);
     if (fake->rows_max > 0 && rows > fake->rows_max)
         return error_set(error, STATUS_UNAVAILABLE, "it takes too long");
-    return fake->store_answer == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, fake->store_answer, "the database is gone");
+    return fake_store_answer_within(fake, error);
 }
 
 static enum status fake_load_carts(void *self, const struct uuid *cart_ids, size_t count,

@@ -123,8 +123,7 @@ static void next_batch(void)
     batch_begin(batch);
 }
 
-/* A batch that may not hold views must be one transaction, or a refused event in it is never found.
- */
+/* It must be one transaction, or a refused event in it would never be found. */
 Test(projection_batch, given_a_batch_full_of_large_views_when_none_may_be_held_then_all_are_written)
 {
     take(0, LARGE_CARTS, LINES + 2);
