@@ -280,7 +280,7 @@ def test_topic_that_begins_with_late_events_gets_its_beginning_and_loses_them(se
     first = {partition: records[:behind] for partition, records in topic.items()}
     late = {partition: records[40:60] + first[partition] for partition, records in topic.items()}
     setting.re_create_topic(config={"cleanup.policy": policy})
-    producer = confluent_kafka.Producer({"bootstrap.servers": setting.kafka.servers})
+    producer = confluent_kafka.Producer({"bootstrap.servers": setting.kafka.servers, "enable.idempotence": True})
     for partition, records in late.items():
         for record in records:
             producer.produce(setting.topic, record.value(), record.key(), partition, headers=record.headers())
