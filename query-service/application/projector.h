@@ -32,8 +32,8 @@ enum {
     PROJECTOR_LOG_RETRY_MIN_MS = 200, /* after the first failure of the log */
     PROJECTOR_LOG_RETRY_MAX_MS = 2000,
     PROJECTOR_STOPPED_RETRY_MS = 5000, /* between looks at whether a person has repaired it */
-    PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters; looks
-                                          whether somebody else moved what is idle here */
+    PROJECTOR_TEND_MS = 1000,          /* offsets for tools, parked counts, dead letters */
+    PROJECTOR_RECHECK_MS = 200,        /* looks whether somebody else moved what is idle here */
     PROJECTOR_REPLAY_RETRY_MS = 1000,  /* after a replay step that the store did not do */
     PROJECTOR_REPLAY_RETRY_MAX_MS = 30000,
     PROJECTOR_DEAD_LETTER_RETRY_MS = 1000,

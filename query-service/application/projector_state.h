@@ -111,6 +111,7 @@ struct projector {
 
     int64_t rest_at_us; /* when a turn does its other work, while more records wait */
     int64_t tend_at_us;
+    int64_t recheck_at_us;
     bool is_parked_count_due;
     int64_t parked_carts;
     int64_t pending_dead_letters;

@@ -64,7 +64,10 @@ static void measure_lag(struct projector *projector)
 static void recheck_idle(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
-    int64_t idle_us = (int64_t)PROJECTOR_TEND_MS * MICROSECONDS_PER_MILLISECOND;
+    int64_t idle_us = (int64_t)PROJECTOR_RECHECK_MS * MICROSECONDS_PER_MILLISECOND;
+    if (projector->store.wait_ms > 0 || projector->now_us < projector->recheck_at_us)
+        return;
+    projector->recheck_at_us = projector->now_us + idle_us;
     size_t count = 0;
     for (size_t i = 0, all = projector_list_in_phase(projector, PROGRESS_FOLLOWING); i < all; i++)
         if (projector->now_us - projector->partitions[projector->numbers[i]].written_at_us >=
@@ -168,6 +171,7 @@ void projector_tend(struct projector *projector)
 {
     if (projector->sent_count > 0)
         settle_dead_letters(projector);
+    recheck_idle(projector);
     if (projector->now_us < projector->tend_at_us)
         return;
     projector->tend_at_us =
@@ -177,7 +181,6 @@ void projector_tend(struct projector *projector)
     measure_lag(projector);
     if (projector->store.wait_ms > 0)
         return;
-    recheck_idle(projector);
     if (projector->is_parked_count_due)
         count_parked(projector);
     if (projector->sent_count == 0)

@@ -675,7 +675,8 @@ Test(projector, given_a_rebuild_beside_an_idle_projector_then_it_begins_again_by
     begin_with_three();
     fake_forget_everything(fake, NULL);
     cr_assert_eq(fake_version(fake, 0, 0), 0);
-    fake_pass_time(fake);
+    fake->now_us += (int64_t)PROJECTOR_RECHECK_MS * MICROSECONDS_PER_MILLISECOND;
+    fake_turns(fake, 5);
     cr_assert_eq(fake_version(fake, 0, 0), 3);
     cr_assert_eq(fake_version(fake, 1, 0), 3);
     cr_assert_eq(fake_position(fake, 0), 3);
