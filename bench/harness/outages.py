@@ -51,7 +51,7 @@ def catch_up(bench):
     batches = bench.sandwich(bench.pgbench("upsert_batch.sql", BATCH_CLIENTS, BATCH_ROWS), lambda: views(bench))
     bench.report.ratio("views catching up", batches, "upserts by 256", at_least=0.6, unit="events/s",
                        clients=bench.best["upsert_batch.sql"])
-    memory = max(sample.subject["rssMiB"] for sample in one.used + batches.used)
+    memory = max(sample.subject["peakMiB"] for sample in one.used + batches.used)
     bench.report.figure("views catching up: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, one.is_noisy)
 
 
@@ -62,7 +62,7 @@ def views(bench):
     log_loader.load(rig, bench.plan.backlog)
     rig.command.env["RELAY_ENABLED"] = "true"
     rate_of(rig.command, rig.published, rig.written())
-    return {"rate": rate_of(rig.query, rig.projected, rig.written()), "rssMiB": probes.rss_mib(rig.query.pid)}
+    return {"rate": rate_of(rig.query, rig.projected, rig.written()), "peakMiB": probes.peak_mib(rig.query.pid)}
 
 
 def relay(bench):
@@ -132,13 +132,13 @@ def rebuild(bench):
                       {"PATH": "/usr/bin:/bin", **{name: str(value) for name, value in rig.query.env.items()}})
             rig.settle()
             return {"rate": rows / (time.monotonic() - began), "events": rig.written(),
-                    "rssMiB": probes.rss_mib(rig.query.pid)}
+                    "peakMiB": probes.peak_mib(rig.query.pid)}
 
         samples = bench.sandwich(copied, rebuilt)
         for table in tables:
             rig.sql(f"DROP TABLE copied_{table}", database=database)
     bench.report.ratio("rebuild of all views", samples, "COPY", at_least=0.5, unit="rows/s", rows=rows)
-    memory = max(sample.subject["rssMiB"] for sample in samples.used)
+    memory = max(sample.subject["peakMiB"] for sample in samples.used)
     bench.report.figure("rebuild: memory", memory, "MiB", "≤ 64 MiB", memory <= 64, samples.is_noisy)
 
 

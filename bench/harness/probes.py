@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -50,6 +51,11 @@ def _reaped_seconds(pid):
 def rss_mib(pid):
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * resource.getpagesize() / 2**20 if fields else 0.0
+
+
+def peak_mib(pid):
+    """The most memory that it had at a time since it began."""
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", _read(f"/proc/{pid}/status"), re.M).group(1)) / 1024
 
 
 def _busy_seconds():
