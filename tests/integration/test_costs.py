@@ -114,5 +114,7 @@ def test_given_records_of_fifty_carts_then_the_projector_loads_them_once_and_wri
     setting.wait_applied()
     projector.stop()
     seen = [name for name in asked(trips.trips()) if name != "count_parked"]  # that one comes each second
+    again = seen.index("load_checkpoints") + 1
+    seen[again:] = [name for name in seen[again:] if name != "load_checkpoints"]  # of idle partitions, each 0.2 s
     assert seen == ["set_up", "first_parked_cart", "read_log", "load_checkpoints", "load_carts", "write"]
     assert syncs(postgres) - before == 1

@@ -41,9 +41,12 @@ class Postgres:
         return self.server.daemon.pid() is not None
 
     def _signal_all(self, number):
-        for pid in pids_in_folder(self.server.data):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+        reached = set()
+        while missed := set(pids_in_folder(self.server.data)) - reached:  # the postmaster may just have forked
+            for pid in missed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            reached |= missed
 
     def pause(self):
         """SIGSTOP to the postmaster and every backend: nothing answers, nothing closes."""
