@@ -1,20 +1,18 @@
-"""How cost grows: with the lines of a cart, with its events, and with the log."""
+"""How cost grows: with the lines of a cart, and with its events."""
 
 import http.client
 import json
 import tempfile
 import time
 
-from . import commands, latencies, loads, log_loader, outages, probes, reads
-from .arithmetic import latency_summary, median
+from . import loads, log_loader, probes
+from .arithmetic import latency_summary
 from .bench import READ_CONNECTIONS
 
 LINES = (1, 5, 20, 100, 500)
 CARTS, CONNECTIONS = 256, 64
 EVENTS = (1, 10, 100, 1000, 10_000)
 EVENTS_CARTS, EVENTS_LINES = 20, 20
-LONG_LOG_EVENTS = 10_000_000
-AS_GOOD = 1.2  # a long log may cost so many times what an empty one does
 
 
 def lines(bench):
@@ -116,52 +114,3 @@ def events(bench):
             seen = latency_summary([ask(cart) for cart in carts])
             report.figure(f"carts of {count:,} events: {name}", seen["p50"], "ms", events=count, runs=len(carts),
                           beside=f"max {seen['max']:.1f} ms", ms=seen)
-
-
-def long_log(bench):
-    """the main figures before and after ten million events are loaded into the log"""
-    rig, report = bench.rig, bench.report
-    bench.run_pipeline()
-    rate = max(bench.half_rate() // 2, 1)
-    begun = rig.written()
-    before = _main_figures(bench, rate)
-    rig.run_nothing()
-    began, written = time.monotonic(), rig.written()
-    log_loader.load(rig, LONG_LOG_EVENTS)
-    loaded, took = rig.written() - written, time.monotonic() - began
-    report.figure("events loaded", loaded / took, "/s", beside=f"{loaded:,} in {took:.0f} s")
-    rig.command.env["RELAY_ENABLED"] = "true"
-    outages.rate_of(rig.command, rig.published, rig.written())
-    outages.rate_of(rig.query, rig.projected, rig.written())
-    for database in ("cartledger_command", "cartledger_query"):
-        rig.sql("VACUUM ANALYZE", database=database)
-    rig.command.stop()
-    began = time.monotonic()
-    rig.command.start()
-    report.figure("command service ready again", time.monotonic() - began, "s", beside=f"{rig.written():,} events")
-    after = _main_figures(bench, rate)
-    for name, value in after.items():
-        is_ratio = "÷" in name
-        worse = before[name] / value if is_ratio else value / before[name]
-        report.figure(f"long log: {name}", value, "" if is_ratio else "ms",
-                      f"≤ {AS_GOOD} × worse", worse <= AS_GOOD, beside=f"{before[name]:.3g} before",
-                      worse=worse, events=rig.written(), eventsBefore=begun)
-
-
-def _main_figures(bench, rate):
-    """By name: ratios to their baselines, in which more is better, and latencies, in which less is."""
-    def ratio(samples):
-        return median([sample.ratio for sample in samples.used])
-
-    bench.run_pipeline()
-    append = bench.pgbench("append.sql")
-    found = {"commands, pipeline ÷ pgbench append": ratio(bench.sandwich(append, lambda: commands.sample(bench, True))),
-             "GET cart ÷ hello": ratio(reads.beside_hello(bench))}
-    seen = latencies.at_rate(bench, rate, max(bench.plan.seconds * 2, 4))
-    for name in ("p50", "p99"):
-        found |= {f"{what}, {name}": summary[name] for what, summary in seen.items()}
-    upsert = bench.pgbench("upsert.sql")
-    found["views catching up ÷ pgbench upsert"] = ratio(bench.sandwich(upsert, lambda: outages.views(bench)))
-    bench.rig.run_commands_alone()
-    found["commands, alone ÷ pgbench append"] = ratio(bench.sandwich(append, lambda: commands.sample(bench, False)))
-    return found

@@ -25,6 +25,7 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / time.strftime("%Y%m%d-%H%M%S.jsonl")
         self.rows = []
+        self.title = ""  # stands before the name of each figure
         self.cores = machine["cores"]
         self.others_cores = lambda: 0.0
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -62,6 +63,7 @@ class Report:
         say(f"    {program}, {what}: " + (f"{count:,} samples" if count else "no samples: perf is missing or may not look"))
 
     def _row(self, row):
+        row["figure"] = self.title + row["figure"]
         row["load"] = os.getloadavg()[0]
         row["othersCores"] = round(self.others_cores(), 2)
         row["busy"] = row["othersCores"] > BUSY * self.cores

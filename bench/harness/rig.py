@@ -186,6 +186,24 @@ class Rig:
         peer.start(path)
         return peer
 
+    @contextlib.contextmanager
+    def second_query_service(self):
+        """Another one, with half of the partitions, beside the first as long as the block lasts."""
+        second = Program("query-service-2", self.query.argv, self.folder)
+        second.env = {**self.query.env, "QUERY_PORT": second.port}
+        self.programs.append(second)
+        try:
+            second.start()
+            shares = [PARTITIONS // 2, PARTITIONS - PARTITIONS // 2]
+            if wait_until(lambda: sorted(self.metric("cartledger_projection_partitions_assigned", program)
+                                         for program in (self.query, second)) == shares, READY_SECONDS) is None:
+                raise Trouble("two query services did not share the partitions")
+            self.settle()
+            yield second
+        finally:
+            second.stop()
+            self.programs.remove(second)
+
     def run_nothing(self):
         self.query.stop()
         self.command.stop()
@@ -239,22 +257,23 @@ class Rig:
             raise Trouble(f"after {seconds:.0f} s the views are at {self.projected()} of {self.written()} events")
         return time.monotonic() - began
 
-    def metric(self, name):
-        """The sum of the command service's samples of that name."""
-        return sum(float(value) for _, value in self._samples(name))
+    def metric(self, name, program=None):
+        """The sum of a service's samples of that name; the command service's, unless another is named."""
+        return sum(float(value) for _, value in self._samples(program or self.command, name))
 
     def metric_buckets(self, name):
         """Of a histogram of the command service: how many were in each bucket, by its upper limit."""
         counts = {}
-        for labels, value in self._samples(name + "_bucket"):
+        for labels, value in self._samples(self.command, name + "_bucket"):
             limit = float(re.search(r'le="([^"]+)"', labels).group(1))
             counts[limit] = counts.get(limit, 0) + float(value)
         limits = sorted(counts)
         return {limit: counts[limit] - (counts[below] if below is not None else 0)
                 for below, limit in zip([None, *limits], limits)}
 
-    def _samples(self, name):
-        with urllib.request.urlopen(self.command.url + "/metrics", timeout=10) as answer:
+    @staticmethod
+    def _samples(program, name):
+        with urllib.request.urlopen(program.url + "/metrics", timeout=10) as answer:
             return re.findall(rf"^{name}(\{{.*\}})? (\S+)$", answer.read().decode(), re.M)
 
     def processes(self):

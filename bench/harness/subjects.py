@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import commands, event_sourced, growth, latencies, outages, peers, reads
+from . import commands, event_sourced, growth, latencies, long_log, outages, peers, reads
 
 ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
 
@@ -26,7 +26,7 @@ SUBJECTS = {
     "pipeline": Subject(commands.pipeline, 30, 260),
     "new-carts": Subject(commands.new_carts, 20, 150, FULL_ONLY),
     "hot": Subject(commands.hot, 15, 150),
-    "rebuild": Subject(outages.rebuild, 20, 150, FULL_ONLY),
+    "rebuild": Subject(outages.rebuild, 40, 300, FULL_ONLY),
     "half-load": Subject(latencies.half_load, 10, 30),
     "idle": Subject(latencies.idle, 5, 15),
     "slowloris": Subject(latencies.slowloris, 30, 150, FULL_ONLY),
@@ -39,7 +39,7 @@ SUBJECTS = {
     "relay": Subject(outages.relay, 30, 180, FULL_ONLY),
     "lines": Subject(growth.lines, 80, 150, FULL_ONLY),
     "events": Subject(growth.events, 60, 80, FULL_ONLY),
-    "long-log": Subject(growth.long_log, 600, 2400, BY_NAME),
+    "long-log": Subject(long_log.long_log, 1500, 6500, BY_NAME),
     "kafka-away": Subject(outages.kafka_away, 90, 2000, BY_NAME),
     "peers": Subject(peers.peers, 60, 600, BY_NAME),
     "emmett": Subject(event_sourced.emmett, 80, 600, BY_NAME),

@@ -19,6 +19,7 @@ from harness import event_sourced  # noqa: E402
 from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
 from harness.latencies import SlowClients  # noqa: E402
 from harness.log_loader import murmur2  # noqa: E402
+from harness.long_log import how_much_worse  # noqa: E402
 from invariants import murmur2 as known_murmur2  # noqa: E402
 
 
@@ -81,6 +82,16 @@ def test_given_a_time_that_is_too_short_when_sandwiched_then_what_was_kept_is_en
 def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, count, jumps):
     records = [(partition, position) for position in positions for partition in (0, 1)]
     assert count_jumps(records) == (2 * count, 2 * jumps)
+
+
+@pytest.mark.parametrize(("target", "kind", "value", "before", "after", "worse"), [
+    ("≥ 1.5 ×", "ratio", "ratio", 2, 1, 2), ("≥ 1.5 ×", "ratio", "ratio", 1, 2, 0.5),
+    ("≤ 1.2 ×", "ratio", "ratio", 1, 1.5, 1.5), ("≤ 50 ms", "figure", "ours", 20, 10, 0.5),
+    ("≤ 50 ms", "figure", "ours", 0, 10, None)])
+def test_given_a_figure_twice_then_how_much_worse_it_became_depends_on_what_is_wanted(target, kind, value, before, after,
+                                                                                      worse):
+    rows = [{"kind": kind, "target": target, "ours": 7, value: seen} for seen in (before, after)]
+    assert how_much_worse(*rows) == worse
 
 
 @pytest.mark.parametrize("said", ["javac 11.0.2", None])
