@@ -1,15 +1,16 @@
 /*
  * open_loop - sends HTTP requests at a fixed rate and says how long each took.
  *
- *     open_loop HOST PORT RATE CONNECTIONS FILE  >latencies
+ *     open_loop HOST PORT[,PORT] RATE SHOPPERS FILE  >latencies
  *
- * The requests of FILE, each as `LENGTH\n` and then its bytes, go out in turn over CONNECTIONS
- * keep-alive connections, number i at i / RATE seconds after the start. Shoppers do not wait for
- * each other: a request whose connection still waits for an earlier answer is late, and its latency
- * counts from when it should have been sent. Closed-loop tools leave that wait out ("coordinated
- * omission") and so report a server that stood still for a second as fast.
+ * The requests of FILE, each as `LENGTH\n`, or `LENGTH 1\n` for the second port, and then its
+ * bytes, go out in turn over SHOPPERS keep-alive connections to each port, number i at i / RATE
+ * seconds after the start. Shoppers do not wait for each other: a request whose shopper still waits
+ * for an earlier answer is late, and its latency counts from when it should have been sent.
+ * Closed-loop tools leave that wait out ("coordinated omission") and so report a server that stood
+ * still for a second as fast.
  *
- * RATE 0 is a closed loop: each connection sends its next request when it has its answer.
+ * RATE 0 is a closed loop: each shopper sends the next request on having an answer.
  *
  * Output: for each request, in microseconds, `INTENDED LATENCY STATUS`; status 0 is a request that
  * had no answer when the program gave up, with the latency it had reached.
@@ -29,7 +30,8 @@
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 4096,
+    SHOPPERS_MAX = 4096,
+    SERVERS_MAX = 2,
     ANSWER_MAX = 256 * 1024,
     EVENTS_MAX = 256,
     PATIENCE_US = 10 * 1000 * 1000, /* after the last request was due */
@@ -38,14 +40,15 @@ enum {
 struct request {
     const char *bytes;
     size_t length;
+    size_t server;    /* which one it is for */
     int64_t begin_us; /* when it should be sent; in a closed loop, when it was */
     int64_t latency_us;
     int status;
 };
 
-struct connection {
-    int fd;
-    size_t next;    /* the request to send next: number, number + connections, … */
+struct shopper {
+    int fds[SERVERS_MAX];
+    size_t next;    /* the request to send next: number, number + shoppers, … */
     size_t awaited; /* the request that is under way */
     bool is_waiting;
     char *answer;
@@ -54,8 +57,9 @@ struct connection {
 
 static struct request *requests;
 static size_t request_count;
-static struct connection connections[CONNECTIONS_MAX];
-static size_t connection_count;
+static size_t server_count;
+static struct shopper shoppers[SHOPPERS_MAX];
+static size_t shopper_count;
 static double rate;
 static int64_t start_us;
 static size_t answered;
@@ -107,64 +111,77 @@ static void read_requests(const char *path)
     size_t capacity = 0;
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t size = newline != NULL ? strtoul(at, NULL, 10) : 0;
-        if (size == 0 || size > (size_t)(end - newline - 1))
-            die("a request's length is wrong");
+        char *after = NULL;
+        size_t size = newline != NULL ? strtoul(at, &after, 10) : 0;
+        size_t server = size != 0 && *after == ' ' ? strtoul(after, NULL, 10) : 0;
+        if (size == 0 || size > (size_t)(end - newline - 1) || server >= server_count)
+            die("a request's length or port is wrong");
         if (request_count == capacity) {
             capacity = capacity == 0 ? 1024 : capacity * 2;
             requests = reallocarray(requests, capacity, sizeof(*requests));
             if (requests == NULL)
                 die("memory");
         }
-        requests[request_count++] = (struct request){.bytes = newline + 1, .length = size};
+        requests[request_count++] =
+            (struct request){.bytes = newline + 1, .length = size, .server = server};
         at = newline + 1 + size;
     }
     if (request_count == 0)
         die("no requests");
 }
 
-static void open_connections(int epoll, const char *host, uint16_t port)
+static int connect_to(const struct sockaddr_in *address)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+        die("connecting");
+    return fd;
+}
+
+static void open_connections(int epoll, const char *host, const uint16_t *ports)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
         die("HOST is not an IPv4 address");
-    for (size_t i = 0; i < connection_count; i++) {
-        struct connection *connection = &connections[i];
-        const int on = 1;
-        connection->next = i;
-        connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-        connection->answer = malloc(ANSWER_MAX);
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-        if (connection->fd < 0 || connection->answer == NULL ||
-            connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-            setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-            epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event) != 0)
-            die("connecting");
+    for (size_t i = 0; i < shopper_count; i++) {
+        struct shopper *shopper = &shoppers[i];
+        shopper->next = i;
+        shopper->answer = malloc(ANSWER_MAX);
+        if (shopper->answer == NULL)
+            die("memory");
+        for (size_t server = 0; server < server_count; server++) {
+            struct epoll_event event = {.events = EPOLLIN, .data.ptr = shopper};
+            address.sin_port = htons(ports[server]);
+            shopper->fds[server] = connect_to(&address);
+            if (epoll_ctl(epoll, EPOLL_CTL_ADD, shopper->fds[server], &event) != 0)
+                die("epoll");
+        }
     }
 }
 
-/* Sends the connection's next request if that is due and nothing is under way. A request is far
+/* Sends the shopper's next request if that is due and nothing is under way. A request is far
  * smaller than an empty socket buffer, so that it goes out whole. */
-static void send_due(struct connection *connection, int64_t now)
+static void send_due(struct shopper *shopper, int64_t now)
 {
-    if (connection->is_waiting || connection->next >= request_count ||
-        intended_us(connection->next) > now)
+    if (shopper->is_waiting || shopper->next >= request_count || intended_us(shopper->next) > now)
         return;
-    struct request *request = &requests[connection->next];
-    request->begin_us = is_open() ? intended_us(connection->next) : now;
-    if (send(connection->fd, request->bytes, request->length, MSG_NOSIGNAL) !=
+    struct request *request = &requests[shopper->next];
+    request->begin_us = is_open() ? intended_us(shopper->next) : now;
+    if (send(shopper->fds[request->server], request->bytes, request->length, MSG_NOSIGNAL) !=
         (ssize_t)request->length)
         die("sending");
-    connection->awaited = connection->next;
-    connection->next += connection_count;
-    connection->is_waiting = true;
+    shopper->awaited = shopper->next;
+    shopper->next += shopper_count;
+    shopper->is_waiting = true;
 }
 
 /* The length of the whole answer, 0 while its head is not all there. */
-static size_t answer_size(const struct connection *connection)
+static size_t answer_size(const struct shopper *shopper)
 {
-    const char *head = connection->answer;
-    const char *end = memmem(head, connection->answer_length, "\r\n\r\n", 4);
+    const char *head = shopper->answer;
+    const char *end = memmem(head, shopper->answer_length, "\r\n\r\n", 4);
     if (end == NULL)
         return 0;
     size_t size = (size_t)(end - head) + 4;
@@ -179,26 +196,29 @@ static size_t answer_size(const struct connection *connection)
     return 0;
 }
 
-static void receive(struct connection *connection)
+static void receive(struct shopper *shopper)
 {
     errno = 0;
-    ssize_t got = recv(connection->fd, connection->answer + connection->answer_length,
-                       ANSWER_MAX - 1 - connection->answer_length, 0);
-    if (got <= 0 || !connection->is_waiting)
+    struct request *request = &requests[shopper->awaited];
+    ssize_t got =
+        !shopper->is_waiting
+            ? 0
+            : recv(shopper->fds[request->server], shopper->answer + shopper->answer_length,
+                   ANSWER_MAX - 1 - shopper->answer_length, MSG_DONTWAIT);
+    if (got <= 0)
         die("the server closed a connection");
-    connection->answer_length += (size_t)got;
-    connection->answer[connection->answer_length] = '\0';
-    size_t size = answer_size(connection);
-    if (size == 0 || connection->answer_length < size)
+    shopper->answer_length += (size_t)got;
+    shopper->answer[shopper->answer_length] = '\0';
+    size_t size = answer_size(shopper);
+    if (size == 0 || shopper->answer_length < size)
         return;
     int64_t now = now_us();
-    struct request *request = &requests[connection->awaited];
     request->latency_us = now - request->begin_us;
-    request->status = (int)strtol(connection->answer + strlen("HTTP/1.1 "), NULL, 10);
-    connection->is_waiting = false;
-    connection->answer_length = 0;
+    request->status = (int)strtol(shopper->answer + strlen("HTTP/1.1 "), NULL, 10);
+    shopper->is_waiting = false;
+    shopper->answer_length = 0;
     answered++;
-    send_due(connection, now);
+    send_due(shopper, now);
 }
 
 static void run(int epoll)
@@ -212,8 +232,8 @@ static void run(int epoll)
         if (!is_open())
             end_us = now + PATIENCE_US;
         for (; due < request_count && intended_us(due) <= now; due++)
-            if (is_open() || due < connection_count)
-                send_due(&connections[due % connection_count], now);
+            if (is_open() || due < shopper_count)
+                send_due(&shoppers[due % shopper_count], now);
         int64_t until = due < request_count ? intended_us(due) : end_us;
         if (now >= end_us)
             return;
@@ -230,16 +250,19 @@ static void run(int epoll)
 int main(int argc, char **argv)
 {
     rate = argc == 6 ? strtod(argv[3], NULL) : -1;
-    connection_count = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
-    if (!(rate >= 0) || connection_count == 0 || connection_count > CONNECTIONS_MAX) {
-        fprintf(stderr, "open_loop HOST PORT RATE CONNECTIONS FILE\n");
+    shopper_count = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
+    if (!(rate >= 0) || shopper_count == 0 || shopper_count > SHOPPERS_MAX) {
+        fprintf(stderr, "open_loop HOST PORT[,PORT] RATE SHOPPERS FILE\n");
         return 2;
     }
+    uint16_t ports[SERVERS_MAX];
+    for (char *at = argv[2]; server_count < SERVERS_MAX && *at != '\0'; at += *at == ',')
+        ports[server_count++] = (uint16_t)strtoul(at, &at, 10);
     read_requests(argv[5]);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         die("epoll");
-    open_connections(epoll, argv[1], (uint16_t)strtoul(argv[2], NULL, 10));
+    open_connections(epoll, argv[1], ports);
     run(epoll);
     int64_t now = now_us();
     for (size_t i = 0; i < request_count; i++) {

@@ -66,8 +66,10 @@ def filled(rig, seconds, connections, file, lines):
 
 
 def pgbench(rig, script, seconds, clients):
-    said = run(["pgbench", "-n", "-M", "prepared", "-f", SCRIPTS / "sql" / script, "-c", clients,
-                "-j", min(clients, threads()), "-T", seconds, "bench"], seconds + 60, rig.pg_environment())
+    """`script` may be several with weights, "one.sql@1 other.sql@10"."""
+    files = [part for name in script.split() for part in ("-f", SCRIPTS / "sql" / name)]
+    said = run(["pgbench", "-n", "-M", "prepared", *files, "-c", clients, "-j", min(clients, threads()), "-T", seconds,
+                "bench"], seconds + 60, rig.pg_environment())
     found = re.search(r"^tps = ([\d.]+) \(without initial", said, re.M)
     if found is None and seconds < LONG_S:  # on a busy machine connecting took all of the time
         return pgbench(rig, script, LONG_S, clients)
@@ -87,16 +89,33 @@ def open_loop(url, texts, rate, connections):
     With rate 0 it's a closed loop, for what wrk cannot do (it waits for the body that a 304 leaves out).
     """
     host, _, port = url.removeprefix("http://").partition(":")
+    rows = _open_loop(host, port, [b"%d\n%s" % (len(text), text) for text in texts], rate, connections)
+    return _seen(rows, max(begun + latency for begun, latency, _ in rows))
+
+
+def open_loop_of_both(rig, texts, rate, shoppers):
+    """The same with (text, whether it is for the query service), in turn for so many shoppers, who have a connection to
+    each service. What was seen of all, and of the requests to each service.
+    """
+    rows = _open_loop("127.0.0.1", f"{rig.command.port},{rig.query.port}",
+                      [b"%d %d\n%s" % (len(text), is_read, text) for text, is_read in texts], rate, shoppers)
+    took = max(begun + latency for begun, latency, _ in rows)
+    return [_seen(rows, took)] + [_seen([row for row, (_, is_read) in zip(rows, texts) if is_read == wanted], took)
+                                  for wanted in (False, True)]
+
+
+def _open_loop(host, ports, requests, rate, shoppers):
     with tempfile.NamedTemporaryFile("wb") as file:
-        for text in texts:
-            file.write(b"%d\n%s" % (len(text), text))
+        file.writelines(requests)
         file.flush()
-        said = run([BUILD / "bench/open_loop", host, port, rate, connections, file.name],
-                   (len(texts) / rate if rate else 60) + 60)
-    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+        said = run([BUILD / "bench/open_loop", host, ports, rate, shoppers, file.name],
+                   (len(requests) / rate if rate else 60) + 60)
+    return [tuple(map(int, line.split())) for line in said.splitlines()]
+
+
+def _seen(rows, took_us):
     good = sum(200 <= status < 400 for _, _, status in rows)
-    took = max(begun + latency for begun, latency, _ in rows) / 1e6
-    return {"rate": good / took, "ms": latency_summary([latency for _, latency, _ in rows]),
+    return {"rate": good / took_us * 1e6, "ms": latency_summary([latency for _, latency, _ in rows]),
             "refused": len(rows) - good, "answers": len(rows)}
 
 
@@ -110,7 +129,7 @@ def shoppers(count, connections, seed=None):
     """`count` commands for open_loop: a shopper with one cart at a time on each connection, mixed as in cart_mix.lua."""
     rng = random.Random(seed)
     carts = [None] * connections
-    return [_command(rng, carts, number % connections) for number in range(count)]
+    return [command(rng, carts, number % connections) for number in range(count)]
 
 
 def request(method, path, body=None, headers=""):
@@ -120,7 +139,8 @@ def request(method, path, body=None, headers=""):
     return (head + "\r\n" + (body or "")).encode()
 
 
-def _command(rng, carts, at):
+def command(rng, carts, at):
+    """The next one on the cart at that place: (id, articles, lines), or None for a new one."""
     if carts[at] is None:
         articles = rng.choices(range(1, 21), [1 / lines for lines in range(1, 21)])[0]
         carts[at] = (cart_id(time.time() * 1000), articles, {})

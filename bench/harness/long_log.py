@@ -22,7 +22,7 @@ def long_log(bench):
     for name in filter(after.get, before):
         worse = how_much_worse(before[name], after[name])
         if worse is not None:
-            report.figure(f"long log ÷ empty log: {name}", worse, "", f"≤ {AS_GOOD}", worse <= AS_GOOD,
+            report.figure(f"long log, × worse: {name}", worse, "", f"≤ {AS_GOOD}", worse <= AS_GOOD,
                           before[name]["noisy"] or after[name]["noisy"],
                           beside=f"{_value(before[name]):.3g} before, {_value(after[name]):.3g} after",
                           events=rig.written(), eventsBefore=begun)
@@ -39,8 +39,12 @@ def _with_targets(bench, title, full_rate):
         bench.full_rate = full_rate
         subject(bench)
     report.title = ""
-    return {row["figure"].removeprefix(f"{title}: "): row for row in report.rows[first:]
+    return {_name(row).removeprefix(f"{title}: "): row for row in report.rows[first:]
             if row["target"][:1] in ("≤", "≥") and not row["figure"].endswith(CHANCE)}
+
+
+def _name(row):
+    return f"{row['figure']} ÷ {row['baseline']}" if row["kind"] == "ratio" else row["figure"]
 
 
 def _fill(bench):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from . import commands, event_sourced, growth, latencies, long_log, outages, peers, reads
+from . import commands, event_sourced, growth, latencies, long_log, outages, peers, reads, shopping
 
 ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
 
@@ -34,6 +34,7 @@ SUBJECTS = {
     "system-calls": Subject(commands.system_calls, 10, 30, FULL_ONLY),
     "profile": Subject(commands.profile, 30, 90, FULL_ONLY),
     "get": Subject(reads.get, 30, 400),
+    "shopping": Subject(shopping.shopping, 15, 150),
     "alone": Subject(commands.alone, 20, 150),
     "catch-up": Subject(outages.catch_up, 40, 300),
     "relay": Subject(outages.relay, 30, 180, FULL_ONLY),

@@ -137,7 +137,7 @@ class StandingStill:
     """An HTTP server for one connection that answers each request at once, but for one, which waits `seconds`."""
 
     def __init__(self, at, seconds):
-        self.at, self.seconds = at, seconds
+        self.at, self.seconds, self.paths = at, seconds, []
         self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -149,7 +149,8 @@ class StandingStill:
         while received := connection.recv(4096):
             text += received
             while b"\r\n\r\n" in text:
-                _, _, text = text.partition(b"\r\n\r\n")
+                head, _, text = text.partition(b"\r\n\r\n")
+                self.paths.append(head.split()[1].decode())
                 number += 1
                 if number == self.at:
                     time.sleep(self.seconds)
@@ -157,10 +158,12 @@ class StandingStill:
         connection.close()
 
 
-def open_loop(tmp_path, port, rate, count):
-    text = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
-    (tmp_path / "requests").write_text(f"{len(text)}\n{text}" * count)
-    done = subprocess.run([build_folder() / "bench/open_loop", "127.0.0.1", str(port), str(rate), "1",
+def open_loop(tmp_path, ports, rate, count, paths=("/",)):
+    """One shopper who asks for the paths in turn, each on its own port where there are several."""
+    texts = [f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n" for path in paths]
+    heads = [f"{len(text)} {port}\n" if port else f"{len(text)}\n" for port, text in enumerate(texts)]
+    (tmp_path / "requests").write_text("".join(map("".join, zip(heads, texts))) * count)
+    done = subprocess.run([build_folder() / "bench/open_loop", "127.0.0.1", str(ports), str(rate), "1",
                            tmp_path / "requests"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
@@ -181,3 +184,12 @@ def test_given_a_server_that_stands_still_when_in_a_closed_loop_then_one_request
     server = StandingStill(at=50, seconds=1)
     rows = open_loop(tmp_path, server.port, rate=0, count=400)
     assert sum(latency > 500_000 for _, latency, _ in rows) == 1
+
+
+def test_given_two_ports_when_requests_name_them_then_each_server_gets_its_own_and_the_shopper_waits_for_both(tmp_path):
+    servers = StandingStill(at=0, seconds=0), StandingStill(at=50, seconds=1)
+    rows = open_loop(tmp_path, ",".join(str(server.port) for server in servers), 200, 100, ("/first", "/second"))
+    assert [server.paths for server in servers] == [["/first"] * 100, ["/second"] * 100]
+    assert [status for _, _, status in rows] == [200] * 200
+    late = [number for number, (_, latency, _) in enumerate(rows) if latency > 500_000]
+    assert late[0] == 99 and {number % 2 for number in late} == {0, 1}
