@@ -3,7 +3,7 @@
  *
  *     open_loop HOST PORT[,PORT] RATE SHOPPERS FILE  >latencies
  *
- * The requests of FILE, each as `LENGTH\n`, or `LENGTH 1\n` for the second port, and then its
+ * The requests of FILE, each as `LENGTH PORT\n`, where PORT is 0 or 1 for the second, and then its
  * bytes, go out in turn over SHOPPERS keep-alive connections to each port, number i at i / RATE
  * seconds after the start. Shoppers do not wait for each other: a request whose shopper still waits
  * for an earlier answer is late, and its latency counts from when it should have been sent.
@@ -34,7 +34,8 @@ enum {
     SERVERS_MAX = 2,
     ANSWER_MAX = 256 * 1024,
     EVENTS_MAX = 256,
-    PATIENCE_US = 10 * 1000 * 1000, /* after the last request was due */
+    PATIENCE_US = 10 * 1000 * 1000, /* after the last request was due; in a closed loop, after the
+                                     * last answer */
 };
 
 struct request {
@@ -63,6 +64,7 @@ static size_t shopper_count;
 static double rate;
 static int64_t start_us;
 static size_t answered;
+static int64_t last_answer_us;
 
 static void die(const char *what)
 {
@@ -113,7 +115,7 @@ static void read_requests(const char *path)
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         char *after = NULL;
         size_t size = newline != NULL ? strtoul(at, &after, 10) : 0;
-        size_t server = size != 0 && *after == ' ' ? strtoul(after, NULL, 10) : 0;
+        size_t server = newline != NULL ? strtoul(after, NULL, 10) : 0;
         if (size == 0 || size > (size_t)(end - newline - 1) || server >= server_count)
             die("a request's length or port is wrong");
         if (request_count == capacity) {
@@ -196,17 +198,21 @@ static size_t answer_size(const struct shopper *shopper)
     return 0;
 }
 
+/* Before a server gets tired of a client with nothing more to say. */
+static void leave(struct shopper *shopper)
+{
+    for (size_t server = 0; server < server_count; server++)
+        close(shopper->fds[server]);
+}
+
 static void receive(struct shopper *shopper)
 {
-    errno = 0;
     struct request *request = &requests[shopper->awaited];
-    ssize_t got =
-        !shopper->is_waiting
-            ? 0
-            : recv(shopper->fds[request->server], shopper->answer + shopper->answer_length,
-                   ANSWER_MAX - 1 - shopper->answer_length, MSG_DONTWAIT);
-    if (got <= 0)
-        die("the server closed a connection");
+    ssize_t got = recv(shopper->fds[request->server], shopper->answer + shopper->answer_length,
+                       ANSWER_MAX - 1 - shopper->answer_length, MSG_DONTWAIT);
+    errno = 0;
+    if (got <= 0 || !shopper->is_waiting)
+        die("a server closed a connection");
     shopper->answer_length += (size_t)got;
     shopper->answer[shopper->answer_length] = '\0';
     size_t size = answer_size(shopper);
@@ -218,6 +224,9 @@ static void receive(struct shopper *shopper)
     shopper->is_waiting = false;
     shopper->answer_length = 0;
     answered++;
+    last_answer_us = now;
+    if (shopper->next >= request_count)
+        leave(shopper);
     send_due(shopper, now);
 }
 
@@ -225,12 +234,10 @@ static void run(int epoll)
 {
     struct epoll_event events[EVENTS_MAX];
     size_t due = 0; /* requests whose time has come */
-    start_us = now_us();
-    int64_t end_us = intended_us(request_count) + PATIENCE_US;
+    start_us = last_answer_us = now_us();
     while (answered < request_count) {
         int64_t now = now_us();
-        if (!is_open())
-            end_us = now + PATIENCE_US;
+        int64_t end_us = (is_open() ? intended_us(request_count) : last_answer_us) + PATIENCE_US;
         for (; due < request_count && intended_us(due) <= now; due++)
             if (is_open() || due < shopper_count)
                 send_due(&shoppers[due % shopper_count], now);
@@ -247,17 +254,32 @@ static void run(int epoll)
     }
 }
 
+/* PORT or PORT,PORT. */
+static bool read_ports(const char *at, uint16_t *ports)
+{
+    while (server_count < SERVERS_MAX) {
+        char *end;
+        unsigned long port = strtoul(at, &end, 10);
+        if (port == 0 || port > UINT16_MAX)
+            return false;
+        ports[server_count++] = (uint16_t)port;
+        if (*end != ',')
+            return *end == '\0';
+        at = end + 1;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    uint16_t ports[SERVERS_MAX];
     rate = argc == 6 ? strtod(argv[3], NULL) : -1;
     shopper_count = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
-    if (!(rate >= 0) || shopper_count == 0 || shopper_count > SHOPPERS_MAX) {
+    if (!(rate >= 0) || shopper_count == 0 || shopper_count > SHOPPERS_MAX ||
+        !read_ports(argv[2], ports)) {
         fprintf(stderr, "open_loop HOST PORT[,PORT] RATE SHOPPERS FILE\n");
         return 2;
     }
-    uint16_t ports[SERVERS_MAX];
-    for (char *at = argv[2]; server_count < SERVERS_MAX && *at != '\0'; at += *at == ',')
-        ports[server_count++] = (uint16_t)strtoul(at, &at, 10);
     read_requests(argv[5]);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)

@@ -44,6 +44,7 @@ class Bench:
         self.rig, self.plan, self.report = rig, plan, report
         self.best = {}  # pgbench's best number of clients, by script
         self.full_rate = None
+        self.carts = None  # that GETs are of
         self.is_warm = False
 
     def run(self, subject):

@@ -89,28 +89,27 @@ def open_loop(url, texts, rate, connections):
     With rate 0 it's a closed loop, for what wrk cannot do (it waits for the body that a 304 leaves out).
     """
     host, _, port = url.removeprefix("http://").partition(":")
-    rows = _open_loop(host, port, [b"%d\n%s" % (len(text), text) for text in texts], rate, connections)
-    return _seen(rows, max(begun + latency for begun, latency, _ in rows))
+    return _seen(*_open_loop(host, port, [(text, 0) for text in texts], rate, connections))
 
 
 def open_loop_of_both(rig, texts, rate, shoppers):
     """The same with (text, whether it is for the query service), in turn for so many shoppers, who have a connection to
     each service. What was seen of all, and of the requests to each service.
     """
-    rows = _open_loop("127.0.0.1", f"{rig.command.port},{rig.query.port}",
-                      [b"%d %d\n%s" % (len(text), is_read, text) for text, is_read in texts], rate, shoppers)
-    took = max(begun + latency for begun, latency, _ in rows)
-    return [_seen(rows, took)] + [_seen([row for row, (_, is_read) in zip(rows, texts) if is_read == wanted], took)
-                                  for wanted in (False, True)]
+    rows, took_us = _open_loop("127.0.0.1", f"{rig.command.port},{rig.query.port}", texts, rate, shoppers)
+    of_each = [[row for row, (_, is_read) in zip(rows, texts) if is_read == wanted] for wanted in (False, True)]
+    return [_seen(some, took_us) for some in (rows, *of_each)]
 
 
-def _open_loop(host, ports, requests, rate, shoppers):
+def _open_loop(host, ports, texts, rate, shoppers):
+    """A row for each of (text, number of the port), and how long all of it took."""
     with tempfile.NamedTemporaryFile("wb") as file:
-        file.writelines(requests)
+        file.writelines(b"%d %d\n%s" % (len(text), port, text) for text, port in texts)
         file.flush()
         said = run([BUILD / "bench/open_loop", host, ports, rate, shoppers, file.name],
-                   (len(requests) / rate if rate else 60) + 60)
-    return [tuple(map(int, line.split())) for line in said.splitlines()]
+                   (len(texts) / rate if rate else 60) + 60)
+    rows = [tuple(map(int, line.split())) for line in said.splitlines()]
+    return rows, max(begun + latency for begun, latency, _ in rows)
 
 
 def _seen(rows, took_us):

@@ -1,11 +1,15 @@
-"""Whether a long log costs more than an empty one: each figure that has a target, before and after ten million events."""
+"""Whether a long log costs more than a short one: each figure that has a target, before and after ten million events."""
 
+import dataclasses
+import math
 import time
 
+from devstack.report import say
 from . import commands, latencies, log_loader, outages, reads
+from .bench import SHORT
 
 EVENTS = 10_000_000
-AS_GOOD = 1.2  # a long log may cost so many times what an empty one does
+AS_GOOD = 1.2  # a long log may cost so many times what a short one does
 SUBJECTS = (commands.pipeline, commands.hot, latencies.half_load, latencies.idle, latencies.slowloris,
             commands.connections, reads.get, commands.alone, outages.catch_up, outages.relay, outages.rebuild)
 CHANCE = ("share of commands refused",)  # what has a target, but does not say what anything costs
@@ -13,33 +17,34 @@ CHANCE = ("share of commands refused",)  # what has a target, but does not say w
 
 def long_log(bench):
     """each figure before and after ten million events are loaded into the log"""
-    rig, report = bench.rig, bench.report
+    bench.plan = dataclasses.replace(bench.plan, backlog=SHORT.backlog)  # the log is to be short before
     bench.half_rate()
-    begun, full_rate = rig.written(), bench.full_rate
-    before = _with_targets(bench, "empty log", full_rate)
+    full_rate = bench.full_rate
+    before = _with_targets(bench, "short log", full_rate)
     _fill(bench)
     after = _with_targets(bench, "long log", full_rate)
-    for name in filter(after.get, before):
-        worse = how_much_worse(before[name], after[name])
-        if worse is not None:
-            report.figure(f"long log, × worse: {name}", worse, "", f"≤ {AS_GOOD}", worse <= AS_GOOD,
-                          before[name]["noisy"] or after[name]["noisy"],
-                          beside=f"{_value(before[name]):.3g} before, {_value(after[name]):.3g} after",
-                          events=rig.written(), eventsBefore=begun)
+    bench.report.title = "× worse"
+    for name in [*before, *(after.keys() - before.keys())]:
+        if name in before and name in after:
+            _compare(bench.report, name, before[name], after[name])
+        else:
+            say(f"    measured only once: {name}")
 
 
 def _with_targets(bench, title, full_rate):
-    """Measures everything; answers the rows that have a target, by the figure's name. Rates that are a share of the
-    full one are the same each time.
+    """Measures everything; answers the rows that have a target, by name. Rates that are a share of the full one are the
+    same each time.
     """
-    report = bench.report
-    first = len(report.rows)
-    report.title = f"{title}: "
+    rig, report = bench.rig, bench.report
+    for database in ("cartledger_command", "cartledger_query"):
+        rig.sql("VACUUM ANALYZE", database=database)
+    report.title, first = title, len(report.rows)
+    report.figure("events in the log", rig.written(), "")
     for subject in SUBJECTS:
         bench.full_rate = full_rate
         subject(bench)
-    report.title = ""
-    return {_name(row).removeprefix(f"{title}: "): row for row in report.rows[first:]
+    report.figure("events in the log, in the end", rig.written(), "")
+    return {_name(row): row for row in report.rows[first:]
             if row["target"][:1] in ("≤", "≥") and not row["figure"].endswith(CHANCE)}
 
 
@@ -51,6 +56,7 @@ def _fill(bench):
     """Loads the events, publishes them and makes their views."""
     rig, report = bench.rig, bench.report
     rig.run_nothing()
+    report.title = "long log"
     began, written = time.monotonic(), rig.written()
     log_loader.load(rig, EVENTS)
     loaded, took = rig.written() - written, time.monotonic() - began
@@ -58,12 +64,16 @@ def _fill(bench):
     rig.command.env["RELAY_ENABLED"] = "true"
     outages.rate_of(rig.command, rig.published, rig.written())
     outages.rate_of(rig.query, rig.projected, rig.written())
-    for database in ("cartledger_command", "cartledger_query"):
-        rig.sql("VACUUM ANALYZE", database=database)
     rig.command.stop()
     began = time.monotonic()
     rig.command.start()
     report.figure("command service ready again", time.monotonic() - began, "s", beside=f"{rig.written():,} events")
+
+
+def _compare(report, name, before, after):
+    worse = how_much_worse(before, after)
+    report.figure(name, worse if math.isfinite(worse) else None, "", f"≤ {AS_GOOD}", worse <= AS_GOOD, before["noisy"] or after["noisy"],
+                  beside=f"{_value(before):.3g} before, {_value(after):.3g} after")
 
 
 def _value(row):
@@ -71,10 +81,8 @@ def _value(row):
 
 
 def how_much_worse(before, after):
-    """How many times worse the second of two rows with the same target is. None: the first is nothing, or there is no
-    saying.
-    """
+    """How many times worse the second of two rows with the same target is."""
     less, more = _value(before), _value(after)
     if before["target"].startswith("≥"):
         less, more = more, less
-    return more / less if less > 0 else None
+    return more / less if less > 0 else math.inf if more > 0 else 1

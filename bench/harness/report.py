@@ -25,7 +25,7 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / time.strftime("%Y%m%d-%H%M%S.jsonl")
         self.rows = []
-        self.title = ""  # stands before the name of each figure
+        self.title = ""  # what the next rows are of, where the same figures come more than once
         self.cores = machine["cores"]
         self.others_cores = lambda: 0.0
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -63,7 +63,8 @@ class Report:
         say(f"    {program}, {what}: " + (f"{count:,} samples" if count else "no samples: perf is missing or may not look"))
 
     def _row(self, row):
-        row["figure"] = self.title + row["figure"]
+        if self.title:
+            row["title"] = self.title
         row["load"] = os.getloadavg()[0]
         row["othersCores"] = round(self.others_cores(), 2)
         row["busy"] = row["othersCores"] > BUSY * self.cores
@@ -93,6 +94,7 @@ def _line(row):
         runs = f"{row['runs']}" + (f" (-{row['thrownAway']})" if row["thrownAway"] else "")
     else:
         beside, ratio, runs = row.get("beside", ""), "", str(row["runs"])
-    cells = (row["figure"], f"{number(row['ours'])} {row['unit']}".replace(" /s", "/s"), beside, ratio, runs,
+    name = f"{row['title']}: {row['figure']}" if "title" in row else row["figure"]
+    cells = (name, f"{number(row['ours'])} {row['unit']}".replace(" /s", "/s"), beside, ratio, runs,
              row["target"], verdict, f"{row['load']:.1f}", row["othersCores"])
     return "  ".join(str(cell).ljust(width) for cell, (_, width) in zip(cells, COLUMNS))

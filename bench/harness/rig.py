@@ -97,7 +97,8 @@ class Rig:
         self.command = Program("command-service", [BUILD / "command-service/command-service"], folder)
         self.query = Program("query-service", [BUILD / "query-service/query-service"], folder)
         self.hello = Program("hello", [BUILD / "bench/hello", "{port}", "2"], folder)
-        self.programs = [self.hello, self.command, self.query]
+        self.second_query = Program("query-service-2", self.query.argv, folder)
+        self.programs = [self.hello, self.command, self.query, self.second_query]
         self.connections = {}
 
     def __enter__(self):
@@ -189,20 +190,21 @@ class Rig:
     @contextlib.contextmanager
     def second_query_service(self):
         """Another one, with half of the partitions, beside the first as long as the block lasts."""
-        second = Program("query-service-2", self.query.argv, self.folder)
-        second.env = {**self.query.env, "QUERY_PORT": second.port}
-        self.programs.append(second)
-        try:
-            second.start()
-            shares = [PARTITIONS // 2, PARTITIONS - PARTITIONS // 2]
-            if wait_until(lambda: sorted(self.metric("cartledger_projection_partitions_assigned", program)
-                                         for program in (self.query, second)) == shares, READY_SECONDS) is None:
-                raise Trouble("two query services did not share the partitions")
-            self.settle()
-            yield second
-        finally:
-            second.stop()
-            self.programs.remove(second)
+        first, second = self.query, self.second_query
+        second.env = {**first.env, "QUERY_PORT": second.port}
+        second.start()
+        self._await_partitions({first: PARTITIONS - PARTITIONS // 2, second: PARTITIONS // 2})
+        yield
+        second.stop()
+        self._await_partitions({first: PARTITIONS})
+
+    def _await_partitions(self, shares):
+        def follows(program):
+            return (self.metric("cartledger_projection_partitions_assigned", program)
+                    - self.metric("cartledger_projection_partitions_waiting", program))
+
+        if wait_until(lambda: all(follows(program) == count for program, count in shares.items()), READY_SECONDS) is None:
+            raise Trouble("the query services do not follow the partitions that they should")
 
     def run_nothing(self):
         self.query.stop()

@@ -1,11 +1,13 @@
 """The benchmark's arithmetic, and its load generator: what a server that stands still costs must show."""
 
+import math
 import pathlib
 import socket
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -15,7 +17,7 @@ from service import build_folder
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from harness import event_sourced  # noqa: E402
+from harness import event_sourced, loads, shopping  # noqa: E402
 from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
 from harness.latencies import SlowClients  # noqa: E402
 from harness.log_loader import murmur2  # noqa: E402
@@ -87,7 +89,8 @@ def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, co
 @pytest.mark.parametrize(("target", "kind", "value", "before", "after", "worse"), [
     ("≥ 1.5 ×", "ratio", "ratio", 2, 1, 2), ("≥ 1.5 ×", "ratio", "ratio", 1, 2, 0.5),
     ("≤ 1.2 ×", "ratio", "ratio", 1, 1.5, 1.5), ("≤ 50 ms", "figure", "ours", 20, 10, 0.5),
-    ("≤ 50 ms", "figure", "ours", 0, 10, None)])
+    ("≤ 50 ms", "figure", "ours", 0, 10, math.inf), ("≥ 5 ×", "ratio", "ratio", 1, 0, math.inf),
+    ("≤ 50 ms", "figure", "ours", 0, 0, 1)])
 def test_given_a_figure_twice_then_how_much_worse_it_became_depends_on_what_is_wanted(target, kind, value, before, after,
                                                                                       worse):
     rows = [{"kind": kind, "target": target, "ours": 7, value: seen} for seen in (before, after)]
@@ -102,6 +105,31 @@ def test_given_an_old_jdk_or_none_when_a_peer_needs_one_then_it_says_which(tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Trouble, match=f"JDK of 17 or newer and Maven; .* {said or 'javac'}$"):
         event_sourced.axon(None)
+
+
+def test_given_a_crowd_of_shoppers_then_each_cart_has_one_connection_and_ten_gets_follow_a_command(monkeypatch):
+    monkeypatch.setattr(shopping, "SHOPPERS", 8)
+    asked = []
+    monkeypatch.setattr(loads, "open_loop", lambda url, texts, rate, shoppers: asked.append((texts, shoppers)))
+    crowd = shopping.Crowd(types.SimpleNamespace(command=types.SimpleNamespace(url="")))
+    [(first, shoppers)] = asked
+    assert shoppers == 8
+
+    def cart_of(text):
+        return text.split(b"/")[3].split(b" ")[0]
+
+    connection_of, settled = {}, {cart_of(text) for text in first}
+    for number, text in enumerate(first):
+        assert connection_of.setdefault(cart_of(text), number % 8) == number % 8
+    for count in (11 * 8 * 40, 11 * 8 * 3):
+        texts = crowd.texts(count)
+        assert len(texts) == count and sum(is_read for _, is_read in texts) * 11 == count * 10
+        for number, (text, is_read) in enumerate(texts):
+            assert is_read == text.startswith(b"GET")
+            assert not is_read or cart_of(text) in settled
+            assert is_read or connection_of.setdefault(cart_of(text), number % 8) == number % 8
+        settled |= {cart_of(text) for text, is_read in texts if not is_read}
+        assert all(cart is None or cart[0].encode() in settled for cart in crowd.carts)
 
 
 def test_given_a_server_that_closes_a_slow_connection_then_it_comes_again(monkeypatch):
@@ -161,8 +189,8 @@ class StandingStill:
 def open_loop(tmp_path, ports, rate, count, paths=("/",)):
     """One shopper who asks for the paths in turn, each on its own port where there are several."""
     texts = [f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n" for path in paths]
-    heads = [f"{len(text)} {port}\n" if port else f"{len(text)}\n" for port, text in enumerate(texts)]
-    (tmp_path / "requests").write_text("".join(map("".join, zip(heads, texts))) * count)
+    requests = [f"{len(text)} {port}\n{text}" for port, text in enumerate(texts)]
+    (tmp_path / "requests").write_text("".join(requests) * count)
     done = subprocess.run([build_folder() / "bench/open_loop", "127.0.0.1", str(ports), str(rate), "1",
                            tmp_path / "requests"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -193,3 +221,10 @@ def test_given_two_ports_when_requests_name_them_then_each_server_gets_its_own_a
     assert [status for _, _, status in rows] == [200] * 200
     late = [number for number, (_, latency, _) in enumerate(rows) if latency > 500_000]
     assert late[0] == 99 and {number % 2 for number in late} == {0, 1}
+
+
+@pytest.mark.parametrize("ports", ["", "0", "1,", "1,2,3", "65536", "http"])
+def test_given_ports_that_are_none_then_the_open_loop_says_how_to_call_it(ports):
+    done = subprocess.run([build_folder() / "bench/open_loop", "127.0.0.1", ports, "0", "1", "/dev/null"],
+                          capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("open_loop HOST PORT[,PORT] ")
