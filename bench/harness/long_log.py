@@ -72,8 +72,8 @@ def _fill(bench):
 
 def _compare(report, name, before, after):
     worse = how_much_worse(before, after)
-    report.figure(name, worse if math.isfinite(worse) else None, "", f"≤ {AS_GOOD}", worse <= AS_GOOD, before["noisy"] or after["noisy"],
-                  beside=f"{_value(before):.3g} before, {_value(after):.3g} after")
+    report.figure(name, worse if math.isfinite(worse) else None, "", f"≤ {AS_GOOD}", worse <= AS_GOOD,
+                  before["noisy"] or after["noisy"], beside=f"{_value(before):.3g} before, {_value(after):.3g} after")
 
 
 def _value(row):

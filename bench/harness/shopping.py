@@ -69,9 +69,9 @@ class Crowd:
         for _ in range(count // SHOPPERS):
             self.turn += 1
             for shopper in range(SHOPPERS):
-                round_, rest = divmod(self.turn + shopper, READS + 1)
+                lap, rest = divmod(self.turn + shopper, READS + 1)
                 if rest == 0:
-                    at = shopper + SHOPPERS * (round_ % CARTS_EACH)
+                    at = shopper + SHOPPERS * (lap % CARTS_EACH)
                     texts.append((loads.command(self.rng, self.carts, at), False))
                 else:
                     texts.append((loads.request("GET", f"/v1/carts/{self.rng.choice(seen)}"), True))
