@@ -225,9 +225,10 @@ static void receive(struct shopper *shopper)
     shopper->answer_length = 0;
     answered++;
     last_answer_us = now;
-    if (shopper->next >= request_count)
+    if (shopper->next < request_count)
+        send_due(shopper, now);
+    else
         leave(shopper);
-    send_due(shopper, now);
 }
 
 static void run(int epoll)
