@@ -23,7 +23,6 @@ struct list_question {
     struct text text;
     struct json_out out;
     struct view_place last;
-    bool is_full; /* and there are rows after `last` */
 };
 
 static void list_question_free(struct list_question *question)
@@ -35,10 +34,6 @@ static void list_question_free(struct list_question *question)
 static void add_row(void *context, const struct view_place *place, struct str body)
 {
     struct list_question *question = context;
-    /* The database only estimates sizes: rows that compress well are larger than its estimate. */
-    question->is_full = question->is_full || question->text.length >= VIEW_LIST_BYTES_MAX;
-    if (question->is_full)
-        return;
     json_out_raw(&question->out, body);
     question->last = *place;
 }
@@ -66,7 +61,7 @@ static void answer(struct view_request *request, enum view_outcome outcome, int3
     (void)version;
     (void)body;
     if (outcome == VIEW_FOUND)
-        answer_page(question, more || question->is_full);
+        answer_page(question, more);
     else
         view_refuse(question->http, outcome);
     list_question_free(question);

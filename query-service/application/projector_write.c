@@ -303,10 +303,8 @@ static bool is_any_touched(const struct projector *projector)
 
 void projector_give_up(struct projector *projector, const struct error *error)
 {
-    bool is_before_written = projector_end_write(projector);
+    (void)projector_end_write(projector);
     throw_away(projector);
-    if (!is_before_written)
-        return;
     projector_store_failed(projector, STATUS_UNAVAILABLE, error);
     take_less(projector, batch_item_count(projector->batch));
 }

@@ -1,5 +1,6 @@
 #include "view_cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct view_cache {
@@ -128,8 +129,8 @@ void view_cache_change(struct view_cache *cache, struct cached_view *cart, size_
 struct cached_view *view_cache_take_changed(struct view_cache *cache)
 {
     struct cached_view *cart = cache->first_changed;
-    if (cart != NULL)
-        forget_change(cache, cart);
+    assert(cart != NULL);
+    forget_change(cache, cart);
     return cart;
 }
 

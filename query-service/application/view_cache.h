@@ -47,7 +47,7 @@ void view_cache_trim(struct view_cache *cache);
 
 /* Notes that the cart has changed, and that its JSON has grown by about so much. */
 void view_cache_change(struct view_cache *cache, struct cached_view *cart, size_t more_bytes);
-/* The cart that changed first; it no longer counts as changed. NULL: none did. */
+/* The cart that changed first, of at least one; it no longer counts as changed. */
 struct cached_view *view_cache_take_changed(struct view_cache *cache);
 size_t view_cache_changed_count(const struct view_cache *cache);
 size_t view_cache_changed_bytes(const struct view_cache *cache); /* of JSON, about */

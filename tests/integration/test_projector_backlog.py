@@ -69,11 +69,11 @@ def test_given_a_backlog_when_the_projector_is_killed_then_nothing_of_a_transact
     projector.wait(parked=0)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_given_a_backlog_when_the_connection_is_cut_around_the_commit_then_all_is_done_once(setting, backlog,
-                                                                                           proxy_factory, when):
+@pytest.mark.parametrize(("statement", "when"), [(b"begin", "before"), (b"commit", "before"), (b"commit", "after")])
+def test_given_a_backlog_when_the_connection_is_cut_around_its_transaction_then_all_is_done_once(setting, backlog, proxy_factory,
+                                                                                                statement, when):
     proxy = proxy_factory(("127.0.0.1", setting.infrastructure.postgres.port))
-    proxy.cut_on(b"commit", when=when)
+    proxy.cut_on(statement, when=when)
     projector = setting.projector(QUERY_DATABASE_URL=proxy.instead_of(setting.database_url))
     assert proxy.seen.wait(30)
     setting.check()

@@ -72,13 +72,19 @@ static enum status load_carts(void *self, const struct uuid *cart_ids, size_t co
 }
 static const struct view_store store = {.load_carts = load_carts};
 
-static void begin(void)
+enum { CACHE_BYTES = 64 << 20 };
+
+static void begin_with(size_t cache_bytes)
 {
     position = 0;
-    cache = view_cache_new(64 << 20);
+    cache = view_cache_new(cache_bytes);
     batch = projection_batch_new(cache, PARTITIONS);
     make_large_body();
     batch_begin(batch);
+}
+static void begin(void)
+{
+    begin_with(CACHE_BYTES);
 }
 static void end(void)
 {
@@ -187,4 +193,18 @@ Test(projection_batch, given_held_views_when_large_ones_come_then_a_write_has_ab
     struct view_write write = finish(0);
     cr_assert(write.stays_open);
     cr_assert_lt(write.view_count, changed);
+}
+
+Test(projection_batch, given_a_cache_too_small_for_the_held_views_then_none_is_dropped)
+{
+    end();
+    begin_with(1);
+    take(0, 100, 1);
+    cr_assert_eq(apply(), 100);
+    finish(SIZE_MAX);
+    next_batch();
+    cr_assert_eq(finish(0).view_count, 100);
+    next_batch();
+    struct uuid written = cart_id(0);
+    cr_assert_null(view_cache_find(cache, &written), "what is written may go");
 }

@@ -419,3 +419,30 @@ Test(projector_overlap, given_a_transaction_that_failed_then_batches_share_one_a
     cr_assert_eq(fake->commits, commits + 2,
                  "the first batch, as other work was due, and all others");
 }
+
+Test(projector_overlap,
+     given_batches_apart_when_one_partition_was_moved_then_those_after_it_come_again)
+{
+    happen(0, 0, 8);
+    turn();
+    fake->write_answer = STATUS_UNAVAILABLE;
+    turn();
+    fake->write_answer = STATUS_OK;
+    fake_turns(fake, 20);
+    cr_assert_eq(fake_position(fake, 0), 8);
+    for (int32_t version = 9; version <= 12; version++)
+        fake_happen(fake, 0, 0, version);
+    happen(1, 0, 4);
+    turn();
+    fake->partitions[0].stored.epoch++;
+    turn();
+    cr_assert(fake->is_writing);
+    cr_assert_not(fake->is_in_transaction);
+    turn();
+    cr_assert_eq(fake_stat(fake, stale_total), 1);
+    cr_assert_not(fake->is_writing, "the batch made of the other partition is thrown away, too");
+    finish();
+    cr_assert_eq(fake_version(fake, 0, 0), 12);
+    cr_assert_eq(fake_version(fake, 1, 0), 4);
+    cr_assert_eq(fake->timeline_count, 16);
+}
