@@ -83,14 +83,15 @@ class Samples:
 
 
 def sandwich(baseline, subject, wanted, tries, say=lambda text: None, seconds=math.inf, clock=time.monotonic):
-    """Runs baseline – subject – baseline until `wanted` samples count, `tries` were taken, or `seconds` have passed.
+    """Runs baseline – subject – baseline until `wanted` samples count, `tries` were taken, or another would end later than
+    `seconds` from now, if it took as long as the last one.
 
     The baseline after one subject is the one before the next. A sample whose two baselines are unequal is thrown away
     and repeated. When the time was too short for `wanted`, fewer do if more were kept than thrown away.
     """
     samples = Samples(wanted)
     until = clock() + seconds
-    before = baseline()
+    before, last = baseline(), clock()
     for attempt in range(1, tries + 1):
         seen = subject()
         sample = Sample(before, seen, baseline())
@@ -99,7 +100,8 @@ def sandwich(baseline, subject, wanted, tries, say=lambda text: None, seconds=ma
         verdict = ", baselines unequal: thrown away" if sample.is_unequal else ""
         say(f"{attempt}: {sample.before:,.0f} – {seen['rate']:,.0f} – {sample.after:,.0f}, ratio {sample.ratio:.2f}"
             + verdict)
-        is_late = clock() >= until
+        now = clock()
+        is_late, last = now + (now - last) > until, now
         if is_late and len(samples.kept) > len(samples.thrown):
             samples.wanted = min(wanted, len(samples.kept))
         if is_late or not samples.is_noisy:

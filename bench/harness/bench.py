@@ -1,6 +1,8 @@
 """One run of ./dev bench: its plan, its servers, its report, and what several subjects need."""
 
 import json
+import math
+import time
 import urllib.request
 from dataclasses import dataclass
 
@@ -31,7 +33,7 @@ SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, mo
              warming=4, jvm_options=())
 # The broker compiles and collects as Kafka's own start script has it. It needs about 20 s of load to be quicker than
 # the one of ./dev, which is made to start quickly, and its compilers are at work for up to two minutes.
-FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=120,
+FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=150,
             outage=1800, warming=120, jvm_options=(
                 "-XX:TieredStopAtLevel=4", "-XX:-UseSerialGC", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
                 "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Xms512m"))
@@ -46,9 +48,11 @@ class Bench:
         self.full_rate = None
         self.carts = None  # that GETs are of
         self.is_warm = False
+        self.until = math.inf  # monotonic seconds; what is being measured repeats no sample after that
 
-    def run(self, subject):
+    def run(self, subject, until=math.inf):
         """Measures it; its rows say how busy others kept the machine meanwhile."""
+        self.until = until
         with probes.Watch(self.rig) as watch:
             self.report.others_cores = watch.others_cores
             subject(self)
@@ -71,7 +75,7 @@ class Bench:
 
     def sandwich(self, baseline, subject):
         return sandwich(baseline, subject, self.plan.wanted, self.plan.tries, lambda text: say("    " + text),
-                        self.plan.most_seconds)
+                        min(self.plan.most_seconds, self.until - time.monotonic()))
 
     def run_pipeline(self):
         """Both services and all between them, warm."""

@@ -11,8 +11,8 @@ ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
 @dataclass(frozen=True)
 class Subject:
     run: Callable
-    short: int  # seconds that it takes on two cores
-    full: int   # the same, when nothing else disturbs it
+    short: int  # seconds that it takes on two cores, and may take with repeated samples when all are run
+    full: int   # seconds that it takes when nothing else disturbs it
     asked: str = ALWAYS
 
     def is_default(self, full):
@@ -23,20 +23,20 @@ class Subject:
 
 
 SUBJECTS = {
-    "pipeline": Subject(commands.pipeline, 30, 260),
+    "pipeline": Subject(commands.pipeline, 25, 260),
     "new-carts": Subject(commands.new_carts, 20, 150, FULL_ONLY),
-    "hot": Subject(commands.hot, 15, 150),
+    "hot": Subject(commands.hot, 10, 150),
     "rebuild": Subject(outages.rebuild, 40, 300, FULL_ONLY),
-    "half-load": Subject(latencies.half_load, 10, 30),
+    "half-load": Subject(latencies.half_load, 6, 30),
     "idle": Subject(latencies.idle, 5, 15),
     "slowloris": Subject(latencies.slowloris, 30, 150, FULL_ONLY),
-    "connections": Subject(commands.connections, 25, 90),
+    "connections": Subject(commands.connections, 15, 90),
     "system-calls": Subject(commands.system_calls, 10, 30, FULL_ONLY),
     "profile": Subject(commands.profile, 30, 90, FULL_ONLY),
-    "get": Subject(reads.get, 30, 400),
-    "shopping": Subject(shopping.shopping, 15, 150),
+    "get": Subject(reads.get, 28, 400),
+    "shopping": Subject(shopping.shopping, 18, 150),
     "alone": Subject(commands.alone, 20, 150),
-    "catch-up": Subject(outages.catch_up, 40, 300),
+    "catch-up": Subject(outages.catch_up, 38, 300),
     "relay": Subject(outages.relay, 30, 180, FULL_ONLY),
     "lines": Subject(growth.lines, 80, 150, FULL_ONLY),
     "events": Subject(growth.events, 60, 80, FULL_ONLY),

@@ -1,5 +1,6 @@
 """The benchmark's arithmetic, and its load generator: what a server that stands still costs must show."""
 
+import itertools
 import math
 import pathlib
 import socket
@@ -19,9 +20,11 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
 from harness import event_sourced, loads, shopping  # noqa: E402
 from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
+from harness.bench import SHORT, Bench  # noqa: E402
 from harness.latencies import SlowClients  # noqa: E402
 from harness.log_loader import murmur2  # noqa: E402
 from harness.long_log import how_much_worse  # noqa: E402
+from harness.subjects import SUBJECTS  # noqa: E402
 from invariants import murmur2 as known_murmur2  # noqa: E402
 
 
@@ -75,8 +78,19 @@ def test_given_baselines_that_never_settle_when_sandwiched_then_it_gives_up_and_
     ([100] * 4, 3, False), ([100, 100, 100, 150], 2, False), ([100, 150, 150, 100], 1, True)])
 def test_given_a_time_that_is_too_short_when_sandwiched_then_what_was_kept_is_enough_if_it_is_most(baselines, kept, noisy):
     left, clock = iter(baselines), iter(range(100))
-    samples = sandwich(lambda: next(left), lambda: {"rate": 1}, 5, 9, seconds=3, clock=lambda: next(clock))
+    samples = sandwich(lambda: next(left), lambda: {"rate": 1}, 5, 9, seconds=4, clock=lambda: next(clock))
     assert (len(samples.kept), samples.is_noisy) == (kept, noisy)
+
+
+def test_given_a_subject_whose_time_is_up_then_no_sample_is_repeated():
+    bench, baselines = Bench(None, SHORT, None), itertools.count(100, 50)
+    assert len(bench.sandwich(lambda: next(baselines), lambda: {"rate": 1}).thrown) == SHORT.tries
+    bench.until = time.monotonic()
+    assert len(bench.sandwich(lambda: next(baselines), lambda: {"rate": 1}).thrown) == 1
+
+
+def test_given_no_names_then_all_subjects_are_planned_for_less_than_three_minutes():
+    assert sum(subject.short for subject in SUBJECTS.values() if subject.is_default(False)) <= 170
 
 
 @pytest.mark.parametrize(("positions", "count", "jumps"), [
