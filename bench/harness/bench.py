@@ -26,15 +26,16 @@ class Plan:
     most_seconds: int  # that the samples of one row may take
     outage: int        # seconds without Kafka
     warming: int       # seconds of load before the first figure: Kafka is Java
+    counts_calls: bool  # system calls, how many a command makes, where perf may
     jvm_options: tuple  # Kafka's, beside those of ./dev
 
 
 SHORT = Plan(seconds=2, wanted=1, tries=3, clients=(16, 64), backlog=100_000, most_seconds=60, outage=60,
-             warming=4, jvm_options=())
+             warming=4, counts_calls=False, jvm_options=())
 # The broker compiles and collects as Kafka's own start script has it. It needs about 20 s of load to be quicker than
 # the one of ./dev, which is made to start quickly, and its compilers are at work for up to two minutes.
 FULL = Plan(seconds=10, wanted=5, tries=12, clients=(8, 16, 32, 64, 128), backlog=500_000, most_seconds=150,
-            outage=1800, warming=120, jvm_options=(
+            outage=1800, warming=120, counts_calls=True, jvm_options=(
                 "-XX:TieredStopAtLevel=4", "-XX:-UseSerialGC", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
                 "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Xms512m"))
 

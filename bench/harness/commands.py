@@ -5,7 +5,7 @@ import time
 import uuid
 
 from devstack.report import say
-from . import loads, probes, reads
+from . import costs, loads, probes, reads
 from .arithmetic import median
 from .bench import CONNECTIONS, report_cpu, send
 
@@ -26,7 +26,7 @@ def sample(bench, settle, mode="mix"):
     rig = bench.rig
     _nudge(rig)
     rig.sql("CHECKPOINT")
-    wal_before, written_before = probes.wal(rig), rig.written()
+    wal_before, syncs_before, written_before = probes.wal_bytes(rig), probes.wal_syncs(rig), rig.written()
     with probes.Watch(rig) as watch:
         seen = loads.commands(rig, bench.plan.seconds, CONNECTIONS, mode)
     seen["cost"], seen["events"] = watch.cost, rig.written() - written_before
@@ -34,8 +34,7 @@ def sample(bench, settle, mode="mix"):
         seen["behindEvents"] = rig.written() - rig.projected()
         seen["behindSeconds"] = rig.settle()
     _nudge(rig)
-    wal_after = probes.wal(rig)
-    seen["walBytes"], seen["syncs"] = wal_after[0] - wal_before[0], wal_after[1] - wal_before[1]
+    seen["walBytes"], seen["syncs"] = probes.wal_bytes(rig) - wal_before, probes.wal_syncs(rig) - syncs_before
     return seen
 
 
@@ -141,24 +140,25 @@ def new_carts(bench):
 
 
 def connections(bench):
-    """the command mix from 1 to 1,024 connections, with its stalls and its memory"""
+    """the command mix from 1 to 1,024 connections, with its stalls, and what a command costs"""
     rig, seconds = bench.rig, max(bench.plan.seconds // 2, 1)
     rig.run_nothing()  # for a memory that has seen no more connections yet
     bench.run_pipeline()
     for count in SWEEP:
         commits = rig.metric_buckets("cartledger_lane_commit_seconds")
-        with probes.Watch(rig) as watch:
+        with costs.metered(bench) as cost:
             seen = loads.commands(rig, seconds, count)
+            rig.settle()
         longest = max((limit for limit, number in rig.metric_buckets("cartledger_lane_commit_seconds").items()
                        if number > commits.get(limit, 0)), default=0)
         cached = rig.metric("cartledger_lane_cache_bytes") / 2**20
-        rig.settle()
         title, stall = f"{count:,} connections", seen["ms"]["max"] - seen["ms"]["p50"]
         bench.report.figure(f"{title}: commands", seen["rate"], "/s", connections=count, **seen,
                             beside=f"p50 {seen['ms']['p50']:.1f} p99 {seen['ms']['p99']:.1f} ms")
         bench.report.figure(f"{title}: stall, max − p50", stall, "ms", f"≤ {STALL_MS} ms", stall <= STALL_MS,
                             connections=count, beside=f"longest commit ≤ {longest * 1000:g} ms")
-        memory = watch.cost["rssMiB"]["command-service"]
+        costs.report(bench, title, cost, seen["answers"], connections=count)
+        memory = cost["rssMiB"]["command-service"]
         bench.report.figure(f"{title}: memory, command-service", memory, "MiB", connections=count,
                             beside=f"{cached:.1f} of it cached carts")
 

@@ -5,7 +5,7 @@ import json
 import tempfile
 import time
 
-from . import loads, log_loader, probes
+from . import costs, loads, log_loader
 from .arithmetic import latency_summary
 from .bench import READ_CONNECTIONS
 
@@ -26,22 +26,18 @@ def lines(bench):
             file.flush()
             rig.run_commands_alone()
             loads.filled(rig, 1, CONNECTIONS, file.name, count)  # each cart is in the cache then
-            wal = probes.wal(rig)[0]
-            with probes.Watch(rig) as watch:
-                seen = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
-            wal = probes.wal(rig)[0] - wal
-            bench.run_pipeline()
+            with costs.metered(bench) as alone_cost:
+                alone = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+            _run_pipeline(bench)
             began, written = time.monotonic(), rig.projected()
-            whole = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
-            rig.settle()
+            with costs.metered(bench) as whole_cost:
+                whole = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+                rig.settle()
             views = (rig.projected() - written) / (time.monotonic() - began)
         title = f"carts of {count} lines"
-        report.figure(f"{title}: commands, alone", seen["rate"], "/s", lines=count, **seen)
-        for name in ("MHD-worker", "lane-0"):
-            spent = watch.cost["cpuSeconds"].get(f"command-service/{name}", 0) / seen["answers"] * 1e6
-            report.figure(f"{title}: CPU a command, {name}", spent, "µs", lines=count)
-        report.figure(f"{title}: WAL a command, alone", wal / seen["answers"], "B", lines=count)
-        report.figure(f"{title}: commands, pipeline", whole["rate"], "/s", lines=count, **whole)
+        for name, seen, cost in (("alone", alone, alone_cost), ("pipeline", whole, whole_cost)):
+            report.figure(f"{title}: commands, {name}", seen["rate"], "/s", lines=count, **seen)
+            costs.report(bench, f"{title}, {name}", cost, seen["answers"], lines=count)
         report.figure(f"{title}: events until they are seen", views, "/s", lines=count)
         got = _get(bench, carts, seconds)
         report.figure(f"{title}: GET", got["rate"], "/s", lines=count, beside=f"{got['bytes']:,.0f} B each", **got)
@@ -52,6 +48,13 @@ def _load(rig, carts, events, lines):
     ids = log_loader.load(rig, carts * events, events, lines)
     rig.sql("VACUUM ANALYZE events", database="cartledger_command")
     return ids
+
+
+def _run_pipeline(bench):
+    """With the views of what was loaded, on which no autovacuum is due either."""
+    bench.run_pipeline()
+    bench.rig.settle()
+    bench.rig.sql("VACUUM ANALYZE", database="cartledger_query")
 
 
 def _get(bench, carts, seconds):
@@ -89,28 +92,32 @@ def events(bench):
     for count in EVENTS:
         rig.run_nothing()
         carts = _load(rig, EVENTS_CARTS, count, EVENTS_LINES)
-        bench.run_pipeline()
+        _run_pipeline(bench)
         middle = max(count // 2, 1)
         moments = dict(rig.sql("SELECT cart_id::text, to_char(occurred_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
                                " FROM cart_timeline WHERE version = %s AND cart_id = ANY(%s::uuid[])", (middle, carts),
                                "cartledger_query"))
         writer, reader = _Client(rig.command), _Client(rig.query)
 
-        def add(cart):
-            return writer.took("POST", f"/v1/carts/{cart}/items", line)
+        def report_took(name, took):
+            seen = latency_summary(took)
+            report.figure(f"carts of {count:,} events: {name}", seen["p50"], "ms", events=count, runs=len(carts),
+                          beside=f"max {seen['max']:.1f} ms", ms=seen)
 
-        asked = {"command, not cached": add, "command, cached": add,
-                 "GET": lambda cart: reader.took("GET", f"/v1/carts/{cart}"),
+        for name in ("command, not cached", "command, cached"):
+            with costs.metered(bench) as cost:
+                took = [writer.took("POST", f"/v1/carts/{cart}/items", line) for cart in carts]
+            report_took(name, took)
+            costs.report(bench, f"carts of {count:,} events, {name.removeprefix('command, ')}", cost, len(carts),
+                         ("command-service", "postgres"), events=count)
+        rig.settle()
+        asked = {"GET": lambda cart: reader.took("GET", f"/v1/carts/{cart}"),
                  "GET ?version": lambda cart: reader.took("GET", f"/v1/carts/{cart}?version={middle}"),
                  "GET ?at": lambda cart: reader.took("GET", f"/v1/carts/{cart}?at={moments[cart]}"),
                  "GET history": lambda cart: reader.took("GET", f"/v1/carts/{cart}/history")}
         for name, ask in asked.items():
-            if name == "GET":
-                rig.settle()
-            elif name == "GET ?at":  # ?version has left what it folded
+            if name == "GET ?at":  # ?version has left what it folded
                 rig.query.stop()
                 rig.query.start()
                 reader = _Client(rig.query)
-            seen = latency_summary([ask(cart) for cart in carts])
-            report.figure(f"carts of {count:,} events: {name}", seen["p50"], "ms", events=count, runs=len(carts),
-                          beside=f"max {seen['max']:.1f} ms", ms=seen)
+            report_took(name, [ask(cart) for cart in carts])

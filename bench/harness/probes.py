@@ -27,13 +27,11 @@ def _threads(pid):
     except OSError:
         return found
     for tid in tids:
-        stat, status = _read(f"/proc/{pid}/task/{tid}/stat"), _read(f"/proc/{pid}/task/{tid}/status")
-        if not stat or not status:
+        name, ran, status = (_read(f"/proc/{pid}/task/{tid}/{file}") for file in ("comm", "schedstat", "status"))
+        if not name or not ran or not status:
             continue
-        name = stat.partition("(")[2].rpartition(")")[0]
-        fields = stat.rpartition(")")[2].split()
         switches = sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
-        found[tid] = (name, (int(fields[11]) + int(fields[12])) / TICKS, switches)
+        found[tid] = (name.removesuffix("\n"), int(ran.split()[0]) / 1e9, switches)
     return found
 
 
@@ -163,8 +161,8 @@ class SystemCalls:
     NAMES = ("accept4", "close", "fcntl", "futex", "madvise", "poll", "read", "recvfrom", "recvmsg", "sendmsg", "sendto",
              "setsockopt", "write", "writev")
 
-    def __init__(self, pid):
-        events = ["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in self.NAMES)]
+    def __init__(self, pid, names=NAMES):
+        events = ["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in names)]
         self.command = ["perf", "stat", "-x", ",", "--per-thread", "-e", ",".join(events), "-p", str(pid)]
         self.counts = {}
 
@@ -190,14 +188,17 @@ class SystemCalls:
                 self.counts[name] = self.counts.get(name, 0) + int(fields[1])
 
 
-def wal(rig):
-    """(bytes, disk syncs) of the WAL so far. A backend tells of its syncs with the first commit a second after the last
-    report: see commands._nudge()."""
-    bytes_ = int(rig.sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
+def wal_bytes(rig):
+    """Of both databases, so far."""
+    return int(rig.sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
+
+
+def wal_syncs(rig):
+    """A backend tells of its own with the first commit a second after the last report: see commands._nudge()."""
     version = int(rig.sql("SHOW server_version_num")[0][0])
     rig.sql("SELECT pg_stat_clear_snapshot()")
     if version >= 180000:
         syncs = rig.sql("SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'")
     else:
         syncs = rig.sql("SELECT wal_sync FROM pg_stat_wal")
-    return bytes_, int(syncs[0][0] or 0)
+    return int(syncs[0][0] or 0)

@@ -18,7 +18,7 @@ from service import build_folder
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from harness import event_sourced, loads, shopping  # noqa: E402
+from harness import costs, event_sourced, loads, shopping  # noqa: E402
 from harness.arithmetic import Sample, count_jumps, latency_summary, median, percentile, sandwich  # noqa: E402
 from harness.bench import SHORT, Bench  # noqa: E402
 from harness.latencies import SlowClients  # noqa: E402
@@ -98,6 +98,21 @@ def test_given_no_names_then_all_subjects_are_planned_for_less_than_three_minute
 def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, count, jumps):
     records = [(partition, position) for position in positions for partition in (0, 1)]
     assert count_jumps(records) == (2 * count, 2 * jumps)
+
+
+def test_given_what_some_commands_cost_then_the_row_has_what_each_did_of_the_parts_that_count():
+    rows = []
+    bench = types.SimpleNamespace(report=types.SimpleNamespace(figure=lambda *row, **more: rows.append((*row, more))))
+    cost = {"cpuSeconds": {"command-service/lane-0": 0.004, "postgres": 0.016, "kafka": 9}, "walBytes": 3000,
+            "switches": {"command-service": 6, "query-service": 2, "kafka": 500}, "systemCalls": {"command-service": 20},
+            "rssMiB": {"command-service": 30}}
+    costs.report(bench, "2 carts", cost, 2, ("command-service", "postgres"), carts=2)
+    (name, cpu, unit, more), = rows
+    assert (name, cpu, unit) == ("2 carts: CPU a command", 10_000, "µs")
+    assert more["beside"] == "WAL 1,500 B, 4 switches, 10 calls" and more["carts"] == 2
+    assert more["cost"] == {"cpuUs": {"command-service/lane-0": 2000, "postgres": 8000}, "walBytes": 1500,
+                            "switches": {"command-service": 3, "query-service": 1}, "systemCalls": {"command-service": 10},
+                            "rssMiB": {"command-service": 30}}
 
 
 @pytest.mark.parametrize(("target", "kind", "value", "before", "after", "worse"), [
