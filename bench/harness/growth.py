@@ -24,16 +24,22 @@ def lines(bench):
         with tempfile.NamedTemporaryFile("w") as file:
             file.writelines(f"{cart}\n" for cart in carts)
             file.flush()
+
+            def load(for_seconds):
+                return loads.filled(rig, for_seconds, CONNECTIONS, file.name, count)
+
             rig.run_commands_alone()
-            loads.filled(rig, 1, CONNECTIONS, file.name, count)  # each cart is in the cache then
+            load(1)  # each cart is in the cache then
             with costs.metered(bench) as alone_cost:
-                alone = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+                alone = load(seconds)
             _run_pipeline(bench)
-            began, written = time.monotonic(), rig.projected()
+            load(1)
+            rig.settle()
             with costs.metered(bench) as whole_cost:
-                whole = loads.filled(rig, seconds, CONNECTIONS, file.name, count)
+                began, written = time.monotonic(), rig.projected()
+                whole = load(seconds)
                 rig.settle()
-            views = (rig.projected() - written) / (time.monotonic() - began)
+                views = (rig.projected() - written) / (time.monotonic() - began)
         title = f"carts of {count} lines"
         for name, seen, cost in (("alone", alone, alone_cost), ("pipeline", whole, whole_cost)):
             report.figure(f"{title}: commands, {name}", seen["rate"], "/s", lines=count, **seen)
