@@ -146,9 +146,7 @@ def connections(bench):
     bench.run_pipeline()
     for count in SWEEP:
         commits = rig.metric_buckets("cartledger_lane_commit_seconds")
-        with costs.metered(bench) as cost:
-            seen = loads.commands(rig, seconds, count)
-            rig.settle()
+        seen, cost = costs.measured(bench, lambda: loads.commands(rig, seconds, count))
         longest = max((limit for limit, number in rig.metric_buckets("cartledger_lane_commit_seconds").items()
                        if number > commits.get(limit, 0)), default=0)
         cached = rig.metric("cartledger_lane_cache_bytes") / 2**20
@@ -157,7 +155,8 @@ def connections(bench):
                             beside=f"p50 {seen['ms']['p50']:.1f} p99 {seen['ms']['p99']:.1f} ms")
         bench.report.figure(f"{title}: stall, max − p50", stall, "ms", f"≤ {STALL_MS} ms", stall <= STALL_MS,
                             connections=count, beside=f"longest commit ≤ {longest * 1000:g} ms")
-        costs.report(bench, title, cost, seen["answers"], connections=count)
+        calls = costs.system_calls(bench, lambda: loads.commands(rig, seconds, count))
+        costs.report(bench, title, cost, calls=calls, connections=count)
         memory = cost["rssMiB"]["command-service"]
         bench.report.figure(f"{title}: memory, command-service", memory, "MiB", connections=count,
                             beside=f"{cached:.1f} of it cached carts")

@@ -6,37 +6,49 @@ from . import probes
 from .report import number
 
 
-@contextlib.contextmanager
-def metered(bench):
-    """What the block costs, in a dict that is filled when it ends."""
-    rig, cost, calls = bench.rig, {}, {}
-    with contextlib.ExitStack() as counting:
-        if bench.plan.counts_calls:
-            for name, pids in rig.processes().items():
-                counter = probes.SystemCalls(pids[0], ()) if name.endswith("-service") else None
-                if counter and counter.are_allowed():
-                    calls[name] = counting.enter_context(counter)
-        wal = probes.wal_bytes(rig)
-        with probes.Watch(rig) as watch:
-            yield cost
-        wal = probes.wal_bytes(rig) - wal
-    cost.update(watch.cost, walBytes=wal,
-                systemCalls={name: sum(counter.counts.values()) for name, counter in calls.items()})
+def measured(bench, load):
+    """What the load saw, and all that was spent from its first command until the views have the last one.
 
-
-def report(bench, title, cost, commands, parts=("",), **by):
-    """A row of what each of so many commands cost, which for threads and programs only the file has.
-
-    `parts` are the beginnings of those whose CPU counts: an idle broker takes more than a few commands do.
+    Without a query service that is its end. Memory is what it was when the load ended.
     """
-    def of_each(by_name):
-        return {name: spent / commands for name, spent in by_name.items()}
+    rig, wal = bench.rig, probes.wal_bytes(bench.rig)
+    with probes.Watch(rig) as watch:
+        seen = load()
+        memory = probes.services_mib(rig)
+        if "query-service" in memory:
+            rig.settle()
+    return seen, {**watch.cost, "rssMiB": memory, "walBytes": probes.wal_bytes(rig) - wal, "commands": seen["answers"]}
 
-    cpu = of_each({label: 1e6 * spent for label, spent in cost["cpuSeconds"].items() if label.startswith(parts)})
-    switches = of_each({name: made for name, made in cost["switches"].items() if name.endswith("-service")})
-    calls, wal = of_each(cost["systemCalls"]), cost["walBytes"] / commands
+
+def system_calls(bench, load):
+    """How many a command makes, by service, where they are counted. Of a load of its own: counting slows them down."""
+    rig, made = bench.rig, {}
+    if not bench.plan.counts_calls:
+        return made
+    counters = {name: probes.SystemCalls(pids[0], ()) for name, pids in rig.processes().items()
+                if name.endswith("-service")}
+    if all(counter.are_allowed() for counter in counters.values()):
+        with contextlib.ExitStack() as counting:
+            for counter in counters.values():
+                counting.enter_context(counter)
+            commands = load()["answers"]
+            rig.settle()
+        made = {name: sum(counter.counts.values()) / commands for name, counter in counters.items()}
+    return made
+
+
+def report(bench, title, cost, programs=None, calls=None, **by):
+    """A row of what a command cost; by thread and program only in the file.
+
+    `programs`: those whose CPU counts, all unless given. An idle broker takes more than a few commands do.
+    """
+    commands = cost["commands"]
+    cpu = {label: 1e6 * spent / commands for label, spent in cost["cpuSeconds"].items()
+           if programs is None or label.partition("/")[0] in programs}
+    switches = {name: made / commands for name, made in cost["switches"].items() if name.endswith("-service")}
+    wal = cost["walBytes"] / commands
     beside = [f"WAL {number(wal)} B", f"{number(sum(switches.values()))} switches"]
     if calls:
         beside.append(f"{number(sum(calls.values()))} calls")
     bench.report.figure(f"{title}: CPU a command", sum(cpu.values()), "µs", beside=", ".join(beside), **by, cost={
-        "cpuUs": cpu, "walBytes": wal, "switches": switches, "systemCalls": calls, "rssMiB": cost["rssMiB"]})
+        "cpuUs": cpu, "walBytes": wal, "switches": switches, "systemCalls": calls or {}, "rssMiB": cost["rssMiB"]})

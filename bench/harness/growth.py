@@ -30,20 +30,18 @@ def lines(bench):
 
             rig.run_commands_alone()
             load(1)  # each cart is in the cache then
-            with costs.metered(bench) as alone_cost:
-                alone = load(seconds)
+            alone, alone_cost = costs.measured(bench, lambda: load(seconds))
             _run_pipeline(bench)
             load(1)
             rig.settle()
-            with costs.metered(bench) as whole_cost:
-                began, written = time.monotonic(), rig.projected()
-                whole = load(seconds)
-                rig.settle()
-                views = (rig.projected() - written) / (time.monotonic() - began)
+            began, written = time.monotonic(), rig.projected()
+            whole, whole_cost = costs.measured(bench, lambda: load(seconds))
+            views = (rig.projected() - written) / (time.monotonic() - began)
+            calls = costs.system_calls(bench, lambda: load(seconds))
         title = f"carts of {count} lines"
-        for name, seen, cost in (("alone", alone, alone_cost), ("pipeline", whole, whole_cost)):
+        for name, seen, cost, made in (("alone", alone, alone_cost, None), ("pipeline", whole, whole_cost, calls)):
             report.figure(f"{title}: commands, {name}", seen["rate"], "/s", lines=count, **seen)
-            costs.report(bench, f"{title}, {name}", cost, seen["answers"], lines=count)
+            costs.report(bench, f"{title}, {name}", cost, calls=made, lines=count)
         report.figure(f"{title}: events until they are seen", views, "/s", lines=count)
         got = _get(bench, carts, seconds)
         report.figure(f"{title}: GET", got["rate"], "/s", lines=count, beside=f"{got['bytes']:,.0f} B each", **got)
@@ -110,13 +108,15 @@ def events(bench):
             report.figure(f"carts of {count:,} events: {name}", seen["p50"], "ms", events=count, runs=len(carts),
                           beside=f"max {seen['max']:.1f} ms", ms=seen)
 
+        def add_to_all():
+            took = [writer.took("POST", f"/v1/carts/{cart}/items", line) for cart in carts]
+            return {"took": took, "answers": len(took)}
+
         for name in ("command, not cached", "command, cached"):
-            with costs.metered(bench) as cost:
-                took = [writer.took("POST", f"/v1/carts/{cart}/items", line) for cart in carts]
-            report_took(name, took)
-            costs.report(bench, f"carts of {count:,} events, {name.removeprefix('command, ')}", cost, len(carts),
+            seen, cost = costs.measured(bench, add_to_all)
+            report_took(name, seen["took"])
+            costs.report(bench, f"carts of {count:,} events, {name.removeprefix('command, ')}", cost,
                          ("command-service", "postgres"), events=count)
-        rig.settle()
         asked = {"GET": lambda cart: reader.took("GET", f"/v1/carts/{cart}"),
                  "GET ?version": lambda cart: reader.took("GET", f"/v1/carts/{cart}?version={middle}"),
                  "GET ?at": lambda cart: reader.took("GET", f"/v1/carts/{cart}?at={moments[cart]}"),

@@ -20,18 +20,21 @@ def _read(path):
 
 
 def _threads(pid):
-    """(its name, CPU seconds, context switches) of each thread."""
+    """(its name, CPU seconds, the same in whole ticks, context switches) of each thread."""
     found = {}
     try:
         tids = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return found
     for tid in tids:
-        name, ran, status = (_read(f"/proc/{pid}/task/{tid}/{file}") for file in ("comm", "schedstat", "status"))
-        if not name or not ran or not status:
+        stat, status, ran = (_read(f"/proc/{pid}/task/{tid}/{file}") for file in ("stat", "status", "schedstat"))
+        if not stat or not status:
             continue
+        name = stat.partition("(")[2].rpartition(")")[0]
+        fields = stat.rpartition(")")[2].split()
+        ticks = (int(fields[11]) + int(fields[12])) / TICKS
         switches = sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
-        found[tid] = (name.removesuffix("\n"), int(ran.split()[0]) / 1e9, switches)
+        found[tid] = (name, int(ran.split()[0]) / 1e9 if ran else ticks, ticks, switches)
     return found
 
 
@@ -49,6 +52,12 @@ def _reaped_seconds(pid):
 def rss_mib(pid):
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * resource.getpagesize() / 2**20 if fields else 0.0
+
+
+def services_mib(rig):
+    """The memory of the services that run, by name."""
+    return {name: round(sum(rss_mib(pid) for pid in pids), 1)
+            for name, pids in rig.processes().items() if name.endswith("-service")}
 
 
 def peak_mib(pid):
@@ -101,11 +110,11 @@ class Watch:
         seconds = after["at"] - before["at"]
         # Of PostgreSQL what its processes used, those that have ended and those that are there.
         cpu = {"postgres": after["reaped"] - before["reaped"]
-               - sum(used for key, (_, used, _) in before["threads"].items()
+               - sum(ticks for key, (_, _, ticks, _) in before["threads"].items()
                      if key[0] == "postgres" and key not in after["threads"])}
         switches = {}
-        for key, (thread, used, switched) in after["threads"].items():
-            _, used_before, switched_before = before["threads"].get(key, ("", 0, 0))
+        for key, (thread, used, _, switched) in after["threads"].items():
+            _, used_before, _, switched_before = before["threads"].get(key, ("", 0, 0, 0))
             label = f"{key[0]}/{thread}" if key[0].endswith("-service") else key[0]
             cpu[label] = cpu.get(label, 0) + used - used_before
             switches[key[0]] = switches.get(key[0], 0) + switched - switched_before
@@ -118,8 +127,7 @@ class Watch:
             "switches": switches, "generatorCpu": generator / seconds,
             "generatorSeconds": generator,
             "othersCpu": max(after["busy"] - before["busy"] - ours, 0) / seconds,
-            "rssMiB": {name: round(sum(rss_mib(pid) for pid in pids), 1)
-                       for name, pids in self.rig.processes().items() if name.endswith("-service")},
+            "rssMiB": services_mib(self.rig),
         }
 
 

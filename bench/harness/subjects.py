@@ -11,7 +11,7 @@ ALWAYS, FULL_ONLY, BY_NAME = "", "with --full", "by name"
 @dataclass(frozen=True)
 class Subject:
     run: Callable
-    short: int  # seconds that it takes on two cores, and may take with repeated samples when all are run
+    short: int  # seconds that it takes on two cores; when all are run, it repeats no sample past the sum up to itself
     full: int   # seconds that it takes when nothing else disturbs it
     asked: str = ALWAYS
 
@@ -23,7 +23,7 @@ class Subject:
 
 
 SUBJECTS = {
-    "pipeline": Subject(commands.pipeline, 25, 260),
+    "pipeline": Subject(commands.pipeline, 30, 260),
     "new-carts": Subject(commands.new_carts, 20, 150, FULL_ONLY),
     "hot": Subject(commands.hot, 10, 150),
     "rebuild": Subject(outages.rebuild, 40, 300, FULL_ONLY),
@@ -33,10 +33,10 @@ SUBJECTS = {
     "connections": Subject(commands.connections, 15, 90),
     "system-calls": Subject(commands.system_calls, 10, 30, FULL_ONLY),
     "profile": Subject(commands.profile, 30, 90, FULL_ONLY),
-    "get": Subject(reads.get, 28, 400),
-    "shopping": Subject(shopping.shopping, 18, 150),
-    "alone": Subject(commands.alone, 20, 150),
-    "catch-up": Subject(outages.catch_up, 38, 300),
+    "get": Subject(reads.get, 26, 400),
+    "shopping": Subject(shopping.shopping, 16, 150),
+    "alone": Subject(commands.alone, 18, 150),
+    "catch-up": Subject(outages.catch_up, 36, 300),
     "relay": Subject(outages.relay, 30, 180, FULL_ONLY),
     "lines": Subject(growth.lines, 80, 150, FULL_ONLY),
     "events": Subject(growth.events, 60, 80, FULL_ONLY),

@@ -63,7 +63,8 @@ bool projector_end_write(struct projector *projector);
 void projector_finish_writing(struct projector *projector);
 /* The same, but what belongs to an open transaction is thrown away and read again. */
 void projector_drop_open(struct projector *projector);
-/* Throws the batch in hand away, after a failure of the store or of memory. */
+/* Throws the batch in hand away, after a failure of the store or of memory. The write before it
+ * ends first; when that fails, too, both count. */
 void projector_give_up(struct projector *projector, const struct error *error);
 /* Why the item must be parked untried, or NULL. */
 const char *projector_reason_to_refuse(const struct projector_partition *partition,

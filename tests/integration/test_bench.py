@@ -90,7 +90,7 @@ def test_given_a_subject_whose_time_is_up_then_no_sample_is_repeated():
 
 
 def test_given_no_names_then_all_subjects_are_planned_for_less_than_three_minutes():
-    assert sum(subject.short for subject in SUBJECTS.values() if subject.is_default(False)) <= 170
+    assert sum(subject.short for subject in SUBJECTS.values() if subject.is_default(False)) <= 165  # and up to 15 for the servers to start
 
 
 @pytest.mark.parametrize(("positions", "count", "jumps"), [
@@ -103,10 +103,9 @@ def test_given_records_then_repetitions_are_not_jumps_and_gaps_are(positions, co
 def test_given_what_some_commands_cost_then_the_row_has_what_each_did_of_the_parts_that_count():
     rows = []
     bench = types.SimpleNamespace(report=types.SimpleNamespace(figure=lambda *row, **more: rows.append((*row, more))))
-    cost = {"cpuSeconds": {"command-service/lane-0": 0.004, "postgres": 0.016, "kafka": 9}, "walBytes": 3000,
-            "switches": {"command-service": 6, "query-service": 2, "kafka": 500}, "systemCalls": {"command-service": 20},
-            "rssMiB": {"command-service": 30}}
-    costs.report(bench, "2 carts", cost, 2, ("command-service", "postgres"), carts=2)
+    cost = {"commands": 2, "cpuSeconds": {"command-service/lane-0": 0.004, "postgres": 0.016, "kafka": 9}, "walBytes": 3000,
+            "switches": {"command-service": 6, "query-service": 2, "kafka": 500}, "rssMiB": {"command-service": 30}}
+    costs.report(bench, "2 carts", cost, ("command-service", "postgres"), {"command-service": 10}, carts=2)
     (name, cpu, unit, more), = rows
     assert (name, cpu, unit) == ("2 carts: CPU a command", 10_000, "µs")
     assert more["beside"] == "WAL 1,500 B, 4 switches, 10 calls" and more["carts"] == 2
@@ -119,7 +118,7 @@ def test_given_what_some_commands_cost_then_the_row_has_what_each_did_of_the_par
     ("≥ 1.5 ×", "ratio", "ratio", 2, 1, 2), ("≥ 1.5 ×", "ratio", "ratio", 1, 2, 0.5),
     ("≤ 1.2 ×", "ratio", "ratio", 1, 1.5, 1.5), ("≤ 50 ms", "figure", "ours", 20, 10, 0.5),
     ("≤ 50 ms", "figure", "ours", 0, 10, math.inf), ("≥ 5 ×", "ratio", "ratio", 1, 0, math.inf),
-    ("≤ 50 ms", "figure", "ours", 0, 0, 1)])
+    ("≤ 50 ms", "figure", "ours", 0, 0, 1), ("", "figure", "ours", 10, 20, 2)])
 def test_given_a_figure_twice_then_how_much_worse_it_became_depends_on_what_is_wanted(target, kind, value, before, after,
                                                                                       worse):
     rows = [{"kind": kind, "target": target, "ours": 7, value: seen} for seen in (before, after)]
