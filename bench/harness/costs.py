@@ -22,19 +22,17 @@ def measured(bench, load):
 
 def system_calls(bench, load):
     """How many a command makes, by service, where they are counted. Of a load of its own: counting slows them down."""
-    rig, made = bench.rig, {}
-    if not bench.plan.counts_calls:
-        return made
+    rig = bench.rig
     counters = {name: probes.SystemCalls(pids[0], ()) for name, pids in rig.processes().items()
                 if name.endswith("-service")}
-    if all(counter.are_allowed() for counter in counters.values()):
-        with contextlib.ExitStack() as counting:
-            for counter in counters.values():
-                counting.enter_context(counter)
-            commands = load()["answers"]
-            rig.settle()
-        made = {name: sum(counter.counts.values()) / commands for name, counter in counters.items()}
-    return made
+    if not bench.plan.counts_calls or not all(counter.are_allowed() for counter in counters.values()):
+        return {}
+    with contextlib.ExitStack() as counting:
+        for counter in counters.values():
+            counting.enter_context(counter)
+        commands = load()["answers"]
+        rig.settle()
+    return {name: sum(counter.counts.values()) / commands for name, counter in counters.items()}
 
 
 def report(bench, title, cost, programs=None, calls=None, **by):
