@@ -746,15 +746,13 @@ WRITE_RATE_MIN = 16384  # HTTP_WRITE_RATE_MIN
 
 
 def test_a_client_that_does_not_read_an_answer_is_cut_when_the_time_for_its_bytes_is_over(impatient):
-    """Small segments and a small window keep the kernel's buffers small: they take half of it off the server's hands."""
-    size = 5 * WRITE_RATE_MIN
+    """The kernel's buffers take the first answers; one that is asked for after them has to wait for the client."""
+    size, answers = 5 * WRITE_RATE_MIN, 100
     before = metric(impatient, "http_connections_timed_out_total")
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-        sock.connect((impatient.address, impatient.port))
+    with impatient.connect() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         start = time.monotonic()
-        sock.sendall(get(f"/large?size={size}"))
+        sock.sendall(get(f"/large?size={size}") * answers)
         wait_until(lambda: metric(impatient, "http_connections_timed_out_total") > before, 2 * SOON)
         assert time.monotonic() - start >= 1 + size / WRITE_RATE_MIN
 
