@@ -15,7 +15,9 @@ CREATE TABLE events (
     PRIMARY KEY (partition, position),
     UNIQUE (partition, cart_id, version)
 );
-CREATE INDEX ON events USING brin (occurred_at, position) WITH (pages_per_range = 32);
+CREATE INDEX ON events USING brin (
+    occurred_at timestamptz_minmax_multi_ops (values_per_range = 8),
+    position int8_minmax_multi_ops (values_per_range = 8)) WITH (pages_per_range = 32);
 -- The cheapest position there is, since nobody waits for it. (It also promises nothing: see ADR 1.)
 CREATE SEQUENCE positions CACHE 100;
 
