@@ -9,13 +9,8 @@
 static struct text *store_parameter(struct view_store_postgres *store, size_t n)
 {
     assert(n < STORE_PARAMETERS_MAX);
-    struct text *parameter = &store->parameters[n];
-    if (parameter->capacity > STORE_PARAMETER_KEPT_MAX) {
-        text_done(parameter);
-        *parameter = TEXT_INIT(STORE_PARAMETER_BYTES_MAX);
-    }
-    text_clear(parameter);
-    return parameter;
+    text_clear(&store->parameters[n]);
+    return &store->parameters[n];
 }
 
 struct text *store_array(struct view_store_postgres *store, size_t n, Oid element_type,
@@ -81,7 +76,12 @@ static enum status send(struct view_store_postgres *store,
     }
     struct postgres_parameters parameters = {values, lengths, formats};
     store->deadline_us = clock_deadline_us(call_ms);
-    return postgres_send(store->postgres, statement, &parameters, store->deadline_us, error);
+    enum status status =
+        postgres_send(store->postgres, statement, &parameters, store->deadline_us, error);
+    for (int i = 0; i < statement->parameter_count; i++)
+        if (store->parameters[i].capacity > STORE_PARAMETER_KEPT_MAX)
+            text_done(&store->parameters[i]);
+    return status;
 }
 
 static enum status execute(struct view_store_postgres *store,

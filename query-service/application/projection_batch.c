@@ -27,7 +27,7 @@ struct projection_batch {
     size_t held_bytes; /* of views that changed before */
     struct view_row views[BATCH_EVENTS_MAX];
     size_t body_ends[BATCH_EVENTS_MAX];
-    struct text bodies;
+    struct text *bodies;
 
     size_t timeline_count;
     const struct recorded_event *timeline[BATCH_EVENTS_MAX];
@@ -39,24 +39,22 @@ struct projection_batch {
     struct parked_slot *slots[BATCH_EVENTS_MAX];
 };
 
-enum {
-    BODIES_KEPT_MAX = 2 * BATCH_VIEW_BYTES_MAX, /* memory kept between two batches */
-    EMPTY_BODY_BYTES = 400,                     /* a view without lines, about */
-};
+enum { EMPTY_BODY_BYTES = 400 }; /* a view without lines, about */
 
 static enum status no_memory(struct error *error)
 {
     return error_set(error, STATUS_NO_MEMORY, "out of memory");
 }
 
-struct projection_batch *projection_batch_new(struct view_cache *cache, int partition_count)
+struct projection_batch *projection_batch_new(struct view_cache *cache, struct text *bodies,
+                                              int partition_count)
 {
     struct projection_batch *batch = calloc(1, sizeof(*batch));
     if (batch == NULL)
         return NULL;
     batch->cache = cache;
     batch->partition_count = partition_count;
-    batch->bodies = TEXT_INIT(BATCH_BODIES_MAX);
+    batch->bodies = bodies;
     for (size_t i = 0; i < BATCH_EVENTS_MAX; i++)
         batch->items[i].metadata = TEXT_INIT(CLOUD_EVENT_METADATA_MAX);
     return batch;
@@ -69,7 +67,6 @@ void projection_batch_free(struct projection_batch *batch)
     batch_begin(batch);
     for (size_t i = 0; i < BATCH_EVENTS_MAX; i++)
         text_done(&batch->items[i].metadata);
-    text_done(&batch->bodies);
     free(batch);
 }
 
@@ -86,11 +83,6 @@ void batch_begin(struct projection_batch *batch)
     batch->timeline_count = 0;
     batch->parked_cart_count = 0;
     batch->parked_count = 0;
-    if (batch->bodies.capacity > BODIES_KEPT_MAX) {
-        text_done(&batch->bodies);
-        batch->bodies = TEXT_INIT(BATCH_BODIES_MAX);
-    }
-    text_clear(&batch->bodies);
 }
 
 static struct batch_item *add_item(struct projection_batch *batch, int16_t partition)
@@ -314,21 +306,23 @@ static bool is_full(const struct projection_batch *batch, size_t view_count, siz
 {
     size_t bytes_max = held_bytes_max > 0 ? BATCH_VIEW_BYTES_MAX : BATCH_LAST_BYTES_MAX;
     return view_count == BATCH_EVENTS_MAX ||
-           (batch->held_bytes > 0 && batch->bodies.length >= bytes_max);
+           (batch->held_bytes > 0 && batch->bodies->length >= bytes_max);
 }
 
 /* Returns how many. */
 static size_t render_views(struct projection_batch *batch, size_t held_bytes_max)
 {
+    struct text *bodies = batch->bodies;
+    text_clear(bodies);
     size_t count = 0;
     while ((view_cache_changed_bytes(batch->cache) > held_bytes_max ||
             view_cache_changed_count(batch->cache) > BATCH_HELD_VIEWS_MAX) &&
            !is_full(batch, count, held_bytes_max)) {
         struct cached_view *cart = view_cache_take_changed(batch->cache);
-        size_t start = batch->bodies.length;
-        cart_view_render(&cart->view, &batch->bodies);
-        batch->body_ends[count] = batch->bodies.length;
-        view_cache_resize(batch->cache, cart, batch->bodies.length - start);
+        size_t start = bodies->length;
+        cart_view_render(&cart->view, bodies);
+        batch->body_ends[count] = bodies->length;
+        view_cache_resize(batch->cache, cart, bodies->length - start);
         batch->views[count++] = view_row_of(&cart->view, cart->partition, STR_NONE);
     }
     return count;
@@ -338,12 +332,12 @@ enum status batch_finish(struct projection_batch *batch, size_t held_bytes_max,
                          struct view_write *ret_write, struct error *error)
 {
     size_t view_count = render_views(batch, held_bytes_max);
-    if (!text_ok(&batch->bodies))
+    if (!text_ok(batch->bodies))
         return no_memory(error);
     size_t start = 0;
     for (size_t i = 0; i < view_count; i++) {
         batch->views[i].body =
-            (struct str){batch->bodies.bytes + start, batch->body_ends[i] - start};
+            (struct str){batch->bodies->bytes + start, batch->body_ends[i] - start};
         start = batch->body_ends[i];
     }
     *ret_write = (struct view_write){

@@ -15,7 +15,7 @@ enum {
     BATCH_HELD_VIEWS_MAX = 4 * BATCH_EVENTS_MAX,
     BATCH_VIEW_BYTES_MAX = 4 * 1024 * 1024, /* bodies that one batch writes, approximately */
     BATCH_LAST_BYTES_MAX = 1024 * 1024,     /* in each write of what was held until the end */
-    BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the hard limit of the same */
+    BATCH_BODIES_MAX = 64 * 1024 * 1024,    /* the hard limit of `bodies` */
 };
 
 struct batch_item {
@@ -30,9 +30,10 @@ struct batch_item {
 
 struct projection_batch;
 
-/* *New*: projection_batch_free(). Borrows the cache. NULL: out of memory. */
+/* *New*: projection_batch_free(). Borrows the cache, and `bodies`, where the views are rendered.
+ * Other batches may share both. NULL: out of memory. */
 MUST_CHECK struct projection_batch *projection_batch_new(struct view_cache *cache,
-                                                         int partition_count);
+                                                         struct text *bodies, int partition_count);
 void projection_batch_free(struct projection_batch *batch);
 
 /* Forgets what was in it. */
@@ -73,10 +74,11 @@ MUST_CHECK enum status batch_park_junk(struct projection_batch *batch,
                                        const struct batch_item *item, const char *reason,
                                        struct error *error);
 
-/* What there is to write, without `moves`; borrowed until batch_begin(). Its views are those that
- * changed first, until it is full, or until BATCH_HELD_VIEWS_MAX and about `held_bytes_max` are
- * left for the next batches; then it `stays_open`. Never, if none were held before, and 0 may be.
- * STATUS_NO_MEMORY. */
+/* What there is to write, without `moves`; borrowed until batch_begin(), but the views' bodies only
+ * until a batch that shares them is finished, or somebody empties what they are in. Its views are
+ * those that changed first, until it is full, or until BATCH_HELD_VIEWS_MAX and about
+ * `held_bytes_max` are left for the next batches; then it `stays_open`. Never, if none were held
+ * before, and 0 may be. STATUS_NO_MEMORY. */
 MUST_CHECK enum status batch_finish(struct projection_batch *batch, size_t held_bytes_max,
                                     struct view_write *ret_write, struct error *error);
 

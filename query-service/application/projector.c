@@ -29,6 +29,7 @@ struct projector *projector_new(const struct projector_options *options)
     projector->is_replay_due = true;
     projector->is_parked_count_due = true;
     projector->batch_events = BATCH_EVENTS_MAX;
+    projector->bodies = TEXT_INIT(BATCH_BODIES_MAX);
 
     size_t count = (size_t)options->partition_count;
     projector->cache = view_cache_new(options->cache_bytes_max);
@@ -39,8 +40,10 @@ struct projector *projector_new(const struct projector_options *options)
     projector->moved = calloc(count, sizeof(*projector->moved));
     projector->changes = calloc(BATCH_EVENTS_MAX, sizeof(*projector->changes));
     if (projector->cache != NULL) {
-        projector->batch = projection_batch_new(projector->cache, options->partition_count);
-        projector->sent = projection_batch_new(projector->cache, options->partition_count);
+        projector->batch =
+            projection_batch_new(projector->cache, &projector->bodies, options->partition_count);
+        projector->sent =
+            projection_batch_new(projector->cache, &projector->bodies, options->partition_count);
     }
     if (projector->batch == NULL || projector->sent == NULL || projector->partitions == NULL ||
         projector->numbers == NULL || projector->checkpoints == NULL || projector->moves == NULL ||
@@ -58,6 +61,7 @@ void projector_free(struct projector *projector)
     assert(!projector->is_running);
     projection_batch_free(projector->batch);
     projection_batch_free(projector->sent);
+    text_done(&projector->bodies);
     view_cache_free(projector->cache);
     free(projector->partitions);
     free(projector->numbers);

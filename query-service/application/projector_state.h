@@ -66,6 +66,7 @@ struct projector {
     struct projector_options options;
     struct projector_stats stats;
     struct view_cache *cache;
+    struct text bodies;             /* of both batches: begin_write is done with them */
     struct projection_batch *batch; /* in hand */
     struct projection_batch *sent;  /* the one before, which the store may still be writing */
     struct projector_partition *partitions; /* partition_count */

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+enum { BODIES_KEPT_MAX = 1024 * 1024 }; /* bytes, between two writes */
+
 static const char subject[] = "projector";
 
 const char *projector_reason_to_refuse(const struct projector_partition *partition,
@@ -288,6 +290,8 @@ static void begin_write(struct projector *projector)
     if (write->stays_open)
         projector->transaction.is_shared = true;
     enum status status = store->begin_write(store->self, write, &error);
+    if (projector->bodies.capacity > BODIES_KEPT_MAX)
+        text_done(&projector->bodies);
     projector->is_writing = status == STATUS_OK;
     if (!projector->is_writing)
         fail(projector, status, &error);

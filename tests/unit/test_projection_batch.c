@@ -7,6 +7,7 @@ enum { PARTITIONS = 1, LINES = 500, LARGE_CARTS = 40 };
 
 static struct view_cache *cache;
 static struct projection_batch *batch;
+static struct text bodies;
 static struct text large_body; /* of every cart that the store has */
 static int64_t position;
 
@@ -78,7 +79,8 @@ static void begin_with(size_t cache_bytes)
 {
     position = 0;
     cache = view_cache_new(cache_bytes);
-    batch = projection_batch_new(cache, PARTITIONS);
+    bodies = TEXT_INIT(BATCH_BODIES_MAX);
+    batch = projection_batch_new(cache, &bodies, PARTITIONS);
     make_large_body();
     batch_begin(batch);
 }
@@ -89,6 +91,7 @@ static void begin(void)
 static void end(void)
 {
     projection_batch_free(batch);
+    text_done(&bodies);
     view_cache_free(cache);
     text_done(&large_body);
 }
