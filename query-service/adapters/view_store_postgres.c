@@ -59,6 +59,15 @@ static const struct postgres_statement SET_UP = {
            "       set_config('jit', 'off', false)",
 };
 
+static void empty(struct text *parameter)
+{
+    if (parameter->capacity > STORE_PARAMETER_KEPT_MAX)
+        text_done(parameter);
+    else
+        text_clear(parameter);
+}
+
+/* The parameters are empty afterwards. */
 static enum status send(struct view_store_postgres *store,
                         const struct postgres_statement *statement, int call_ms,
                         struct error *error)
@@ -66,9 +75,9 @@ static enum status send(struct view_store_postgres *store,
     const char *values[STORE_PARAMETERS_MAX];
     int lengths[STORE_PARAMETERS_MAX];
     int formats[STORE_PARAMETERS_MAX];
+    bool is_complete = true;
     for (int i = 0; i < statement->parameter_count; i++) {
-        if (!text_ok(&store->parameters[i]))
-            return error_set(error, STATUS_NO_MEMORY, "%s: out of memory", statement->name);
+        is_complete = is_complete && text_ok(&store->parameters[i]);
         struct str value = text_str(&store->parameters[i]);
         values[i] = value.bytes;
         lengths[i] = (int)value.length;
@@ -77,10 +86,11 @@ static enum status send(struct view_store_postgres *store,
     struct postgres_parameters parameters = {values, lengths, formats};
     store->deadline_us = clock_deadline_us(call_ms);
     enum status status =
-        postgres_send(store->postgres, statement, &parameters, store->deadline_us, error);
+        is_complete
+            ? postgres_send(store->postgres, statement, &parameters, store->deadline_us, error)
+            : error_set(error, STATUS_NO_MEMORY, "%s: out of memory", statement->name);
     for (int i = 0; i < statement->parameter_count; i++)
-        if (store->parameters[i].capacity > STORE_PARAMETER_KEPT_MAX)
-            text_done(&store->parameters[i]);
+        empty(&store->parameters[i]);
     return status;
 }
 
@@ -245,6 +255,7 @@ static enum status load_checkpoints(void *self, const int16_t *partitions, size_
                 ret_checkpoints[i] = checkpoint_of(result, (int)i);
             return STATUS_OK;
         }
+        store_put_partitions(store, 0, partitions, count);
         status = store_do(store, &NOTE_PARTITIONS, VIEW_STORE_CALL_MS, error);
         if (status != STATUS_OK)
             return status;

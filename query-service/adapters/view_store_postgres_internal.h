@@ -36,8 +36,8 @@ void store_put_uuid(struct view_store_postgres *store, size_t n, const struct uu
 void store_put_partitions(struct view_store_postgres *store, size_t n, const int16_t *partitions,
                           size_t count);
 
-/* Connects unless connected, and runs a statement with the first of the parameters; the results are
- * binary. */
+/* Connects unless connected, and runs a statement with the first of the parameters, which are empty
+ * afterwards; the results are binary. */
 MUST_CHECK enum status store_run(struct view_store_postgres *store,
                                  const struct postgres_statement *statement, int call_ms,
                                  PGresult **ret_result, struct error *error);

@@ -207,6 +207,12 @@ static void end_announcement(struct projector *projector)
         observer->wrote(observer->context);
 }
 
+static void forget_bodies(struct projector *projector)
+{
+    if (projector->bodies.capacity > BODIES_KEPT_MAX)
+        text_done(&projector->bodies);
+}
+
 /*
  * Nothing of the transaction is done, or nobody knows. What was made of later events is of no use
  * either. If it was shared, batches go on without sharing: what has failed may be a partition that
@@ -216,6 +222,7 @@ static void throw_away(struct projector *projector)
 {
     const struct view_store *store = projector->options.store;
     store->abandon(store->self);
+    forget_bodies(projector);
     if (projector->transaction.is_shared)
         projector->apart_until_us =
             projector->now_us + (int64_t)PROJECTOR_APART_MS * MICROSECONDS_PER_MILLISECOND;
@@ -290,8 +297,7 @@ static void begin_write(struct projector *projector)
     if (write->stays_open)
         projector->transaction.is_shared = true;
     enum status status = store->begin_write(store->self, write, &error);
-    if (projector->bodies.capacity > BODIES_KEPT_MAX)
-        text_done(&projector->bodies);
+    forget_bodies(projector);
     projector->is_writing = status == STATUS_OK;
     if (!projector->is_writing)
         fail(projector, status, &error);

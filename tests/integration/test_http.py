@@ -747,7 +747,7 @@ WRITE_RATE_MIN = 16384  # HTTP_WRITE_RATE_MIN
 
 def test_a_client_that_does_not_read_an_answer_is_cut_when_the_time_for_its_bytes_is_over(impatient):
     """The kernel's buffers take the first answers; one that is asked for after them has to wait for the client."""
-    size, answers = 5 * WRITE_RATE_MIN, 100
+    size, answers = 5 * WRITE_RATE_MIN, 300
     before = metric(impatient, "http_connections_timed_out_total")
     with impatient.connect() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
