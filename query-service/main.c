@@ -77,16 +77,15 @@ static enum status listen_http(struct query_service *service, struct error *erro
     return http_server_start(&options, &service->server, error);
 }
 
+/* Whoever gets an answer from /readyz finds all of it at work. */
 static enum status start(struct query_service *service, struct error *error)
 {
     enum status status = build(service, error);
     if (status == STATUS_OK)
-        status = listen_http(service, error);
+        status = write_side_start(&service->write_side, error);
     if (status == STATUS_OK)
         status = read_side_start(&service->read_side, error);
-    if (status == STATUS_OK)
-        status = write_side_start(&service->write_side, error);
-    return status;
+    return status == STATUS_OK ? listen_http(service, error) : status;
 }
 
 /* First the load balancers send no new clients, then everything accepted is answered, then the
